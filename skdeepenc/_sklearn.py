@@ -1,0 +1,30 @@
+"""The only file that imports private helpers of scikit-learn.
+
+What scikit-learn moves or renames between releases is mended here, once.
+"""
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._chunking import get_chunk_n_rows
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Hidden,
+    Interval,
+    Options,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import validate_data
+
+__all__ = [
+    "HasMethods",
+    "Hidden",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_sample_weight",
+    "fit_context",
+    "get_chunk_n_rows",
+    "validate_data",
+    "validate_params",
+]

@@ -1,0 +1,1 @@
+"""ONNX graphs: what they hold, how they are cut and run."""

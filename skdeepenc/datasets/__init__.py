@@ -1,0 +1,1 @@
+"""Folders, standard benchmarks and synthetic scenes."""

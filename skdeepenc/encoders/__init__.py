@@ -1,0 +1,1 @@
+"""Estimators that turn feature maps into vectors."""

@@ -1,0 +1,109 @@
+"""Everything that skdeepenc raises or warns about on purpose.
+
+::
+
+    SkdeepencError
+    ├── ImageError (ValueError)          a picture that cannot be read
+    │   └── ImageBatchError              every picture of a run that could not be read, with reasons
+    ├── ModelError (ValueError)          a file that is no usable ONNX model
+    │   └── LayerNotFoundError           a name that is no tensor of the model
+    ├── FeatureMapsError (ValueError)    maps that do not fit together, or not what was fitted
+    │   └── NonFiniteError               NaN or infinity among the activations
+    ├── StorageError (ValueError)        a saved folder or a cache entry that is not whole
+    ├── DataSetError (ValueError)        a data set folder that is missing or incomplete
+    ├── DownloadError (OSError)          a file that could not be fetched or verified
+    ├── NotEnoughMemoryError (MemoryError)   maps that would not fit, said before the work starts
+    └── MissingDependencyError (ImportError) an optional package that is not installed
+
+    SkdeepencWarning (UserWarning)
+    ├── ImageWarning                     a picture left out, or repaired
+    ├── ModelWarning                     a model nobody described, a provider that does not run
+    └── DegenerateDataWarning            fewer samples than asked for, empty components
+
+All errors but the last three are also `ValueError`, so code written against scikit-learn catches
+them.
+"""
+
+
+class SkdeepencError(Exception):
+    """Base class of every error that skdeepenc raises on purpose."""
+
+
+class ImageError(SkdeepencError, ValueError):
+    """A picture could not be read; the message names it and says why."""
+
+
+class ImageBatchError(ImageError):
+    """Several pictures of a run could not be read.
+
+    Parameters
+    ----------
+    failures : dict of str to str
+        Why each picture failed, by its path or position.
+    """
+
+    def __init__(self, failures):
+        super().__init__(failures)
+        self.failures = dict(failures)
+
+    def __str__(self):
+        """List every picture and its reason, one a line."""
+        lines = [f"  {name}: {reason}" for name, reason in self.failures.items()]
+        count = len(lines)
+        noun = "image" if count == 1 else "images"
+        return (
+            f"{count} {noun} could not be read (the others were processed; "
+            'on_error="warn" leaves bad images out):\n' + "\n".join(lines)
+        )
+
+
+class ModelError(SkdeepencError, ValueError):
+    """A file is not a usable ONNX model."""
+
+
+class LayerNotFoundError(ModelError):
+    """A name is not a tensor of the model; the message gives the nearest names."""
+
+
+class FeatureMapsError(SkdeepencError, ValueError):
+    """Feature maps do not fit together, or are not what an estimator was fitted on."""
+
+
+class NonFiniteError(FeatureMapsError):
+    """NaN or infinity among the activations; the message names image and layer."""
+
+
+class StorageError(SkdeepencError, ValueError):
+    """A saved folder or a cache entry is not whole."""
+
+
+class DataSetError(SkdeepencError, ValueError):
+    """A data set's folder is missing or incomplete; the message says what and where to get it."""
+
+
+class DownloadError(SkdeepencError, OSError):
+    """A file could not be fetched, or is not the file that was promised."""
+
+
+class NotEnoughMemoryError(SkdeepencError, MemoryError):
+    """The maps of a run would not fit in memory; raised before the work starts."""
+
+
+class MissingDependencyError(SkdeepencError, ImportError):
+    """An optional package is needed and not installed; the message says how to install it."""
+
+
+class SkdeepencWarning(UserWarning):
+    """Base class of every warning that skdeepenc gives on purpose."""
+
+
+class ImageWarning(SkdeepencWarning):
+    """A picture was left out or repaired."""
+
+
+class ModelWarning(SkdeepencWarning):
+    """A model is not described, or does not run where it was asked to."""
+
+
+class DegenerateDataWarning(SkdeepencWarning):
+    """The data allow less than was asked for, and less was done."""

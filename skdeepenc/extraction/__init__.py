@@ -1,0 +1,1 @@
+"""ActivationExtractor: images in, FeatureMaps out."""

@@ -1,0 +1,1 @@
+"""The methods' mathematics: pure functions on arrays."""

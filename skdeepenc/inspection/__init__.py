@@ -1,0 +1,1 @@
+"""Displays: what people would rather look at than read."""

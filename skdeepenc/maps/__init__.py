@@ -1,0 +1,1 @@
+"""FeatureMaps, the one currency between backbone and encoders."""

@@ -1,0 +1,1 @@
+"""Named evaluation protocols, each as its data set defines it."""

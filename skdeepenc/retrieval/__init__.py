@@ -1,0 +1,1 @@
+"""Rank a gallery: rankers, expansion, localization, sign codes."""

@@ -1,0 +1,1 @@
+"""Checks that every estimator of feature maps should pass."""

@@ -1,4 +1,4 @@
-"""What the import contract in setup.cfg cannot say: who may touch a framework or a private helper."""
+"""What the import contract cannot say: who may touch a framework or a private helper."""
 
 import ast
 from pathlib import Path

@@ -1,1 +1,7 @@
 """FeatureMaps, the one currency between backbone and encoders."""
+
+from skdeepenc.maps.feature_maps import FeatureMaps, as_feature_maps
+from skdeepenc.maps.sampling import sample_descriptors
+from skdeepenc.maps.stores import ArrayStore, Store
+
+__all__ = ["ArrayStore", "FeatureMaps", "Store", "as_feature_maps", "sample_descriptors"]

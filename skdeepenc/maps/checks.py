@@ -1,0 +1,83 @@
+"""Find what is wrong with feature maps, and say where."""
+
+import numpy as np
+from sklearn import get_config
+
+from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
+
+__all__ = ["check_columns", "check_finite"]
+
+
+def check_columns(values, grids):
+    """Raise an error that names the layer whose values and grid do not fit together.
+
+    Parameters
+    ----------
+    values : dict of str to ndarray of shape (total, D)
+        Each layer's descriptors.
+    grids : dict of str to ndarray of int of shape (n_images, n_scales, 2)
+        Rows and columns of every map, by layer.
+    """
+    if not values or list(values) != list(grids):
+        raise FeatureMapsError(
+            f"Values of layers {list(values)} and grids of layers {list(grids)}: give both for "
+            "the same layers, at least one."
+        )
+    first_layer, first_grid = next(iter(grids.items()))
+    for layer, column in values.items():
+        grid = grids[layer]
+        if grid.ndim != 3 or grid.shape[2] != 2 or np.any(grid < 0):
+            raise FeatureMapsError(
+                f"The grid of layer {layer!r} has shape {grid.shape}, where sizes in an array of "
+                "shape (n_images, n_scales, 2) are needed."
+            )
+        if grid.shape != first_grid.shape:
+            raise FeatureMapsError(
+                f"Layer {layer!r} has {grid.shape[0]} images at {grid.shape[1]} scales, and layer "
+                f"{first_layer!r} {first_grid.shape[0]} at {first_grid.shape[1]}: give the same "
+                "images and scales for every layer."
+            )
+        _check_rows(layer, column, grid)
+
+
+def _check_rows(layer, column, grid):
+    expected = grid.prod(axis=2).sum()
+    if column.ndim != 2 or len(column) != expected:
+        raise FeatureMapsError(
+            f"The values of layer {layer!r} have shape {column.shape}; the grid asks for "
+            f"({expected}, D)."
+        )
+    if column.dtype not in (np.float16, np.float32, np.float64):
+        raise FeatureMapsError(
+            f"The values of layer {layer!r} are {column.dtype}: float16, float32 or float64 "
+            "are needed."
+        )
+
+
+def check_finite(maps, first_image=0):
+    """Raise an error that names the first image and layer with NaN or infinity.
+
+    Parameters
+    ----------
+    maps : FeatureMaps
+        The maps to look at, in memory.
+    first_image : int, default=0
+        Number of the first image of `maps`, for the message.
+    """
+    if get_config()["assume_finite"]:
+        return
+    for layer in maps.layers:
+        values = maps.values(layer)
+        # One sum finds nearly always that all is well, without an array of truth values.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(np.sum(values, dtype=np.result_type(values, np.float32))):
+                continue
+        bad_rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if len(bad_rows):
+            segment = np.searchsorted(maps.offsets(layer), bad_rows[0], side="right") - 1
+            image, scale = divmod(int(segment), maps.n_scales)
+            raise NonFiniteError(
+                f"Image {first_image + image} has NaN or infinity in layer {layer!r} at scale "
+                f"{scale}: {len(bad_rows)} descriptors in all hold such values. Leave the image "
+                "out, or look for an overflow in the backbone (float16?)."
+            )

@@ -1,0 +1,383 @@
+"""FeatureMaps: the activations of many images, in one long array a layer.
+
+Joblib and scikit-learn handle one large array well and a long list of small ones badly, so the
+descriptors of all images and scales of a layer lie one after the other, and a grid says how many
+rows and columns each map has. A `FeatureMaps` is a view: taking images, layers or scales copies
+nothing.
+"""
+
+import operator
+
+import numpy as np
+
+from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional._floats import as_floats
+from skdeepenc.maps.batches import consecutive_batches
+from skdeepenc.maps.checks import check_columns, check_finite
+from skdeepenc.maps.coercion import pack_images
+from skdeepenc.maps.stores import ArrayStore, grid_offsets
+
+__all__ = ["FeatureMaps", "as_feature_maps"]
+
+
+class FeatureMaps:
+    """Activations of one or several layers on many images, at one or several scales.
+
+    Make one with `from_arrays`, `from_layers`, `from_values` or `load`, or take it from
+    `ActivationExtractor`. It is immutable, indexes like an array of images, and never copies values
+    to do so. Images may differ in size, and may lack scales or have no descriptors at all.
+
+    Parameters
+    ----------
+    store : Store
+        Where the values lie.
+    layers : sequence of str or None, default=None
+        Layers in view, None for all of the store.
+    images : array-like of int or None, default=None
+        Images in view, None for all of the store.
+    scales : array-like of int or None, default=None
+        Scales in view, None for all of the store.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        Names of the layers in view, shallow to deep.
+    deepest_layer : str
+        The layer that encoders take by default: the last that is not "rgb".
+    n_scales : int
+        Number of scales in view.
+    shape : tuple of int
+        ``(n_images,)``: scikit-learn indexes whatever has a shape as an array.
+    dtype : dtype
+        The type that holds the values of every layer.
+    nbytes : int
+        Size of the values in view.
+    in_memory : bool
+        Whether the values are in memory, or read from files when asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.maps import FeatureMaps
+    >>> images = [np.ones((2, 3, 4)), np.ones((5, 1, 4))]
+    >>> maps = FeatureMaps.from_arrays(images, layer="conv5")
+    >>> maps
+    FeatureMaps(2 images, 1 scale, conv5: 11 x 4 float64)
+    >>> maps[1]["conv5"][0].shape
+    (5, 1, 4)
+    >>> maps[[1, 0]].values("conv5").shape
+    (11, 4)
+    """
+
+    def __init__(self, store, *, layers=None, images=None, scales=None):
+        n_images, n_scales, _ = store.grids[store.layers[0]].shape
+        self._store = store
+        self.layers = store.layers if layers is None else tuple(layers)
+        self._images = np.arange(n_images) if images is None else np.asarray(images)
+        self._scales = np.arange(n_scales) if scales is None else np.asarray(scales)
+
+    @classmethod
+    def from_arrays(cls, images, layer="features"):
+        """Make maps of one layer.
+
+        Parameters
+        ----------
+        images : array-like or sequence
+            A 2-D (n, D), 3-D (n, positions, D) or 4-D (n, H, W, D) array, or a sequence of one
+            (m, D) or (H, W, D) array, or a list of such arrays (one a scale), for each image.
+        layer : str, default="features"
+            Name of the layer.
+
+        Returns
+        -------
+        FeatureMaps
+            The maps of the one layer.
+        """
+        return cls.from_layers({layer: images})
+
+    @classmethod
+    def from_layers(cls, layers):
+        """Make maps of several layers of the same images.
+
+        Parameters
+        ----------
+        layers : dict of str to array-like or sequence
+            What `from_arrays` takes, by the layer's name, shallow to deep.
+
+        Returns
+        -------
+        FeatureMaps
+            The maps of all layers.
+        """
+        packed = {layer: pack_images(images) for layer, images in layers.items()}
+        return cls.from_values(
+            {layer: values for layer, (values, _) in packed.items()},
+            {layer: grid for layer, (_, grid) in packed.items()},
+        )
+
+    @classmethod
+    def from_values(cls, values, grids):
+        """Make maps of arrays that are already laid out; nothing is copied.
+
+        Parameters
+        ----------
+        values : dict of str to ndarray of shape (total, D)
+            Each layer's descriptors: image by image, in each scale by scale, in each position by
+            position in row-major order.
+        grids : dict of str to ndarray of int of shape (n_images, n_scales, 2)
+            Rows and columns of every map, by layer; zeros where an image lacks the scale.
+
+        Returns
+        -------
+        FeatureMaps
+            The maps.
+
+        Raises
+        ------
+        FeatureMapsError
+            If sizes do not agree; the message names the layer.
+        """
+        grids = {layer: np.asarray(grid, dtype=np.int64) for layer, grid in grids.items()}
+        check_columns(values, grids)
+        return cls(ArrayStore(dict(values), grids))
+
+    def __len__(self):
+        return len(self._images)
+
+    @property
+    def shape(self):
+        """``(n_images,)``."""
+        return (len(self),)
+
+    @property
+    def deepest_layer(self):
+        """The layer that encoders take by default: the last that is not "rgb"."""
+        return next((layer for layer in self.layers[::-1] if layer != "rgb"), self.layers[-1])
+
+    @property
+    def n_scales(self):
+        """Number of scales in view."""
+        return len(self._scales)
+
+    @property
+    def dtype(self):
+        """The type that holds the values of every layer in view."""
+        return np.result_type(*(self._store.dtypes[layer] for layer in self.layers))
+
+    @property
+    def nbytes(self):
+        """Size of the values in view, in bytes."""
+        return int(self._bytes_by_image().sum())
+
+    @property
+    def in_memory(self):
+        """Whether the values are in memory, or read from files when asked for."""
+        return self._store.in_memory
+
+    def n_channels(self, layer):
+        """Return the number of channels of a layer."""
+        return self._store.channels[self._known(layer)]
+
+    def values(self, layer):
+        """Return the descriptors of a layer in view.
+
+        Parameters
+        ----------
+        layer : str
+            Name of a layer.
+
+        Returns
+        -------
+        ndarray of shape (total, D)
+            Image by image, in each scale by scale, in each position by position in row-major
+            order, as they are stored; not a copy where they lie together in memory.
+        """
+        return self._store.read(self._known(layer), self._images, self._scales)
+
+    def grid(self, layer):
+        """Return rows and columns of every map of a layer.
+
+        Parameters
+        ----------
+        layer : str
+            Name of a layer.
+
+        Returns
+        -------
+        ndarray of int64 of shape (n_images, n_scales, 2)
+            Zeros where an image lacks the scale.
+        """
+        return self._store.grids[self._known(layer)][np.ix_(self._images, self._scales)]
+
+    def offsets(self, layer):
+        """Return where each map starts among the rows of `values`.
+
+        Parameters
+        ----------
+        layer : str
+            Name of a layer.
+
+        Returns
+        -------
+        ndarray of int64 of shape (n_images * n_scales + 1,)
+            The maps are in the order of images, in each of scales; the last entry is the total.
+        """
+        return grid_offsets(self.grid(layer))
+
+    def select(self, layers=None, scales=None):
+        """Return a view of fewer layers or scales, in the order asked for.
+
+        Parameters
+        ----------
+        layers : sequence of str or None, default=None
+            Names of layers, None for all.
+        scales : sequence of int or None, default=None
+            Indices of scales, None for all; negative ones count from the end.
+
+        Returns
+        -------
+        FeatureMaps
+            The view.
+
+        Raises
+        ------
+        FeatureMapsError
+            If there is no such layer or scale.
+        """
+        layers = self.layers if layers is None else [self._known(layer) for layer in layers]
+        indices = np.arange(self.n_scales) if scales is None else np.asarray(scales, dtype=np.intp)
+        if np.any((indices < -self.n_scales) | (indices >= self.n_scales)):
+            raise FeatureMapsError(
+                f"scales={list(scales)} asks for scales that are not there: the maps have "
+                f"{self.n_scales} (0 to {self.n_scales - 1})."
+            )
+        return self._view(layers=layers, scales=self._scales[indices])
+
+    def iter_batches(self, working_memory=None, bytes_per_image=None):
+        """Yield consecutive images, as many at a time as fit the working memory.
+
+        The batches are in memory and in float32 or float64, whatever the maps are. Values that
+        come from files are checked for NaN and infinity as they are read.
+
+        Parameters
+        ----------
+        working_memory : float or None, default=None
+            Most memory of a batch, in MiB; None takes scikit-learn's
+            ``get_config()["working_memory"]``. One image makes a batch whatever its size.
+        bytes_per_image : array-like of shape (n_images,) or float or None, default=None
+            What the caller needs for each image beside its values.
+
+        Yields
+        ------
+        FeatureMaps
+            The next images.
+        """
+        sizes = self._bytes_by_image(floats_only=True)
+        if bytes_per_image is not None:
+            sizes = sizes + np.asarray(bytes_per_image)
+        for start, stop in consecutive_batches(sizes, working_memory):
+            yield self[start:stop]._loaded(first_image=start)
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple):  # scikit-learn asks for array[key, ...]
+            key = key[0] if len(key) == 2 and key[1] is Ellipsis else list(key)
+        try:
+            return self._image(operator.index(key))
+        except TypeError:
+            pass
+        if not isinstance(key, slice):
+            key = np.asarray(key)
+            key = key.astype(np.intp) if key.size == 0 else key
+        return self._view(images=self._images[key])
+
+    def __array__(self, dtype=None, copy=None):
+        raise FeatureMapsError(
+            "FeatureMaps are not one array: images differ in size. Encode them first (every "
+            "encoder of skdeepenc takes FeatureMaps), or take maps.values(layer)."
+        )
+
+    def __repr__(self):
+        columns = ", ".join(
+            f"{layer}: {self.offsets(layer)[-1]} x {self.n_channels(layer)} "
+            f"{self._store.dtypes[layer]}"
+            for layer in self.layers
+        )
+        plural = "" if self.n_scales == 1 else "s"
+        return f"FeatureMaps({len(self)} images, {self.n_scales} scale{plural}, {columns})"
+
+    def __reduce__(self):
+        return _restore, self._store.pickled(self.layers, self._images, self._scales)
+
+    def _view(self, layers=None, images=None, scales=None):
+        return FeatureMaps(
+            self._store,
+            layers=self.layers if layers is None else layers,
+            images=self._images if images is None else images,
+            scales=self._scales if scales is None else scales,
+        )
+
+    def _image(self, index):
+        """Return the maps of one image: lists of (H, W, D) arrays, one a scale, by layer."""
+        image = self._view(images=self._images[[index]])
+        maps = {}
+        for layer in self.layers:
+            pieces = np.split(image.values(layer), image.offsets(layer)[1:-1])
+            sizes = image.grid(layer)[0]
+            maps[layer] = [
+                piece.reshape(*size, self.n_channels(layer))
+                for piece, size in zip(pieces, sizes, strict=True)
+            ]
+        return maps
+
+    def _loaded(self, first_image=0):
+        """Return the same maps in memory, in float32 or float64."""
+        floats = all(self._store.dtypes[layer] != np.float16 for layer in self.layers)
+        if self.in_memory and floats:
+            return self
+        values = {layer: as_floats(self.values(layer)) for layer in self.layers}
+        grids = {layer: self.grid(layer) for layer in self.layers}
+        loaded = FeatureMaps(ArrayStore(values, grids))
+        if not self.in_memory:
+            check_finite(loaded, first_image)
+        return loaded
+
+    def _bytes_by_image(self, floats_only=False):
+        sizes = np.zeros(len(self), dtype=np.int64)
+        for layer in self.layers:
+            itemsize = self._store.dtypes[layer].itemsize
+            itemsize = max(itemsize, 4) if floats_only else itemsize
+            positions = self.grid(layer).prod(axis=2).sum(axis=1)
+            sizes += positions * self.n_channels(layer) * itemsize
+        return sizes
+
+    def _known(self, layer):
+        if layer not in self.layers:
+            raise FeatureMapsError(f"There is no layer {layer!r}: the maps have {self.layers}.")
+        return layer
+
+
+def _restore(store, layers, images, scales):
+    return FeatureMaps(store, layers=layers, images=images, scales=scales)
+
+
+def as_feature_maps(X):
+    """Return `X` as feature maps.
+
+    Parameters
+    ----------
+    X : FeatureMaps, array-like or sequence
+        Feature maps, which pass as they are, or what `FeatureMaps.from_arrays` takes.
+
+    Returns
+    -------
+    FeatureMaps
+        The maps; those of arrays have one layer, "features".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.maps import as_feature_maps
+    >>> as_feature_maps(np.ones((10, 7, 7, 512), dtype="float32"))
+    FeatureMaps(10 images, 1 scale, features: 490 x 512 float32)
+    """
+    return X if isinstance(X, FeatureMaps) else FeatureMaps.from_arrays(X)

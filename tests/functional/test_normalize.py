@@ -1,0 +1,47 @@
+"""Unit length and shrunken bursts, for every float type and extreme size."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skdeepenc.functional import l2_normalize, power_normalize
+
+
+def test_by_hand():
+    assert_allclose(l2_normalize([[3.0, -4.0], [0.0, 0.0]]), [[0.6, -0.8], [0, 0]])
+    assert_allclose(l2_normalize([[3.0, 1.0], [4.0, 0.0]], axis=0), [[0.6, 1], [0.8, 0]])
+    assert_allclose(l2_normalize([3.0, 4.0]), [0.6, 0.8])
+    assert_allclose(power_normalize([4.0, -9.0, 0.0]), [2, -3, 0])
+    assert_allclose(power_normalize([-8.0, 27.0], 1 / 3), [-2, 3])
+    assert_array_equal(power_normalize([-8.0, 27.0, 0.0], 0), [-1, 1, 0])
+    assert_array_equal(power_normalize([-8.0, 27.0], 1), [-8, 27])
+
+
+@given(arrays(np.float64, (3, 4), elements={"min_value": -1e9, "max_value": 1e9}))
+def test_lengths_are_one_or_zero(x):
+    lengths = np.linalg.norm(l2_normalize(x), axis=1)
+    assert_allclose(lengths, np.linalg.norm(x, axis=1) > 1e-150, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1, 1e20, 1e30])
+def test_single_precision_neither_overflows_nor_vanishes(size):
+    unit = l2_normalize(np.array([3, 4], dtype=np.float32) * np.float32(size))
+    assert_allclose(unit, [0.6, 0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given_type", "kept"), [("f2", "f4"), ("f4", "f4"), ("f8", "f8"), ("i4", "f8")]
+)
+@pytest.mark.parametrize("function", [l2_normalize, power_normalize])
+def test_float_types(function, given_type, kept):
+    assert function(np.array([[1, 4]], dtype=given_type)).dtype == np.dtype(kept)
+
+
+@pytest.mark.parametrize("exponent", [0, 0.3, 0.5, 1])
+def test_inputs_stay_as_they_are(exponent):
+    x = np.array([1.0, -4.0])
+    power_normalize(x, exponent)[:] = 7
+    l2_normalize(x)[:] = 7
+    assert_array_equal(x, [1, -4])

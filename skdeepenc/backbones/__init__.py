@@ -1,1 +1,7 @@
 """ONNX graphs: what they hold, how they are cut and run."""
+
+from skdeepenc.backbones.backbone import Backbone
+from skdeepenc.backbones.layers import LayerInfo
+from skdeepenc.backbones.spec import ModelSpec, read_spec, write_spec
+
+__all__ = ["Backbone", "LayerInfo", "ModelSpec", "read_spec", "write_spec"]

@@ -1,0 +1,178 @@
+"""Read an ONNX file that may come from anywhere, and refuse what should not be run.
+
+A model is data until a runtime opens it: everything that can be said against a file is said here,
+before native code sees the graph.
+"""
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from skdeepenc.exceptions import ModelError
+
+# Operators of other domains are loaded from shared libraries, which a model must not bring along.
+KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
+# Its attribute names a compiled binary that the runtime would load.
+FORBIDDEN_OPERATORS = {"EPContext"}
+# onnxruntime promises nothing below; version 7 dates from 2018.
+OLDEST_OPSET = 7
+_READ_CHUNK = 1 << 22
+
+
+def model_name(source):
+    """Return what to call a model, given by path or as bytes, in a message."""
+    return "the model given as bytes" if isinstance(source, bytes) else Path(source).name
+
+
+def read_model(source):
+    """Parse and check a model; weights kept in files beside it are left there.
+
+    Parameters
+    ----------
+    source : bytes or path-like
+        An ONNX file, or its content.
+
+    Returns
+    -------
+    onnx.ModelProto
+        The whole model, its graph checked.
+
+    Raises
+    ------
+    ModelError
+        If it is no ONNX, is damaged, or asks for what is not run: operators of unknown domains,
+        weights outside its own folder.
+    """
+    name = model_name(source)
+    try:
+        model = onnx.load_model_from_string(_content(source))
+    except DecodeError as error:
+        raise ModelError(f"{name} is not an ONNX model, or is damaged: {error}") from error
+    if not model.graph.node:
+        raise ModelError(f"{name} is not an ONNX model: it holds no graph.")
+    _check_operators(model, name)
+    _check_external_data(model, source, name)
+    try:
+        onnx.checker.check_model(os.fspath(source) if has_external_data(model) else model)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"{name} is not a valid ONNX model: {reason}") from error
+    return model
+
+
+def content_digest(source):
+    """Return the SHA-256 of a model's content, weights beside the file included."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    path = Path(source).resolve()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    return _file_digest(path, status.st_size, status.st_mtime_ns)
+
+
+def has_external_data(model):
+    """Tell whether some weights of the model lie in files beside it."""
+    return any(_is_external(tensor) for tensor in model.graph.initializer)
+
+
+@functools.lru_cache(maxsize=64)
+def _file_digest(path, size, modified):
+    """Hash a file once a process; `size` and `modified` notice that it was replaced."""
+    digest = hashlib.sha256()
+    _update_from_file(digest, path)
+    model = onnx.ModelProto()
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+    except DecodeError:
+        return digest.hexdigest()  # whoever opens it will say what is wrong
+    for location in sorted(_locations(model)):
+        if (path.parent / location).is_file():
+            _update_from_file(digest, path.parent / location)
+    return digest.hexdigest()
+
+
+def _update_from_file(digest, path):
+    with path.open("rb") as file:
+        while chunk := file.read(_READ_CHUNK):
+            digest.update(chunk)
+
+
+def _content(source):
+    """Return the bytes of a model, or say why there are none."""
+    if isinstance(source, bytes):
+        return source
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{model_name(source)} cannot be read: {error.strerror or error}."
+        ) from error
+
+
+def _check_operators(model, name):
+    """Refuse operators that are too old, or that only a shared library could run."""
+    for entry in model.opset_import:
+        if entry.domain in ("", "ai.onnx") and entry.version < OLDEST_OPSET:
+            raise ModelError(
+                f"{name} uses opset {entry.version}; skdeepenc takes {OLDEST_OPSET} and newer. "
+                "Convert it with `onnx.version_converter.convert_version`."
+            )
+    for operator, domain in _operators(model):
+        if domain not in KNOWN_DOMAINS or operator in FORBIDDEN_OPERATORS:
+            raise ModelError(
+                f"{name} uses the operator {operator!r} of domain {domain!r}, which needs a "
+                "library that skdeepenc does not load. Export the model with standard operators."
+            )
+
+
+def _operators(model):
+    """Yield every operator and its domain, but calls of functions that the model defines."""
+    defined = {(function.name, function.domain) for function in model.functions}
+    stack = [model.graph.node, *(function.node for function in model.functions)]
+    while stack:
+        for node in stack.pop():
+            if (node.op_type, node.domain) not in defined:
+                yield node.op_type, node.domain
+            stack.extend(
+                graph.node for attribute in node.attribute for graph in _subgraphs(attribute)
+            )
+
+
+def _subgraphs(attribute):
+    return [attribute.g, *attribute.graphs] if attribute.HasField("g") else attribute.graphs
+
+
+def _is_external(tensor):
+    return tensor.data_location == onnx.TensorProto.EXTERNAL
+
+
+def _locations(model):
+    """Return the files beside the model that hold weights."""
+    return {
+        entry.value
+        for tensor in model.graph.initializer
+        if _is_external(tensor)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+
+
+def _check_external_data(model, source, name):
+    """Accept weights in files of the model's own folder alone."""
+    locations = _locations(model)
+    if locations and isinstance(source, bytes):
+        raise ModelError(f"{name} keeps weights in other files; give its path instead of bytes.")
+    for location in locations:
+        folder = Path(source).resolve().parent
+        # Resolved, so that neither ".." nor a link leads out.
+        target = (folder / location).resolve()
+        if not target.is_relative_to(folder):
+            raise ModelError(f"{name} keeps weights outside its own folder ({location!r}).")
+        if not target.is_file():
+            raise ModelError(f"{name} keeps weights in {location!r}, which is missing beside it.")

@@ -1,0 +1,220 @@
+"""Run a graph: the one file that knows onnxruntime.
+
+A session holds native threads and memory. It can be neither pickled nor copied, and must not be
+destroyed by a process that was forked from the one that made it. So sessions live here, in a table
+of the process, and everybody else holds a key.
+"""
+
+import ctypes
+import difflib
+import os
+import threading
+import warnings
+from collections import OrderedDict
+
+import joblib
+import onnxruntime
+
+from skdeepenc.exceptions import ModelError, ModelWarning
+
+CPU = "CPUExecutionProvider"
+# Tried in this order by providers="auto". TensorRT is left to those who name it: it compiles for
+# minutes before the first image.
+AUTOMATIC = ("CUDAExecutionProvider", "ROCMExecutionProvider", CPU)
+# A process that goes through many models must not keep them all.
+MAX_SESSIONS = 8
+_SILENT, _WARNING = 4, 2
+
+
+class _SessionTable:
+    """The sessions of this process, least recently used first."""
+
+    def __init__(self):
+        self.clear()
+
+    def clear(self):
+        self.sessions = OrderedDict()
+        self.lock = threading.RLock()
+        self.warned = set()
+
+    def forget_after_fork(self):
+        """Start afresh in a child, and keep the parent's sessions from ever being destroyed."""
+        for session in self.sessions.values():
+            # Their threads do not exist here: a destructor would wait for them for ever.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+        self.clear()
+
+
+_TABLE = _SessionTable()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_TABLE.forget_after_fork)
+
+
+def get_session(key, build, *, providers="auto", n_threads=None, arena=True):
+    """Return this process's session of a graph, opened when it is first asked for.
+
+    Parameters
+    ----------
+    key : hashable
+        Stands for the graph: equal keys share a session.
+    build : callable
+        Returns the serialized graph, and the folder of its external weights or None.
+    providers : "auto" or list, default="auto"
+        Execution providers, as onnxruntime names them, best first.
+    n_threads : int, optional
+        Threads of the session; None takes what this process may use.
+    arena : bool, default=True
+        Whether onnxruntime keeps the memory of past runs. Images of many sizes want it off.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+        The session.
+    """
+    requested = resolve_providers(providers)
+    n_threads = available_threads() if n_threads is None else n_threads
+    key = (key, repr(requested), n_threads, arena)
+    with _TABLE.lock:
+        session = _TABLE.sessions.get(key)
+        if session is None:
+            graph, folder = build()
+            session = _open(graph, folder, requested, n_threads, arena)
+            _TABLE.sessions[key] = session
+            if len(_TABLE.sessions) > MAX_SESSIONS:
+                _TABLE.sessions.popitem(last=False)
+        _TABLE.sessions.move_to_end(key)
+    if providers != "auto":
+        _warn_of_missing(requested, session)
+    return session
+
+
+def run_session(session, pixels):
+    """Run a session on a batch.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        What `get_session` returned.
+    pixels : array of shape (batch, 3, height, width)
+        The input.
+
+    Returns
+    -------
+    list of array
+        The outputs, in their order.
+
+    Raises
+    ------
+    ModelError
+        If the graph does not run on such a batch.
+    """
+    try:
+        return session.run(None, {session.get_inputs()[0].name: pixels})
+    except Exception as error:  # onnxruntime raises its own types, one for each status code
+        raise ModelError(_first_line(error)) from error
+
+
+def available_threads():
+    """Return how many threads this process should use.
+
+    Workers of joblib are told by OMP_NUM_THREADS, which onnxruntime does not read.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() and int(told) > 0 else joblib.cpu_count()
+
+
+def resolve_providers(providers):
+    """Return the providers to ask for, best first, the processor always last.
+
+    Parameters
+    ----------
+    providers : "auto" or list of (str or (str, dict))
+        What the user wants.
+
+    Returns
+    -------
+    list
+        Names, or pairs of a name and options.
+
+    Raises
+    ------
+    ModelError
+        If onnxruntime knows no provider of such a name.
+    """
+    if isinstance(providers, str):
+        present = onnxruntime.get_available_providers()
+        if providers == "auto":
+            return [name for name in AUTOMATIC if name in present]
+        providers = [providers]
+    known = onnxruntime.get_all_providers()
+    for name in map(_provider_name, providers):
+        if name not in known:
+            nearest = difflib.get_close_matches(str(name), known, 3, 0.3) or known
+            raise ModelError(
+                f"onnxruntime has no provider {name!r}; nearest: {', '.join(nearest)}."
+            )
+    chosen = list(providers)
+    return chosen if CPU in map(_provider_name, chosen) else [*chosen, CPU]
+
+
+def _provider_name(provider):
+    return provider if isinstance(provider, str) else provider[0]
+
+
+def _open(graph, folder, providers, n_threads, arena):
+    """Open a session with the providers that work, in silence."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _SILENT
+    options.enable_cpu_mem_arena = arena
+    options.enable_mem_pattern = arena
+    # Waiting threads must not burn the processors that decode images or run other workers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if folder is not None:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", os.fspath(folder)
+        )
+    present = set(onnxruntime.get_available_providers())
+    candidates = [entry for entry in providers if _provider_name(entry) in present]
+    # A provider whose libraries are missing prints errors from C++; we say it once, ourselves.
+    onnxruntime.set_default_logger_severity(_SILENT)
+    try:
+        return _create(graph, options, candidates)
+    finally:
+        onnxruntime.set_default_logger_severity(_WARNING)
+
+
+def _create(graph, options, providers):
+    """Create a session; where a provider fails, go on with the processor alone."""
+    for attempt in (providers, [CPU]):
+        try:
+            session = onnxruntime.InferenceSession(
+                graph, options, attempt, enable_fallback=0, read_config_from_model=0
+            )
+        except Exception as error:  # one type of onnxruntime's for each status code
+            failure = error
+            continue
+        # Python's wrapper keeps the serialized graph, weights and all, for a fallback we refuse.
+        session._model_bytes = None
+        return session
+    raise ModelError(f"onnxruntime cannot open the graph: {_first_line(failure)}") from failure
+
+
+def _first_line(error):
+    return str(error).strip().partition("\n")[0]
+
+
+def _warn_of_missing(requested, session):
+    """Warn, once a process, of providers that were asked for and do not run."""
+    running = session.get_providers()
+    missing = [name for name in map(_provider_name, requested) if name not in running]
+    unsaid = set(missing) - _TABLE.warned
+    if unsaid:
+        _TABLE.warned |= unsaid
+        warnings.warn(
+            f"{', '.join(sorted(unsaid))} was asked for and does not run here; running on "
+            f"{', '.join(running)}. For CUDA: pip install 'skdeepenc[cuda]'.",
+            ModelWarning,
+            stacklevel=4,
+        )

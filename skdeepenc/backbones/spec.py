@@ -1,0 +1,168 @@
+"""What one must know of a model beside its graph, as one small record.
+
+A graph says how numbers flow, not which pixels it was trained on. The record comes from the
+catalogue, from the metadata of the ONNX file, or from the user.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Self
+
+from skdeepenc.exceptions import ModelError
+from skdeepenc.images.preprocessing import Preprocessing
+
+#: The key of an ONNX file's metadata under which the record lies, as JSON.
+METADATA_KEY = "skdeepenc"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model is called, takes and offers.
+
+    Parameters
+    ----------
+    name : str
+        What to call the model.
+    layers : tuple of str
+        The tensors that are extracted when none are asked for, from shallow to deep.
+    input_size : int
+        Side, in pixels, of the images that the model was trained on.
+    preprocessing : Preprocessing
+        What is done to pixels before the network sees them.
+    patch_size : int, optional
+        Side of a patch of a vision transformer, in pixels; None for convolutional networks.
+    source : str, optional
+        Where the file comes from.
+    sha256 : str, optional
+        Digest of the file.
+    licence : str, optional
+        Licence of the weights.
+
+    Raises
+    ------
+    ModelError
+        If a value makes no sense.
+
+    Examples
+    --------
+    >>> from skdeepenc.backbones import ModelSpec
+    >>> from skdeepenc.images import Preprocessing
+    >>> spec = ModelSpec("mine", ("conv5", "fc7"), 227, Preprocessing())
+    >>> ModelSpec.from_json(spec.to_json()) == spec
+    True
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    input_size: int
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    patch_size: int | None = None
+    source: str | None = None
+    sha256: str | None = None
+    licence: str | None = None
+
+    def __post_init__(self):
+        # Lists come from JSON; only tuples can be hashed and compared.
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if isinstance(self.preprocessing, Mapping):
+            object.__setattr__(
+                self, "preprocessing", Preprocessing.from_dict(dict(self.preprocessing))
+            )
+        for name in ("input_size", "patch_size"):
+            value = getattr(self, name)
+            optional = name == "patch_size" and value is None
+            if not optional and (not isinstance(value, int) or value < 1):
+                raise ModelError(
+                    f"{name} of a model is a positive number of pixels, not {value!r}."
+                )
+        if not all(isinstance(layer, str) for layer in self.layers):
+            raise ModelError(f"layers of a model are names of tensors, not {self.layers!r}.")
+
+    def to_json(self):
+        """Write the record as JSON.
+
+        Returns
+        -------
+        str
+            The record, without the fields that are not set.
+        """
+        record = {**asdict(self), "preprocessing": self.preprocessing.to_dict()}
+        return json.dumps({key: value for key, value in record.items() if value is not None})
+
+    @classmethod
+    def from_json(cls, text) -> Self:
+        """Read a record that `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            The JSON.
+
+        Returns
+        -------
+        ModelSpec
+            The record.
+
+        Raises
+        ------
+        ModelError
+            If the text is no such record.
+        """
+        try:
+            record = json.loads(text)
+            known = {entry.name for entry in fields(cls)}
+            return cls(**{key: value for key, value in record.items() if key in known})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"A model's description cannot be read: {error}") from error
+
+
+def read_spec(model):
+    """Return the record in a model's metadata, or None if it has none.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        A parsed model.
+
+    Returns
+    -------
+    ModelSpec or None
+        What the file says of itself.
+
+    Examples
+    --------
+    >>> import onnx
+    >>> from skdeepenc.backbones import read_spec
+    >>> read_spec(onnx.ModelProto()) is None
+    True
+    """
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            return ModelSpec.from_json(entry.value)
+    return None
+
+
+def write_spec(model, spec):
+    """Put the record into a model's metadata, in place, so that the file describes itself.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        A parsed model; save it afterwards with `onnx.save`.
+    spec : ModelSpec
+        What to say of it.
+
+    Examples
+    --------
+    >>> import onnx
+    >>> from skdeepenc.backbones import ModelSpec, read_spec, write_spec
+    >>> model = onnx.ModelProto()
+    >>> write_spec(model, ModelSpec("mine", ("conv5",), 227))
+    >>> read_spec(model).layers
+    ('conv5',)
+    """
+    others = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(others)
+    model.metadata_props.add(key=METADATA_KEY, value=spec.to_json())

@@ -1,0 +1,77 @@
+"""Turn arrays that people call images into 8-bit pictures.
+
+Programs disagree on what an image array is: bytes or floats, grey, colour or with opacity. What is
+clear is taken; what is not is refused with the reason, rather than guessed.
+"""
+
+import numpy as np
+from PIL import Image
+
+from skdeepenc.exceptions import ImageError
+
+ROUNDING = 1e-3  # resampled floats overshoot their range by a little
+
+
+def picture_from_array(array):
+    """Return an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as a picture."""
+    pixels = _eight_bits(_check_shape(array))
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def stretch_to_eight_bits(values):
+    """Return the values of a deep greyscale file as bytes, by the range that they are meant in.
+
+    Files do not say their range: 0 to 1, 0 to 255 and 0 to 65535 are told apart by the largest
+    value; anything else is stretched from its smallest to its largest.
+    """
+    values = np.nan_to_num(np.asarray(values, dtype=np.float64))
+    low, high = float(values.min()), float(values.max())
+    for limit in (1.0, 255.0, 65535.0):
+        if low >= 0 and high <= limit:
+            return np.rint(values * (255 / limit)).astype(np.uint8)
+    return np.rint((values - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def _check_shape(array):
+    """Refuse what is no picture, naming the axes where they can be told."""
+    shape = array.shape
+    if array.ndim not in (2, 3):
+        raise ImageError(
+            f"an array of shape {shape} is no picture; give (H, W), (H, W, 3) or (H, W, 4)"
+        )
+    if array.size == 0:
+        raise ImageError(f"an array of shape {shape} holds no pixels")
+    if array.ndim == 3 and shape[2] not in (1, 3, 4):
+        hint = "; move its first axis to the end" if shape[0] in (1, 3, 4) else ""
+        raise ImageError(f"an array of shape {shape} has {shape[2]} channels, not 1, 3 or 4{hint}")
+    return array
+
+
+def _eight_bits(array):
+    """Return the array as uint8, from whatever type and range it came in."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        return np.rint(array / np.float32(257)).astype(np.uint8)
+    if array.dtype.kind in "iu":
+        _check_range(array, 255, "integers")
+        return array.astype(np.uint8)
+    if array.dtype.kind == "f":
+        _check_range(array, 1, "floats")
+        return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
+    raise ImageError(f"an array of {array.dtype} holds no pixels")
+
+
+def _check_range(array, limit, kind):
+    """Refuse values outside 0 to `limit`; NaN is outside."""
+    low, high = array.min(), array.max()
+    slack = ROUNDING if array.dtype.kind == "f" else 0
+    if not (low >= -slack and high <= limit + slack):
+        raise ImageError(
+            f"an array of {kind} must run from 0 to {limit}, not from {low:g} to {high:g} "
+            "(bytes run from 0 to 255, floats from 0 to 1)"
+        )

@@ -1,0 +1,164 @@
+"""Views that give one descriptor a piece: sliding windows, and crops with their mirror images."""
+
+from numbers import Integral
+
+import numpy as np
+from PIL import Image
+
+from skdeepenc._sklearn import Interval, Options, StrOptions
+from skdeepenc.images.views import Stack, View, resize_to, round_up
+
+
+class Windows(View):
+    """All windows of some sizes over the warped picture (MOP-CNN, section 3).
+
+    The picture is warped to a square; every window in it is resampled to the network's input and
+    gives one descriptor. Each size is one scale of the maps, whose positions are the windows: with
+    the defaults 1, 5 x 5 and 7 x 7.
+
+    Parameters
+    ----------
+    image_size : int, default=256
+        Side of the square that pictures are warped to.
+    sizes : sequence of int, default=(256, 128, 64)
+        Sides of the windows, one scale each, in pixels of that square.
+    stride : int, default=32
+        Step between neighbouring windows, in pixels of that square.
+    pool : {"avg", "max"}, default="avg"
+        How a convolutional map over a window becomes one descriptor; a fully connected layer's
+        output is taken as it is.
+
+    Examples
+    --------
+    >>> from skdeepenc.images import Windows
+    >>> [(stack.rows, stack.columns) for stack in Windows().plan(480, 640, input_size=224)]
+    [(1, 1), (5, 5), (7, 7)]
+    """
+
+    _parameter_constraints: dict = {
+        "image_size": [Interval(Integral, 1, None, closed="left")],
+        "sizes": ["array-like"],
+        "stride": [Interval(Integral, 1, None, closed="left")],
+        "pool": [StrOptions({"avg", "max"})],
+    }
+
+    def __init__(self, image_size=256, sizes=(256, 128, 64), stride=32, pool="avg"):
+        self.image_size = image_size
+        self.sizes = sizes
+        self.stride = stride
+        self.pool = pool
+
+    def check(self, input_size):
+        """Refuse windows that are larger than the picture they slide over."""
+        super().check(input_size)
+        wrong = [size for size in self.sizes if not 1 <= size <= self.image_size]
+        if wrong or not len(self.sizes):
+            raise ValueError(
+                f"Windows needs sizes between 1 and image_size={self.image_size}, "
+                f"not {tuple(self.sizes)}."
+            )
+
+    def plan(self, height, width, input_size, patch_size=None):
+        """Announce one stack a window size."""
+        side = round_up(input_size, patch_size)
+        counts = [len(self._starts(size)) for size in self.sizes]
+        return [Stack(count**2, side, side, count, count) for count in counts]
+
+    def cut(self, picture, input_size, patch_size=None):
+        """Warp the picture, then resample every window of it, row by row."""
+        (square,) = resize_to(picture, Stack(1, self.image_size, self.image_size))
+        piece = Stack(1, *[round_up(input_size, patch_size)] * 2)
+        return [np.concatenate([*self._windows(square, size, piece)]) for size in self.sizes]
+
+    def smallest_edge(self, input_size, patch_size=None):
+        """Return the side of the square."""
+        return self.image_size
+
+    def _starts(self, size):
+        return range(0, self.image_size - size + 1, self.stride)
+
+    def _windows(self, square, size, piece):
+        for top in self._starts(size):
+            for left in self._starts(size):
+                window = np.ascontiguousarray(square[top : top + size, left : left + size])
+                yield resize_to(Image.fromarray(window), piece)
+
+
+class Crops(View):
+    """Crops of the network's input size and their mirror images, as one scale.
+
+    Averages over them are the usual test-time augmentation: 5 crops and their mirror images are
+    the baseline AP10, 25 and their mirror images AP50 of multi-scale pyramid pooling's section 4.
+
+    Parameters
+    ----------
+    n : {1, 5, 25}, default=5
+        Number of crops: the centre; the corners and the centre; or a regular grid of 5 x 5.
+    flip : bool, default=True
+        Whether the mirror image of each crop follows after all the crops.
+    image_size : int, default=256
+        Side of the square that pictures are warped to before.
+    pool : {"avg", "max"}, default="avg"
+        How a convolutional map over a crop becomes one descriptor; a fully connected layer's
+        output is taken as it is.
+
+    Examples
+    --------
+    >>> from skdeepenc.images import Crops
+    >>> Crops(n=5).plan(480, 640, input_size=227)
+    [Stack(n_pieces=10, height=227, width=227, rows=10, columns=1)]
+    """
+
+    _parameter_constraints: dict = {
+        "n": [Options(Integral, {1, 5, 25})],
+        "flip": ["boolean"],
+        "image_size": [Interval(Integral, 1, None, closed="left")],
+        "pool": [StrOptions({"avg", "max"})],
+    }
+
+    def __init__(self, n=5, flip=True, image_size=256, pool="avg"):
+        self.n = n
+        self.flip = flip
+        self.image_size = image_size
+        self.pool = pool
+
+    def check(self, input_size):
+        """Refuse crops that are larger than the picture they are taken from."""
+        super().check(input_size)
+        if self.image_size < input_size:
+            raise ValueError(
+                f"Crops of the network's input size, {input_size}, do not fit into "
+                f"image_size={self.image_size}: give an image_size of at least {input_size}."
+            )
+
+    def plan(self, height, width, input_size, patch_size=None):
+        """Announce one stack of all crops."""
+        side = self._side(input_size, patch_size)
+        count = self.n * (1 + self.flip)
+        return [Stack(count, side, side, count, 1)]
+
+    def cut(self, picture, input_size, patch_size=None):
+        """Warp the picture and cut the crops out of it."""
+        (square,) = resize_to(picture, Stack(1, self.image_size, self.image_size))
+        side = self._side(input_size, patch_size)
+        corners = self._corners(self.image_size - side)
+        crops = np.stack([square[y : y + side, x : x + side] for y, x in corners])
+        return [np.concatenate([crops, crops[:, :, ::-1]]) if self.flip else crops]
+
+    def smallest_edge(self, input_size, patch_size=None):
+        """Return the side of the square."""
+        return self.image_size
+
+    def _side(self, input_size, patch_size):
+        """Return the crops' side: rounded down to multiples, for crops must fit."""
+        return input_size if patch_size is None else input_size // patch_size * patch_size
+
+    def _corners(self, room):
+        """Return the upper left corner of every crop, row by row."""
+        if self.n == 25:
+            steps = np.linspace(0, room, 5).round().astype(int)
+            return [(y, x) for y in steps for x in steps]
+        centre = (room // 2, room // 2)
+        if self.n == 1:
+            return [centre]
+        return [(0, 0), (0, room), centre, (room, 0), (room, room)]

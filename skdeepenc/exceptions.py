@@ -11,6 +11,8 @@
     │   └── NonFiniteError               NaN or infinity among the activations
     ├── StorageError (ValueError)        a saved folder or a cache entry that is not whole
     ├── DataSetError (ValueError)        a data set folder that is missing or incomplete
+    ├── DegenerateDataError (ValueError) descriptors that allow no vocabulary at all
+    ├── ClassifierError (ValueError)     a classifier that cannot score what an encoder gives
     ├── DownloadError (OSError)          a file that could not be fetched or verified
     ├── NotEnoughMemoryError (MemoryError)   maps that would not fit, said before the work starts
     └── MissingDependencyError (ImportError) an optional package that is not installed
@@ -79,6 +81,14 @@ class StorageError(SkdeepencError, ValueError):
 
 class DataSetError(SkdeepencError, ValueError):
     """A data set's folder is missing or incomplete; the message says what and where to get it."""
+
+
+class DegenerateDataError(SkdeepencError, ValueError):
+    """The descriptors allow no vocabulary at all, such as a mixture that collapsed."""
+
+
+class ClassifierError(SkdeepencError, ValueError):
+    """A classifier cannot score what an encoder gives: not linear, another width or class."""
 
 
 class DownloadError(SkdeepencError, OSError):

@@ -21,8 +21,9 @@ def test_by_hand():
 
 @given(arrays(np.float64, (3, 4), elements={"min_value": -1e9, "max_value": 1e9}))
 def test_lengths_are_one_or_zero(x):
+    x = np.where(np.abs(x) < 1e-100, 0, x)  # whose squares would vanish even in float64
     lengths = np.linalg.norm(l2_normalize(x), axis=1)
-    assert_allclose(lengths, np.linalg.norm(x, axis=1) > 1e-150, atol=1e-12)
+    assert_allclose(lengths, x.any(axis=1), atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-20, 1, 1e20, 1e30])

@@ -25,13 +25,12 @@ def whole_file(format_name):
 
 
 def decode_or_refuse(data):
-    """Decode; the only way to fail is ImageError with a reason."""
+    """Decode; the only way to fail is our own error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # parsers warn about odd tags of what they can read
         try:
             picture = decode_image(data)
-        except ImageError as error:
-            assert str(error)
+        except ImageError:
             return
     assert picture.dtype == np.uint8
     assert picture.ndim == 3

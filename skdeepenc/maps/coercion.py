@@ -45,8 +45,12 @@ def is_table(X):
 def _is_row(image):
     """Tell whether an image of a sequence is one row of numbers."""
     if _is_sequence(image):
-        return len(image) > 0 and isinstance(image[0], Number | str | None)
+        return len(image) > 0 and (isinstance(image[0], Number) or not _is_array_like(image[0]))
     return np.ndim(image) < 2
+
+
+def _is_array_like(item):
+    return isinstance(item, list | tuple) or hasattr(item, "__array__")
 
 
 def _is_sequence(image):

@@ -1,0 +1,162 @@
+"""The base of encoders: whatever is the same for all of them.
+
+An encoder turns the maps of each image into one vector. The base lets in everything that the
+documentation says encoders accept, compares it with what was fitted, cuts it into batches that fit
+the working memory, allocates the result once, and names its columns. A subclass only says how one
+batch becomes vectors.
+"""
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from skdeepenc._progress import progress_bar
+from skdeepenc._sklearn import validate_data
+from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.maps import FeatureMaps, as_feature_maps
+from skdeepenc.maps.checks import check_finite
+from skdeepenc.maps.coercion import is_table
+
+__all__ = ["MapsEncoder"]
+
+
+class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of encoders of feature maps.
+
+    A subclass has at least the parameters `layer` and `scales`, calls
+    ``maps = self._check_maps(X, reset=True)`` first in `fit`, and implements
+
+    - ``_encode(maps)``: the vectors, of shape (len(maps), _n_features_out), of one batch, in memory
+      and in float32 or float64. It must be a pure function of what was fitted and of each image
+      alone: no image may depend on its batch. An image without descriptors gets zeros.
+    - ``_n_features_out``: the width of the vectors, a property that reads fitted arrays.
+    - ``_bytes_per_image(maps)``, where `_encode` needs much memory beside its input and output: how
+      much for each image, so that batches are small enough. None needs saying.
+    - ``_choose_layers(maps)``, where other layers are wanted than the one that `layer` names.
+
+    Parameters `n_jobs` (threads over batches) and `verbose` (a progress bar) work where a subclass
+    has them.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of channels of the (first) layer that is encoded.
+    layers_in_ : tuple of str
+        Names of the layers that are encoded.
+    n_scales_in_ : int
+        Number of scales of the maps that were fitted, before `scales` chooses.
+    """
+
+    _parameter_constraints: dict = {"layer": [str, None], "scales": ["array-like", None]}
+
+    def transform(self, X):
+        """Encode images.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            Maps of the layers and scales that were fitted; see `as_feature_maps`.
+
+        Returns
+        -------
+        ndarray of shape (n_images, n_features_out)
+            A vector an image, in the float type of `X`.
+        """
+        check_is_fitted(self)
+        maps = self._check_maps(X, reset=False)
+        vectors = np.empty(
+            (len(maps), self._n_features_out), dtype=np.result_type(maps.dtype, np.float32)
+        )
+        for images, encoded in self._encoded_batches(maps):
+            vectors[images] = encoded
+        return vectors
+
+    def _check_maps(self, X, *, reset):
+        """Return `X` as the maps of the layers and scales to encode.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            What encoders accept.
+        reset : bool
+            Whether to remember what is given (in `fit`) or to compare it with what was.
+
+        Returns
+        -------
+        FeatureMaps
+            The chosen layers and scales.
+        """
+        if not isinstance(X, FeatureMaps) and is_table(X):
+            if getattr(X, "dtype", None) == np.float16:  # else it would become float64
+                X = X.astype(np.float32)
+            X = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+            return self._match_fitted(as_feature_maps(X), reset=reset)
+        maps = as_feature_maps(X)
+        if len(maps) == 0:
+            raise FeatureMapsError(
+                f"Found no image (shape={maps.shape}) while a minimum of 1 is required by "
+                f"{type(self).__name__}."
+            )
+        chosen = self._match_fitted(maps, reset=reset)
+        if reset:  # sets n_features_in_
+            validate_data(self, np.empty((1, self._channels_in[0])), skip_check_array=True)
+        if chosen.in_memory:
+            check_finite(chosen)
+        return chosen
+
+    def _match_fitted(self, maps, *, reset):
+        """Choose layers and scales; remember them, or compare them with those that were fitted."""
+        if reset:
+            self.layers_in_ = tuple(self._choose_layers(maps))
+            self.n_scales_in_ = maps.n_scales
+        elif maps.n_scales != self.n_scales_in_:
+            raise FeatureMapsError(
+                f"The maps have {maps.n_scales} scales, but {type(self).__name__} was fitted on "
+                f"{self.n_scales_in_}."
+            )
+        chosen = maps.select(layers=self.layers_in_, scales=self.scales)
+        channels = tuple(chosen.n_channels(layer) for layer in chosen.layers)
+        if reset:
+            self._channels_in = channels
+        elif channels != self._channels_in:
+            raise FeatureMapsError(
+                f"Layers {self.layers_in_} have {channels} channels, but {type(self).__name__} "
+                f"was fitted on {self._channels_in}."
+            )
+        return chosen
+
+    def _choose_layers(self, maps):
+        """Return the names of the layers to encode: the one named, or the deepest."""
+        return (maps.deepest_layer if self.layer is None else self.layer,)
+
+    def _bytes_per_image(self, maps):
+        """Return what `_encode` needs for each image beside its input and output, in bytes."""
+
+    def _encode(self, maps):
+        """Return the vectors of one batch."""
+        raise NotImplementedError
+
+    def _encoded_batches(self, maps):
+        """Yield the numbers (a slice) and the vectors of the images of each batch, in order."""
+        n_jobs = effective_n_jobs(getattr(self, "n_jobs", None))
+        memory = get_config()["working_memory"] / n_jobs
+        batches = maps.iter_batches(memory, self._bytes_per_image(maps))
+        run = Parallel(n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
+        start = 0
+        with progress_bar(
+            total=len(maps), verbose=getattr(self, "verbose", 0), description="encode", unit="image"
+        ) as progress:
+            for encoded in run(delayed(self._encode)(batch) for batch in batches):
+                stop = start + encoded.shape[0]
+                yield slice(start, stop), encoded
+                progress.update(stop - start)
+                start = stop
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,173 @@
+"""Learn what encoders learn from a sample of descriptors: principal components and words.
+
+The solvers are chosen by measurement. Where there are more samples than channels, the eigenvectors
+of a covariance that is summed up block by block take a third of the time of scikit-learn's solvers
+and no second copy of the sample; where there are fewer, those of the Gram matrix take a seventh.
+"""
+
+import warnings
+
+import numpy as np
+from scipy.linalg import eigh
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, gen_batches
+
+from skdeepenc.exceptions import FeatureMapsError
+
+__all__ = ["fit_codebook", "fit_pca"]
+
+# Rows (or columns) of a block: the block and what is made of it stay in the processor's cache.
+_BLOCK_SIZE = 2048
+
+
+def fit_pca(sample, n_components=None, *, whiten=False, random_state=None):
+    """Fit principal components in the float type of the sample.
+
+    Components without variance, such as the last of as many components as samples, are zero: the
+    noise that another solver would put there grows without bound under whitening.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_samples, D)
+        The descriptors, float32 or float64. They are not changed.
+    n_components : int or None, default=None
+        Number of components, clipped to what n_samples and D allow; None for all of those.
+    whiten : bool, default=False
+        Whether `transform` brings every component to unit variance.
+    random_state : int, RandomState or None, default=None
+        Handed to the PCA that is returned; the solvers here draw nothing at random.
+
+    Returns
+    -------
+    sklearn.decomposition.PCA
+        As if fitted by scikit-learn.
+
+    Raises
+    ------
+    FeatureMapsError
+        If the sample is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.encoders.vocabulary import fit_pca
+    >>> pca = fit_pca(np.random.RandomState(0).rand(100, 8), n_components=3)
+    >>> pca.transform(np.ones((2, 8))).shape
+    (2, 3)
+    """
+    _check_sample(sample)
+    n_samples, n_channels = sample.shape
+    most = min(n_samples, n_channels)
+    n_components = most if n_components is None else min(n_components, most)
+    mean = sample.mean(axis=0, dtype=np.float64).astype(sample.dtype)
+    solve = _solve_covariance if n_samples >= n_channels else _solve_gram
+    variances, components, total_variance = solve(sample, mean, n_components)
+
+    pca = PCA(n_components, whiten=whiten, random_state=random_state)
+    pca.n_features_in_ = n_channels
+    pca.n_samples_, pca.n_components_ = n_samples, n_components
+    pca.mean_, pca.components_ = mean, components
+    pca.explained_variance_ = variances
+    pca.explained_variance_ratio_ = variances / (total_variance or 1)
+    pca.singular_values_ = np.sqrt(variances * max(n_samples - 1, 1))
+    rest = max(total_variance - variances.sum(), 0)
+    pca.noise_variance_ = rest / (most - n_components) if most > n_components else 0.0
+    return pca
+
+
+def _solve_covariance(sample, mean, n_components):
+    n_samples, n_channels = sample.shape
+    covariance = np.zeros((n_channels, n_channels), dtype=sample.dtype)
+    for rows in gen_batches(n_samples, _BLOCK_SIZE):
+        block = sample[rows] - mean
+        covariance += block.T @ block
+    covariance /= max(n_samples - 1, 1)
+    total_variance = np.trace(covariance)
+    variances, vectors = _leading_eigenvectors(covariance, n_components)
+    return variances, _fix_signs(vectors.T * (variances > 0)[:, None]), total_variance
+
+
+def _solve_gram(sample, mean, n_components):
+    n_samples, n_channels = sample.shape
+    blocks = list(gen_batches(n_channels, _BLOCK_SIZE))
+    gram = np.zeros((n_samples, n_samples), dtype=sample.dtype)
+    for columns in blocks:
+        block = sample[:, columns] - mean[columns]
+        gram += block @ block.T
+    gram /= max(n_samples - 1, 1)
+    total_variance = np.trace(gram)
+    variances, vectors = _leading_eigenvectors(gram, n_components)
+    lengths = np.sqrt(variances * max(n_samples - 1, 1))
+    vectors *= np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    components = np.empty((n_components, n_channels), dtype=sample.dtype)
+    for columns in blocks:
+        components[:, columns] = vectors.T @ (sample[:, columns] - mean[columns])
+    return variances, _fix_signs(components), total_variance
+
+
+def _leading_eigenvectors(matrix, n_components):
+    """Return the largest eigenvalues, in descending order, and their vectors as columns.
+
+    Eigenvalues that cannot be told from zero in the matrix's float type are zero.
+    """
+    size = len(matrix)
+    wanted = [size - n_components, size - 1]
+    values, vectors = eigh(matrix, subset_by_index=wanted, overwrite_a=True, check_finite=False)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    noise = np.sqrt(size) * np.finfo(matrix.dtype).eps * values[0]
+    return np.where(values > noise, values, 0), vectors
+
+
+def _fix_signs(components):
+    """Make the largest entry of each component positive, as scikit-learn does."""
+    largest = np.abs(components).argmax(axis=1)
+    signs = np.sign(components[np.arange(len(components)), largest])
+    return np.ascontiguousarray(components * signs[:, None])
+
+
+def fit_codebook(sample, n_clusters, *, random_state=None):
+    """Learn visual words by k-means.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_samples, D)
+        The descriptors, float32 or float64.
+    n_clusters : int
+        Number of words, clipped to the number of distinct samples.
+    random_state : int, RandomState or None, default=None
+        Seed of the first centres.
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, D)
+        The centres, in the float type of the sample.
+
+    Raises
+    ------
+    FeatureMapsError
+        If the sample is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.encoders.vocabulary import fit_codebook
+    >>> np.sort(fit_codebook(np.array([[0.0], [0.2], [4.0]]), 2, random_state=0), axis=0)
+    array([[0.1],
+           [4. ]])
+    """
+    _check_sample(sample)
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    kmeans = KMeans(min(n_clusters, len(sample)), n_init=1, random_state=seed)
+    with warnings.catch_warnings():  # repeated samples leave clusters empty: they are dropped here
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = kmeans.fit_predict(sample)
+    return kmeans.cluster_centers_[np.unique(labels)]
+
+
+def _check_sample(sample):
+    if len(sample) == 0:
+        raise FeatureMapsError(
+            "There is no descriptor to learn from: no image has one at the chosen scales."
+        )

@@ -1,0 +1,165 @@
+"""Fisher vectors: how the descriptors of an image would move a mixture of Gaussians.
+
+Both gradients are affine in three sums over the descriptors, each weighted by the posteriors of the
+Gaussians: of 1, of the values and of their squares. So an image costs two matrix products, one for
+the posteriors and one for the sums, and no array of the size descriptors x Gaussians x channels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skdeepenc.functional.gmm import (
+    DensityTerms,
+    density_terms,
+    posteriors_of,
+    tiles,
+    with_squares,
+)
+
+
+class FisherTerms(NamedTuple):
+    """What Fisher vectors need of a mixture, computed once for all images.
+
+    Attributes
+    ----------
+    density : DensityTerms
+        Gives the posteriors.
+    means : ndarray of shape (K, D)
+        Centres, seen from the origin of `density`.
+    curvatures : ndarray of shape (K, D)
+        Their squares less the variances.
+    mean_scale : ndarray of shape (K, D)
+        ``1 / (sigma sqrt(w))``.
+    deviation_scale : ndarray of shape (K, D)
+        ``1 / (sigma**2 sqrt(2 w))``.
+    """
+
+    density: DensityTerms
+    means: np.ndarray
+    curvatures: np.ndarray
+    mean_scale: np.ndarray
+    deviation_scale: np.ndarray
+
+
+def fisher_terms(means, covariances, weights, dtype):
+    """Prepare a mixture for :func:`fisher_moments` and :func:`fisher_gradients`."""
+    weights = np.asarray(weights, dtype=np.float64)[:, None]
+    covariances = np.asarray(covariances, dtype=np.float64)
+    origin = (weights * means).sum(axis=0) / weights.sum()
+    centred = means - origin
+    arrays = (
+        centred,
+        centred**2 - covariances,
+        1.0 / np.sqrt(weights * covariances),
+        1.0 / (covariances * np.sqrt(2.0 * weights)),
+    )
+    density = density_terms(means, covariances, weights[:, 0], origin=origin, dtype=dtype)
+    return FisherTerms(density, *(array.astype(dtype) for array in arrays))
+
+
+def fisher_moments(descriptors, terms):
+    """Return posteriors (n, K) and ``[x, x**2]`` (n, 2 D), tile by tile."""
+    n_descriptors, n_channels = descriptors.shape
+    posteriors = np.empty((n_descriptors, len(terms.means)), dtype=descriptors.dtype)
+    moments = np.empty((n_descriptors, 2 * n_channels), dtype=descriptors.dtype)
+    for rows in tiles(n_descriptors):
+        with_squares(descriptors[rows], terms.density.origin, out=moments[rows])
+        posteriors_of(moments[rows], terms.density, out=posteriors[rows])
+    return posteriors, moments
+
+
+def fisher_gradients(posteriors, moments, terms, out=None):
+    """Return the Fisher vector (2, K, D) of all rows of :func:`fisher_moments`, over their number.
+
+    The first half is the gradient by the means, the second the gradient by the deviations.
+    """
+    n_descriptors, n_gaussians = posteriors.shape
+    n_channels = moments.shape[1] // 2
+    if out is None:
+        out = np.empty((2, n_gaussians, n_channels), dtype=moments.dtype)
+    counts = posteriors.sum(axis=0)[:, None]
+    sums = posteriors.T @ moments
+    first, second = sums[:, :n_channels], sums[:, n_channels:]
+    by_mean, by_deviation = out
+    # sum g ((x - mu)^2 - sigma^2) = sum g x^2 - 2 mu sum g x + (mu^2 - sigma^2) sum g
+    np.multiply(counts, terms.curvatures, out=by_deviation)
+    by_deviation += second
+    by_deviation -= 2 * terms.means * first
+    by_deviation *= terms.deviation_scale
+    np.multiply(counts, terms.means, out=by_mean)
+    np.subtract(first, by_mean, out=by_mean)
+    by_mean *= terms.mean_scale
+    out /= max(n_descriptors, 1)
+    return out
+
+
+def fisher_vector(descriptors, means, covariances, weights):
+    """Return the Fisher vector of descriptors under a mixture of Gaussians, unnormalised.
+
+    With the posteriors ``g_k(x)`` of Gaussian k,
+    ``G_mu_k = 1 / (n sqrt(w_k)) sum_x g_k(x) (x - mu_k) / sigma_k`` and
+    ``G_sigma_k = 1 / (n sqrt(2 w_k)) sum_x g_k(x) (((x - mu_k) / sigma_k)**2 - 1)``.
+
+    Parameters
+    ----------
+    descriptors : array-like of shape (n, D)
+        Descriptors of one image; float32 is computed in float32.
+    means : array-like of shape (K, D)
+        Centres of the Gaussians.
+    covariances : array-like of shape (K, D)
+        Their variances along each channel.
+    weights : array-like of shape (K,)
+        Their prior probabilities.
+
+    Returns
+    -------
+    ndarray of shape (2 * K * D,)
+        All gradients by means, Gaussian after Gaussian, then all gradients by deviations; zeros if
+        there are no descriptors.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a weight or variance is not positive.
+
+    References
+    ----------
+    Section 2.1 of Yoo et al., "Fisher Kernel for Deep Neural Activations", 2014; Perronnin, Sanchez
+    and Mensink, "Improving the Fisher kernel for large-scale image classification", ECCV 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import fisher_vector
+    >>> fisher_vector(np.array([[2.0], [4.0]]), means=[[1.0]], covariances=[[4.0]], weights=[1.0])
+    array([1.        , 0.1767767])
+    """
+    descriptors = check_array(descriptors, dtype=[np.float64, np.float32], ensure_min_samples=0)
+    means, covariances, weights = (
+        np.asarray(part, float) for part in (means, covariances, weights)
+    )
+    _check_mixture(means, covariances, weights, descriptors.shape[1])
+    terms = fisher_terms(means, covariances, weights, descriptors.dtype)
+    posteriors, moments = fisher_moments(descriptors, terms)
+    return fisher_gradients(posteriors, moments, terms).ravel()
+
+
+def _check_mixture(means, covariances, weights, n_channels):
+    """Say what is wrong with a mixture that has no Fisher vector."""
+    if means.ndim != 2 or covariances.shape != means.shape or weights.shape != means.shape[:1]:
+        raise ValueError(
+            "a mixture of K Gaussians in D channels needs means and covariances of shape (K, D), "
+            f"weights of shape (K,); got {means.shape}, {covariances.shape} and {weights.shape}"
+        )
+    if means.shape[1] != n_channels:
+        raise ValueError(
+            f"descriptors have {n_channels} channels, the mixture was fitted on {means.shape[1]}"
+        )
+    for name, values in (("covariances", covariances), ("weights", weights)):
+        if not (values > 0).all():
+            raise ValueError(
+                f"{np.sum(~(values > 0))} of the {name} are not positive: the mixture collapsed; "
+                "leave such Gaussians out, or fit fewer"
+            )

@@ -1,0 +1,287 @@
+"""Fit Gaussian mixtures with diagonal covariances to many descriptors, fast and in little memory.
+
+scikit-learn's mixture keeps every posterior of every descriptor at once, in several copies. Here
+expectation and maximisation walk over tiles of rows that stay in the processor's cache: a tile
+costs two matrix products in the descriptors' own precision, and only sums of the size of the
+mixture are kept, in float64. One thread takes one tile: products of this size gain little from
+threads of their own, and lose ten times when the processor has other work.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from skdeepenc.exceptions import DegenerateDataError
+
+# Rows whose posteriors (256 Gaussians: 2 MB in float32) stay in the cache between passes.
+TILE_ROWS = 2048
+
+# A Gaussian may shrink to this part of a channel's variance, and a channel counts as varying by at
+# least that part of the mean variance: float32 cannot resolve distances in sharper units.
+VARIANCE_FLOOR = 1e-4
+CHANNEL_FLOOR = 1e-3
+
+
+class DiagonalMixture(NamedTuple):
+    """A mixture of K Gaussians in D dimensions and how its fit ended.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (K,)
+        Prior probabilities; they sum to 1.
+    means : ndarray of shape (K, D)
+        Centres.
+    covariances : ndarray of shape (K, D)
+        Variances along each channel.
+    n_iter : int
+        Steps of expectation maximisation taken.
+    converged : bool
+        Whether the last step changed the mean log likelihood by less than the tolerance.
+    lower_bound : float
+        Mean log likelihood of the descriptors before the last step.
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+    n_iter: int = 0
+    converged: bool = False
+    lower_bound: float = -np.inf
+
+
+class DensityTerms(NamedTuple):
+    """The log densities of a mixture as one affine map of ``[x, x**2]``, `x` taken from `origin`.
+
+    Attributes
+    ----------
+    origin : ndarray of shape (D,)
+        What to subtract from descriptors first, so that squares stay small.
+    projection : ndarray of shape (2 * D, K)
+        Weights of the values and of their squares.
+    offset : ndarray of shape (K,)
+        Everything that does not depend on the descriptor.
+    """
+
+    origin: np.ndarray
+    projection: np.ndarray
+    offset: np.ndarray
+
+
+def density_terms(means, covariances, weights, *, origin, dtype):
+    """Expand ``log(w_k N(x; mu_k, sigma_k))`` into products with values and squared values."""
+    centred = np.asarray(means, dtype=np.float64) - origin
+    precisions = 1.0 / np.asarray(covariances, dtype=np.float64)
+    constants = np.log(2 * np.pi / precisions).sum(axis=1) + (centred**2 * precisions).sum(axis=1)
+    projection = np.concatenate([centred * precisions, -0.5 * precisions], axis=1).T
+    # A Gaussian without weight has the log density -inf; the fit reports what overflows.
+    with np.errstate(divide="ignore", over="ignore"):
+        offset = np.log(weights) - 0.5 * constants
+        return DensityTerms(*(np.asarray(part, dtype) for part in (origin, projection, offset)))
+
+
+def tiles(n_rows):
+    """Return consecutive slices of at most `TILE_ROWS` rows."""
+    starts = range(0, n_rows, TILE_ROWS)
+    return [slice(start, min(start + TILE_ROWS, n_rows)) for start in starts]
+
+
+def with_squares(descriptors, origin, out=None):
+    """Return ``[x, x**2]`` side by side, (n, 2 D), with `x` the descriptors seen from `origin`."""
+    n_descriptors, n_channels = descriptors.shape
+    moments = np.empty((n_descriptors, 2 * n_channels), descriptors.dtype) if out is None else out
+    values, squares = moments[:, :n_channels], moments[:, n_channels:]
+    np.subtract(descriptors, origin, out=values)
+    np.square(values, out=squares)
+    return moments
+
+
+def posteriors_of(moments, terms, out=None):
+    """Return the posteriors (n, K) of rows ``[x, x**2]`` and their log likelihoods (n,)."""
+    joint = np.matmul(moments, terms.projection, out=out)
+    joint += terms.offset
+    largest = joint.max(axis=1, keepdims=True)
+    joint -= largest
+    np.exp(joint, out=joint)
+    totals = joint.sum(axis=1, keepdims=True)
+    joint /= totals
+    return joint, (largest + np.log(totals))[:, 0]
+
+
+def responsibilities(descriptors, means, covariances, weights):
+    """Return the probability of each Gaussian given each descriptor.
+
+    Parameters
+    ----------
+    descriptors : ndarray of shape (n, D)
+        Floating point descriptors.
+    means : ndarray of shape (K, D)
+        Centres of the Gaussians.
+    covariances : ndarray of shape (K, D)
+        Their variances along each channel.
+    weights : ndarray of shape (K,)
+        Their prior probabilities.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+        Rows sum to 1, in the type of `descriptors`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import responsibilities
+    >>> means, covariances = np.array([[0.0], [4.0]]), np.ones((2, 1))
+    >>> responsibilities(np.array([[2.0]]), means, covariances, np.array([0.5, 0.5]))
+    array([[0.5, 0.5]])
+    """
+    dtype = descriptors.dtype
+    origin = np.average(means, axis=0, weights=weights)
+    terms = density_terms(means, covariances, weights, origin=origin, dtype=dtype)
+    posteriors = np.empty((len(descriptors), len(means)), dtype=dtype)
+    for rows in tiles(len(descriptors)):
+        posteriors_of(with_squares(descriptors[rows], terms.origin), terms, out=posteriors[rows])
+    return posteriors
+
+
+def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
+    """Fit a mixture of Gaussians with diagonal covariances by expectation maximisation.
+
+    Parameters
+    ----------
+    descriptors : ndarray of shape (n, D)
+        Of float32 or float64; products are computed in this type, sums kept in float64.
+    initial : DiagonalMixture
+        Where to start, for instance :func:`mixture_from_labels` of a k-means clustering.
+    tol : float, default=1e-3
+        Stop once a step changes the mean log likelihood by less.
+    max_iter : int, default=100
+        Most steps to take.
+
+    Returns
+    -------
+    DiagonalMixture
+        Parameters in float64. No variance falls under a small part of its channel's, and a Gaussian
+        that loses all its descriptors stays where it was, with weight 0.
+
+    Raises
+    ------
+    DegenerateDataError
+        If the likelihood stops being a number, because descriptors are too large to be squared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import fit_diagonal_mixture, mixture_from_labels
+    >>> descriptors = np.array([[-1.0], [1.0], [9.0], [11.0]])
+    >>> initial = mixture_from_labels(descriptors, np.array([0, 0, 1, 1]))
+    >>> mixture = fit_diagonal_mixture(descriptors, initial)
+    >>> mixture.means.round(3), mixture.converged
+    (array([[ 0.],
+           [10.]]), True)
+    """
+    origin, floor = _origin_and_floor(descriptors)
+    mixture = initial._replace(lower_bound=-np.inf)
+    with _one_tile_a_thread() as executor:
+        for n_iter in range(1, max_iter + 1):
+            counts, sums, lower_bound = _expect(executor, descriptors, origin, mixture)
+            if not (np.isfinite(lower_bound) and np.isfinite(sums).all()):
+                raise DegenerateDataError(
+                    f"the mixture of {len(mixture.means)} Gaussians collapsed at step {n_iter}: "
+                    f"the mean log likelihood is {lower_bound}. The descriptors are too large for "
+                    f"{descriptors.dtype}; scale them down, for instance with l2_normalize."
+                )
+            converged = abs(lower_bound - mixture.lower_bound) < tol
+            mixture = _maximize(counts, sums, origin, floor, mixture)
+            mixture = mixture._replace(n_iter=n_iter, converged=converged, lower_bound=lower_bound)
+            if converged:
+                break
+    return mixture
+
+
+def mixture_from_labels(descriptors, labels):
+    """Return the mixture whose Gaussians are the clusters of a hard assignment.
+
+    Parameters
+    ----------
+    descriptors : ndarray of shape (n, D)
+        Of float32 or float64.
+    labels : ndarray of shape (n,)
+        The cluster of each descriptor, 0 to K - 1; each cluster must own one at least.
+
+    Returns
+    -------
+    DiagonalMixture
+        Share, mean and variances of each cluster; the start that scikit-learn's mixture takes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import mixture_from_labels
+    >>> mixture_from_labels(np.array([[-1.0], [1.0], [9.0]]), np.array([0, 0, 1])).weights
+    array([0.66666667, 0.33333333])
+    """
+    origin, floor = _origin_and_floor(descriptors)
+    clusters = np.arange(labels.max() + 1)
+    counts = np.bincount(labels).astype(np.float64)
+    sums = np.zeros((len(clusters), 2 * descriptors.shape[1]))
+    for rows in tiles(len(descriptors)):
+        members = (labels[rows, None] == clusters).astype(descriptors.dtype)
+        sums += members.T @ with_squares(descriptors[rows], origin)
+    return _maximize(counts, sums, origin, floor, None)
+
+
+def _origin_and_floor(descriptors):
+    """Return the mean descriptor and the smallest variance that each channel may have."""
+    origin = descriptors.mean(axis=0, dtype=np.float64)
+    variances = np.zeros_like(origin)
+    for rows in tiles(len(descriptors)):
+        variances += np.square(descriptors[rows] - origin).sum(axis=0) / len(descriptors)
+    floor = VARIANCE_FLOOR * np.maximum(variances, CHANNEL_FLOOR * variances.mean())
+    # Equal values differ from their rounded mean: what is under that noise is no variance.
+    noise = np.square(np.finfo(np.float32).eps * np.abs(descriptors).max().astype(np.float64))
+    return origin.astype(descriptors.dtype), np.maximum(floor, noise if noise > 0 else 1.0)
+
+
+@contextmanager
+def _one_tile_a_thread():
+    """Lend as many threads as BLAS may use, and hold BLAS to one thread in each."""
+    pools = ThreadpoolController().select(user_api="blas")
+    n_threads = max((pool["num_threads"] for pool in pools.info()), default=1)
+    with pools.limit(limits=1), ThreadPoolExecutor(n_threads) as executor:
+        yield executor
+
+
+def _expect(executor, descriptors, origin, mixture):
+    """Return posterior counts (K,), sums of ``[x, x**2]`` (K, 2 D), the mean log likelihood."""
+    terms = density_terms(
+        mixture.means, mixture.covariances, mixture.weights, origin=origin, dtype=descriptors.dtype
+    )
+
+    def expect_tile(rows):
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller reports it, once
+            moments = with_squares(descriptors[rows], origin)
+            posteriors, log_likelihoods = posteriors_of(moments, terms)
+            return posteriors.sum(axis=0), posteriors.T @ moments, log_likelihoods.sum()
+
+    counts = np.zeros(len(mixture.means))
+    sums = np.zeros((len(mixture.means), 2 * descriptors.shape[1]))
+    log_likelihood = 0.0
+    # Tiles come back in order, so the sums do not depend on the number of threads.
+    for tile in executor.map(expect_tile, tiles(len(descriptors))):
+        counts += tile[0]
+        sums += tile[1]
+        log_likelihood += float(tile[2])
+    return counts, sums, log_likelihood / len(descriptors)
+
+
+def _maximize(counts, sums, origin, floor, previous):
+    """Turn posterior sums into weights, means and variances; empty Gaussians keep theirs."""
+    alive = counts > 0
+    first, second = np.split(sums / np.where(alive, counts, 1.0)[:, None], 2, axis=1)
+    means, covariances = first + origin, np.maximum(second - first**2, floor)
+    if not alive.all():
+        means[~alive], covariances[~alive] = previous.means[~alive], previous.covariances[~alive]
+    return DiagonalMixture(counts / counts.sum(), means, covariances)

@@ -1,0 +1,114 @@
+"""Three-valued vectors as bits: packing them, and comparing without unpacking.
+
+A value is two bits, "not negative" and "positive": 11, 10 and 00 for 1, 0 and -1. Where a query is
+not zero, the bits of a code that differ from the query's count 0 for an equal sign, 1 for a zero
+and 2 for the opposite sign, so that ::
+
+    dot(query, code) = nonzeros(query) - popcount((code ^ query) & mask(query))
+
+One exclusive or, at most one mask, one popcount: as much work as a Hamming distance.
+"""
+
+import numpy as np
+
+WORD = np.dtype("<u8")  # little-endian on every machine, so that files travel
+_ALL_ONES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+
+# Smaller blocks of codes spend the time on calls, larger ones leave the cache.
+_BLOCK_BYTES = 1 << 21
+
+
+def blocks(n_rows, block_size):
+    """Yield the slices that cut rows into blocks; none where there are no rows."""
+    for start in range(0, n_rows, block_size):
+        yield slice(start, min(start + block_size, n_rows))
+
+
+def words_for(n_values):
+    """Count the words of one code: 64 values take two, side by side."""
+    return 2 * -(-n_values // 64)
+
+
+def pack_signs(X, words):
+    """Pack the signs of `X` into the rows of `words`, a bounded number of rows at a time."""
+    for rows in blocks(len(X), max(1, _BLOCK_BYTES // max(X.shape[1], 1))):
+        # Bits after the last value become "not negative" and not "positive": zeros.
+        words[rows, 0::2] = ~_pack(X[rows] < 0)
+        words[rows, 1::2] = _pack(X[rows] > 0)
+
+
+def unpack_signs(words, n_values):
+    """Return the values of the codes as int8."""
+    not_negative, positive = _unpack(words[:, 0::2]), _unpack(words[:, 1::2])
+    return (not_negative + positive - 1)[:, :n_values]
+
+
+def compare(words, queries, result):
+    """Fill `result` with the similarity of every query and code, by blocks that stay in cache."""
+    words = np.asarray(words)  # a memory map's own slicing costs more than the arithmetic
+    n_words = words.shape[1]
+    rows_in_cache = max(1, _BLOCK_BYTES // (n_words * WORD.itemsize))
+    # Fresh temporaries of this size would come from the system page by page, at half the speed.
+    different = np.empty(rows_in_cache * n_words, WORD)
+    counts = np.empty(rows_in_cache * n_words, np.uint8)
+    for rows in blocks(len(words), rows_in_cache):
+        for row, query in zip(result, queries, strict=True):
+            row[rows] = query.similarity(words[rows], different, counts)
+
+
+class TernaryQuery:
+    """One code as a question: its words, the mask of its nonzeros, and which words it needs."""
+
+    def __init__(self, words):
+        mask = ~(words[0::2] ^ words[1::2])
+        active = mask != 0
+        # Picking words out costs about what comparing them does: it pays for sparse queries only.
+        self.granule = _granule(active) if active.mean() < 0.5 else None
+        if self.granule is not None:
+            self.granules = np.flatnonzero(active.reshape(-1, self.granule)[:, 0])
+            words, mask = words.reshape(-1, 2)[active].ravel(), mask[active]
+        self.words = words
+        self.mask = None if (mask == _ALL_ONES).all() else np.repeat(mask, 2)
+        self.n_nonzeros = int(np.bitwise_count(mask).sum(dtype=np.int64))
+
+    def similarity(self, block, different, counts):
+        """Compare with a block of codes, ``(n, n_words)``, using two flat arrays to work in."""
+        shape = len(block), len(self.words)
+        different = different[: shape[0] * shape[1]].reshape(shape)
+        counts = counts[: different.size].reshape(shape)
+        np.bitwise_xor(self._needed(block, different), self.words, out=different)
+        if self.mask is not None:
+            different &= self.mask
+        np.bitwise_count(different, out=counts)
+        return self.n_nonzeros - counts.sum(axis=1, dtype=np.int32)
+
+    def _needed(self, block, out):
+        """Pick the words that the query needs, into `out` where these are not all."""
+        if self.granule is None:
+            return block
+        shape = len(block), -1, 2 * self.granule
+        # Only with "clip" does numpy write straight into `out`.
+        block.reshape(shape).take(self.granules, axis=1, out=out.reshape(shape), mode="clip")
+        return out
+
+
+def _granule(active):
+    """Find the largest power of two of words that are needed or not needed together."""
+    size = 1
+    while active.size % (2 * size) == 0:
+        together = active.reshape(-1, 2 * size)
+        if not np.array_equal(together.any(axis=1), together.all(axis=1)):
+            break
+        size *= 2
+    return size
+
+
+def _pack(bits):
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    n_bytes = words_for(bits.shape[1]) // 2 * WORD.itemsize
+    return np.pad(packed, ((0, 0), (0, n_bytes - packed.shape[1]))).view(WORD)
+
+
+def _unpack(plane):
+    as_bytes = np.ascontiguousarray(plane, WORD).view(np.uint8)
+    return np.unpackbits(as_bytes, axis=1, bitorder="little").view(np.int8)

@@ -2,6 +2,8 @@
 
 from skdeepenc.functional.fisher import fisher_vector
 from skdeepenc.functional.gmm import fit_diagonal_mixture, mixture_from_labels, responsibilities
+from skdeepenc.functional.cross_layer import cross_layer, segment_cross_layer
+from skdeepenc.functional.grid_matching import match_grids
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
 from skdeepenc.functional.segments import segment_max, segment_mean, segment_sum
 
@@ -12,6 +14,11 @@ __all__ = [
     "mixture_from_labels",
     "power_normalize",
     "responsibilities",
+    "cross_layer",
+    "l2_normalize",
+    "match_grids",
+    "power_normalize",
+    "segment_cross_layer",
     "segment_max",
     "segment_mean",
     "segment_sum",

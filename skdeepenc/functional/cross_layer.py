@@ -1,0 +1,140 @@
+"""Cross-layer pooling: the activations of one layer say where to pool the features of another.
+
+Each channel of the guidance acts as the detector of a part: the features are summed over the image
+with the channel's activations as weights, so that an image becomes one vector for each part.
+"""
+
+import itertools
+
+import numpy as np
+
+from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional._floats import as_floats
+from skdeepenc.functional.grid_matching import match_grids
+
+__all__ = ["cross_layer", "segment_cross_layer"]
+
+# Products of features and guidance of this size stay in the processor's cache.
+_TILE_BYTES = 1 << 20
+
+
+def cross_layer(features, guidance, pooling="sum"):
+    """Pool the features of one image under every channel of its guidance.
+
+    ``P[k] = sum_i guidance[i, k] * features[i]`` over the positions i. Guidance is used as it is:
+    negative activations, which no layer after ReLU has, count as negative weights.
+
+    Parameters
+    ----------
+    features : array-like of shape (H, W, D) or (n_positions, D)
+        Local features.
+    guidance : array-like of shape (H', W', K) or (n_positions, K)
+        Guidance at the same positions. Two maps on different grids are matched first, see
+        `match_grids`.
+    pooling : {"sum", "max"}, default="sum"
+        Whether to sum the weighted features over positions, or to take the maximum of each value.
+
+    Returns
+    -------
+    ndarray of shape (K, D)
+        One pooled feature for each guidance channel; zeros where there is no position.
+
+    Raises
+    ------
+    FeatureMapsError
+        If positions do not correspond.
+
+    Notes
+    -----
+    Equation 2 of Liu, Shen and van den Hengel, "Cross-Convolutional-Layer Pooling for Image
+    Recognition"; maximum pooling is in its Section 4.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import cross_layer
+    >>> features = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+    >>> guidance = np.array([[1.0], [0.0], [3.0]])
+    >>> cross_layer(features, guidance)
+    array([[4., 3.]])
+    >>> cross_layer(features, guidance, pooling="max")
+    array([[3., 3.]])
+    """
+    features, guidance = as_floats(features), as_floats(guidance)
+    if features.ndim == guidance.ndim == 3:
+        features, guidance = match_grids(features, guidance)
+    if features.shape[:-1] != guidance.shape[:-1] or features.ndim not in (2, 3):
+        raise FeatureMapsError(
+            f"Features of shape {features.shape} and guidance of shape {guidance.shape} have no "
+            "positions in common: give two maps (H, W, channels), or as many rows of each."
+        )
+    features = features.reshape(-1, features.shape[-1])
+    guidance = guidance.reshape(-1, guidance.shape[-1])
+    return segment_cross_layer(features, guidance, [0, len(features)], pooling)[0]
+
+
+def segment_cross_layer(features, guidance, offsets, pooling="sum"):
+    """Pool the features of many images, or cells of images, at once.
+
+    Parameters
+    ----------
+    features : ndarray of shape (total, D)
+        Features of all images, one image after the other, float32 or float64.
+    guidance : ndarray of shape (total, K)
+        Guidance at the same positions.
+    offsets : array-like of shape (n_images + 1,)
+        Where the positions of each image start, and where the last one's end.
+    pooling : {"sum", "max"}, default="sum"
+        See `cross_layer`.
+
+    Returns
+    -------
+    ndarray of shape (n_images, K, D)
+        What `cross_layer` returns for each image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import segment_cross_layer
+    >>> features, guidance = np.array([[1.0], [2.0], [5.0]]), np.array([[1.0], [1.0], [2.0]])
+    >>> segment_cross_layer(features, guidance, [0, 2, 3])
+    array([[[ 3.]],
+           [[10.]]])
+    """
+    offsets = np.asarray(offsets)
+    shape = (len(offsets) - 1, guidance.shape[1], features.shape[1])
+    pooled = np.empty(shape, np.result_type(features, guidance))
+    pool = {"sum": _sum_products, "max": _max_products}[pooling]
+    for first, last in _runs(np.diff(offsets)):
+        rows = slice(offsets[first], offsets[last])
+        pool(
+            features[rows].reshape(last - first, -1, features.shape[1]),
+            guidance[rows].reshape(last - first, -1, guidance.shape[1]),
+            out=pooled[first:last],
+        )
+    return pooled
+
+
+def _runs(values):
+    """Yield where each run of equal values starts and stops."""
+    changes = np.flatnonzero(np.diff(values)) + 1
+    bounds = [0, *changes.tolist(), len(values)]
+    yield from itertools.pairwise(bounds)
+
+
+def _sum_products(features, guidance, out):
+    np.matmul(guidance.transpose(0, 2, 1), features, out=out)
+
+
+def _max_products(features, guidance, out):
+    _, n_positions, n_channels = guidance.shape
+    if n_positions == 0:
+        out[:] = 0
+        return
+    bytes_per_channel = n_positions * features.shape[2] * out.itemsize
+    step = max(1, _TILE_BYTES // bytes_per_channel)
+    for image in range(len(out)):
+        for first in range(0, n_channels, step):
+            channels = slice(first, first + step)
+            weighted = guidance[image, :, channels, None] * features[image, :, None, :]
+            np.maximum.reduce(weighted, axis=0, out=out[image, channels])

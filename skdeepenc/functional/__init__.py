@@ -1,23 +1,21 @@
 """The methods' mathematics: pure functions on arrays."""
 
+from skdeepenc.functional.cross_layer import cross_layer, segment_cross_layer
 from skdeepenc.functional.fisher import fisher_vector
 from skdeepenc.functional.gmm import fit_diagonal_mixture, mixture_from_labels, responsibilities
-from skdeepenc.functional.cross_layer import cross_layer, segment_cross_layer
 from skdeepenc.functional.grid_matching import match_grids
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
 from skdeepenc.functional.segments import segment_max, segment_mean, segment_sum
 
 __all__ = [
+    "cross_layer",
     "fisher_vector",
     "fit_diagonal_mixture",
     "l2_normalize",
+    "match_grids",
     "mixture_from_labels",
     "power_normalize",
     "responsibilities",
-    "cross_layer",
-    "l2_normalize",
-    "match_grids",
-    "power_normalize",
     "segment_cross_layer",
     "segment_max",
     "segment_mean",

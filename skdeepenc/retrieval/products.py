@@ -1,0 +1,107 @@
+"""Similarities of queries with a gallery as matrix products, a block of gallery rows at a time.
+
+The gallery is never copied: norms enter as one factor, or one term, for each row of it. So it may
+as well be a file mapped into memory.
+"""
+
+import numpy as np
+from scipy import sparse
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.preprocessing import normalize
+from sklearn.utils import gen_batches
+from sklearn.utils.extmath import row_norms, safe_sparse_dot
+
+from skdeepenc.retrieval.selection import FirstResults
+
+# Long enough for full speed of the product, short enough for it to be read back from the cache.
+ROWS_A_BLOCK = 8192
+
+# In float32 the identity |q - g|^2 = |q|^2 + |g|^2 - 2 q.g loses digits where images are close. So
+# we measure from the gallery's centre, select a few more neighbours than asked for, and order them
+# by their true differences.
+SPARE_NEIGHBORS = 32
+
+
+class GalleryProducts:
+    """Similarities of queries with the rows of a gallery.
+
+    Parameters
+    ----------
+    gallery : {ndarray, sparse matrix} of shape (n_gallery, n_features)
+        Kept as it is, not copied.
+    metric : {"cosine", "inner_product", "euclidean"}
+        What similarity is: the cosine, the inner product, or minus the distance.
+    """
+
+    def __init__(self, gallery, metric):
+        self.gallery = gallery
+        self.metric = metric
+        self._factors, self._terms, self._center = None, None, 0
+        if metric == "cosine":
+            norms = row_norms(gallery)
+            # A zero row has similarity 0 with everything, not NaN.
+            self._factors = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+        elif metric == "euclidean":
+            if not is_sparse(gallery):
+                self._center = gallery.mean(axis=0)
+            self._terms = self._squared_norms_from_center() / -2
+
+    def prepare(self, queries):
+        """Return the queries as the products want them: of unit length for the cosine."""
+        return normalize(queries) if self.metric == "cosine" else queries
+
+    def similarities(self, queries):
+        """Return the similarities (n_queries, n_gallery) of prepared queries."""
+        if self.metric == "euclidean":
+            return -euclidean_distances(queries, self.gallery).astype(queries.dtype, copy=False)
+        return self._block(queries, slice(None))
+
+    def nearest(self, queries, n_neighbors):
+        """Return the largest similarities of prepared queries and their indices, best first."""
+        spare = SPARE_NEIGHBORS if self.metric == "euclidean" else 0
+        # The gallery's own shift would add the same to all similarities of a query: it is left out.
+        shifted = queries - self._center if self.metric == "euclidean" else queries
+        results = FirstResults(min(n_neighbors + spare, self.gallery.shape[0]))
+        for rows in gen_batches(self.gallery.shape[0], ROWS_A_BLOCK):
+            results.add(self._block(shifted, rows), rows.start)
+        if self.metric != "euclidean":
+            return results.sorted()
+        return self._nearest_by_differences(queries, np.sort(results.indices), n_neighbors)
+
+    def _block(self, queries, rows):
+        products = safe_sparse_dot(queries, self.gallery[rows].T, dense_output=True)
+        if self._factors is not None:
+            products *= self._factors[rows]
+        if self._terms is not None:
+            products += self._terms[rows]
+        return products
+
+    def _squared_norms_from_center(self):
+        blocks = gen_batches(self.gallery.shape[0], ROWS_A_BLOCK)
+        return np.concatenate(
+            [row_norms(self.gallery[rows] - self._center, squared=True) for rows in blocks]
+        )
+
+    def _nearest_by_differences(self, queries, indices, n_neighbors):
+        similarities = -np.sqrt(squared_differences(queries, self.gallery, indices))
+        order = np.argsort(-similarities, axis=1, kind="stable")[:, :n_neighbors]
+        return (
+            np.take_along_axis(similarities, order, axis=1),
+            np.take_along_axis(indices, order, axis=1),
+        )
+
+
+def is_sparse(rows):
+    """Say whether rows are a sparse matrix or array."""
+    return bool(sparse.issparse(rows))
+
+
+def squared_differences(queries, gallery, indices):
+    """Return each query's squared distances to the gallery rows (n_queries, k) listed for it."""
+    if is_sparse(gallery):
+        repeated = queries[np.repeat(np.arange(len(indices)), indices.shape[1])]
+        differences = repeated - gallery[indices.ravel()]
+        squared = differences.multiply(differences).sum(axis=1)
+        return np.asarray(squared).reshape(indices.shape).astype(queries.dtype, copy=False)
+    differences = gallery[indices] - queries[:, None]
+    return np.einsum("qkd,qkd->qk", differences, differences)

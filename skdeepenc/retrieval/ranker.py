@@ -1,0 +1,196 @@
+"""Rank a gallery by the similarity of single vectors."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+
+from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
+from skdeepenc.retrieval.base import Ranker, check_labels
+from skdeepenc.retrieval.expansion import expand_prepared
+from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, is_sparse
+from skdeepenc.retrieval.themselves import find_themselves
+
+
+class NearestNeighborRanker(Ranker):
+    """Rank a gallery by its similarity with each query, exactly.
+
+    The similarities are matrix products of batches of queries with blocks of the gallery; the first
+    few results are selected from each block, so that memory does not grow with the gallery, which
+    is kept without a copy and may be mapped from a file.
+
+    Parameters
+    ----------
+    metric : {"cosine", "inner_product", "euclidean"}, default="cosine"
+        What is similar. The Euclidean similarity is minus the distance.
+    n_neighbors : int, default=None
+        How many images `rank` and `kneighbors` return; None means the whole gallery.
+    expansion : int, default=0
+        Replace each query by the mean of itself and its `expansion` nearest gallery images, and
+        rank again (average query expansion). Needs ``metric="cosine"``.
+    alpha : float, default=0.0
+        Weigh each image of that mean by its similarity to this power (alpha query expansion); 0
+        weighs all alike.
+    n_jobs : int, default=None
+        How many threads share the batches of queries. The matrix products have threads of their
+        own.
+
+    Attributes
+    ----------
+    gallery_ : {ndarray, sparse matrix} of shape (n_gallery, n_features)
+        The gallery as given.
+    labels_ : ndarray of shape (n_gallery,) or None
+        What `y` was in `fit`.
+    n_features_in_ : int
+        Length of the vectors.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `fit` was given a frame with names.
+
+    See Also
+    --------
+    expand_queries : The expansion alone.
+
+    References
+    ----------
+    O. Chum, J. Philbin, J. Sivic, M. Isard, A. Zisserman, "Total recall: Automatic query expansion
+    with a generative feature model for object retrieval", ICCV 2007. F. Radenović, G. Tolias, O.
+    Chum,
+    "Fine-tuning CNN image retrieval with no human annotation", TPAMI 2019, section 3.4 (alpha).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.retrieval import NearestNeighborRanker
+    >>> gallery = np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]])
+    >>> ranker = NearestNeighborRanker().fit(gallery, ["door", "roof", "door"])
+    >>> ranker.rank([[2.0, 0.5]])
+    array([[0, 2, 1]])
+    >>> ranker.score(gallery, ["door", "roof", "door"])
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        "metric": [StrOptions({"cosine", "inner_product", "euclidean"})],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "expansion": [Interval(Integral, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(self, *, metric="cosine", n_neighbors=None, expansion=0, alpha=0.0, n_jobs=None):
+        self.metric = metric
+        self.n_neighbors = n_neighbors
+        self.expansion = expansion
+        self.alpha = alpha
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Keep the gallery.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_gallery, n_features)
+            One vector an image.
+        y : array-like of shape (n_gallery,), default=None
+            Labels or names of the images, for `score` and `metrics.retrieval_scorer`.
+
+        Returns
+        -------
+        NearestNeighborRanker
+            The ranker itself.
+        """
+        gallery = self._validate(X, reset=True)
+        return self._keep(gallery, check_labels(y, gallery.shape[0]))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Add images at the end of the gallery.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_new, n_features)
+            One vector an image.
+        y : array-like of shape (n_new,), default=None
+            Their labels; needed if, and only if, the images before them have labels.
+
+        Returns
+        -------
+        NearestNeighborRanker
+            The ranker itself.
+        """
+        if not hasattr(self, "gallery_"):
+            return self.fit(X, y)
+        rows = self._like_gallery(self._validate(X, reset=False))
+        labels = check_labels(y, rows.shape[0])
+        if (labels is None) != (self.labels_ is None):
+            raise ValueError("Give y for all images of the gallery, or for none of them.")
+        if labels is not None:
+            labels = np.concatenate([self.labels_, labels])
+        stack = sparse.vstack if is_sparse(self.gallery_) else np.concatenate
+        return self._keep(stack([self.gallery_, rows]), labels)
+
+    def _keep(self, gallery, labels):
+        if self.expansion and self.metric != "cosine":
+            raise ValueError(f'expansion needs metric="cosine", not {self.metric!r}.')
+        self.gallery_ = sparse.csr_array(gallery) if is_sparse(gallery) else gallery
+        self.labels_ = labels
+        self._products = GalleryProducts(self.gallery_, self.metric)
+        return self
+
+    def _validate(self, X, *, reset):
+        return validate_data(
+            self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
+        )
+
+    def _check_queries(self, X):
+        return self._products.prepare(self._like_gallery(self._validate(X, reset=False)))
+
+    def _like_gallery(self, rows):
+        """Return rows as dense or sparse, and in the float type, as the gallery is."""
+        if is_sparse(self.gallery_):
+            return sparse.csr_array(rows, dtype=self.gallery_.dtype)
+        dense = rows.toarray() if is_sparse(rows) else rows
+        return dense.astype(self.gallery_.dtype, copy=False)
+
+    @property
+    def _n_features_out(self):
+        return self.gallery_.shape[0]
+
+    def _similarities(self, queries):
+        return self._products.similarities(self._expand(queries))
+
+    def _nearest(self, queries, n_kept):
+        # Selecting most of the gallery block by block would cost more than sorting it once.
+        if 2 * n_kept > self._n_features_out:
+            return super()._nearest(queries, n_kept)
+        return self._products.nearest(self._expand(queries), n_kept)
+
+    def _bytes_per_query(self, n_kept):
+        if 2 * n_kept > self._n_features_out:
+            return super()._bytes_per_query(n_kept)
+        n_gathered = max(n_kept if self.metric == "euclidean" else 0, self.expansion)
+        return 32 * (ROWS_A_BLOCK + n_kept) + 16 * n_gathered * self.n_features_in_
+
+    def _expand(self, queries):
+        if not self.expansion:
+            return queries
+        return expand_prepared(queries, self._products, self.expansion, self.alpha)
+
+    def _distances(self, similarities):
+        if self.metric == "cosine":
+            return np.maximum(1 - similarities, 0)
+        return -similarities
+
+    def _find_themselves(self, X, y):
+        queries = self._like_gallery(self._validate(X, reset=False))
+        return find_themselves([queries], y, [self.gallery_], self.labels_)
+
+    def _gallery_queries(self):
+        return self._products.prepare(self.gallery_)
+
+    def __sklearn_tags__(self):
+        """Say that sparse input is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

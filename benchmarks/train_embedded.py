@@ -1,0 +1,300 @@
+"""Train the small network that comes with skdeepenc, on 64-pixel images with PyTorch.
+
+An AlexNet without padding: every layer sees only pixels of the image, so the dense map of a larger
+image holds exactly what window after window would give. A teacher (any ONNX network with a pooled
+feature) is optional: linear classifiers on its features, each fitted without the images that it
+labels, give soft targets, and the features themselves are predicted from fc7.
+
+Two CPU cores suffice. The rate follows the epochs, or with --minutes the clock; the run saves its
+state after each epoch and goes on from there. `export_embedded.py` writes the ONNX file::
+
+    python benchmarks/train_embedded.py --data IMAGES --work STATE --teacher mobilenet_v2.onnx
+    python benchmarks/export_embedded.py STATE skdeepenc/backbones/embedded/model.onnx
+"""
+
+import argparse
+import io
+import json
+import math
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+SIDE = 64
+MEAN = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
+STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
+CHANNELS = {"conv1": 48, "conv2": 96, "conv3": 160, "conv4": 224, "conv5": 224}
+KERNELS = {"conv1": 5, "conv2": 3, "conv3": 3, "conv4": 3, "conv5": 3}
+N_HIDDEN = 512
+
+
+def convolution(n_inputs, n_outputs, kernel, stride=1):
+    """Convolve without padding, normalise over the batch, rectify."""
+    return nn.Sequential(
+        nn.Conv2d(n_inputs, n_outputs, kernel, stride, bias=False),
+        nn.BatchNorm2d(n_outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class EmbeddedNet(nn.Module):
+    """Five convolutions, the last two at stride 4, then fc6 and fc7 as convolutions."""
+
+    def __init__(self, n_classes, n_teacher_features=0, dropout=0.25):
+        super().__init__()
+        n_inputs = 3
+        for name, n_outputs in CHANNELS.items():
+            stride = 2 if name == "conv1" else 1
+            setattr(self, name, convolution(n_inputs, n_outputs, KERNELS[name], stride))
+            n_inputs = n_outputs
+        self.fc6 = convolution(n_inputs, N_HIDDEN, 3)
+        self.fc7 = convolution(N_HIDDEN, N_HIDDEN, 1)
+        self.head = nn.Conv2d(N_HIDDEN, n_classes, 1)
+        self.teacher_head = nn.Linear(N_HIDDEN, n_teacher_features) if n_teacher_features else None
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, images):
+        """Give class scores and, with a teacher, its predicted features."""
+        x = F.max_pool2d(self.conv1(images), 2)
+        x = self.conv5(self.conv4(self.conv3(self.conv2(x))))
+        fc6 = self.fc6(F.max_pool2d(x, 3, 2))
+        fc7 = self.fc7(self.dropout(fc6))
+        scores = self.head(self.dropout(fc7)).flatten(1)
+        features = self.teacher_head(fc7.flatten(1)) if self.teacher_head else None
+        return scores, features
+
+
+def read_images(archive, cache):
+    """Decode a zip of class folders once: (n, 64, 64, 3) bytes, labels and class names."""
+    with zipfile.ZipFile(archive) as file:
+        names = sorted(name for name in file.namelist() if not name.endswith("/"))
+        classes = sorted({Path(name).parts[-2] for name in names})
+        labels = np.array([classes.index(Path(name).parts[-2]) for name in names])
+        if not cache.exists():
+            pixels = np.empty((len(names), SIDE, SIDE, 3), np.uint8)
+            for row, name in enumerate(names):
+                pixels[row] = Image.open(io.BytesIO(file.read(name))).convert("RGB")
+            np.save(cache, pixels)
+    return torch.from_numpy(np.load(cache)), torch.from_numpy(labels), classes
+
+
+def teacher_features(images, model, tensor, cache, side=160):
+    """Run the teacher over enlarged images once: (n, d) pooled features."""
+    if not cache.exists():
+        import onnx
+        import onnxruntime
+
+        graph = onnx.load(model)
+        graph.graph.output.append(onnx.helper.make_tensor_value_info(tensor, 1, None))
+        session = onnxruntime.InferenceSession(
+            graph.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        rows = []
+        for batch in images.split(64):
+            pixels = F.interpolate(batch.permute(0, 3, 1, 2).float(), (side, side), mode="bicubic")
+            pixels = (pixels.clamp(0, 255) - 128) / 128
+            output = session.run([tensor], {session.get_inputs()[0].name: pixels.numpy()})[0]
+            rows.append(output.reshape(len(batch), -1).astype(np.float16))
+        np.save(cache, np.concatenate(rows))
+    return torch.from_numpy(np.load(cache)).float()
+
+
+def fit_probe(features, labels, n_classes, n_epochs=12):
+    """Fit a linear softmax classifier."""
+    probe = nn.Linear(features.shape[1], n_classes)
+    optimizer = torch.optim.AdamW(probe.parameters(), lr=2e-3, weight_decay=0.1)
+    for _ in range(n_epochs):
+        for rows in torch.randperm(len(features)).split(512):
+            optimizer.zero_grad()
+            F.cross_entropy(probe(features[rows]), labels[rows]).backward()
+            optimizer.step()
+    return probe
+
+
+@torch.no_grad()
+def soft_targets(features, labels, n_classes, cache, n_folds=4):
+    """Score each image by a probe that was fitted without it."""
+    if not cache.exists():
+        fold = torch.randperm(len(features), generator=torch.Generator().manual_seed(0)) % n_folds
+        scores = torch.empty(len(features), n_classes)
+        for held_out in range(n_folds):
+            with torch.enable_grad():
+                seen = fold != held_out
+                probe = fit_probe(features[seen], labels[seen], n_classes)
+            scores[fold == held_out] = probe(features[fold == held_out])
+        accuracy = (scores.argmax(1) == labels).float().mean()
+        print(f"teacher's probes, images held out: {accuracy:.1%} top-1", flush=True)
+        np.save(cache, scores.numpy())
+    return torch.from_numpy(np.load(cache))
+
+
+def normalize(pixels):
+    """Subtract the mean and divide by the deviation of each colour."""
+    return ((pixels - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+
+
+def augment(pixels, min_area):
+    """Cut a random part of each image, mirror half of them, vary brightness and contrast."""
+    n = len(pixels)
+    area = torch.empty(n).uniform_(min_area, 1)
+    aspect = torch.empty(n).uniform_(-0.25, 0.25).exp()
+    scale = torch.stack([area.sqrt() * aspect, area.sqrt() / aspect], 1).clamp(max=1)
+    shift = torch.empty(n, 2).uniform_(-1, 1) * (1 - scale + 0.06)
+    mirror = torch.randint(0, 2, (n,)) * 2.0 - 1
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale[:, 0] * mirror, scale[:, 1], shift
+    grid = F.affine_grid(theta, [n, 3, SIDE, SIDE], align_corners=False)
+    pixels = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    contrast = torch.empty(n, 1, 1, 1).uniform_(0.75, 1.25)
+    brightness = torch.empty(n, 1, 1, 1).uniform_(-25, 25)
+    grey = pixels.mean(1, keepdim=True)
+    saturation = torch.empty(n, 1, 1, 1).uniform_(0.6, 1.3)
+    pixels = grey + saturation * (pixels - grey)
+    return ((pixels - 128) * contrast + 128 + brightness).clamp(0, 255)
+
+
+def loss_of(outputs, labels, targets, teacher, temperature=2.0):
+    """Labels alone, or labels, soft targets and the teacher's features together."""
+    scores, predicted = outputs
+    hard = F.cross_entropy(scores.float(), labels, label_smoothing=0.1)
+    if targets is None:
+        return hard
+    soft = F.kl_div(
+        F.log_softmax(scores.float() / temperature, 1),
+        F.log_softmax(targets / temperature, 1),
+        log_target=True,
+        reduction="batchmean",
+    )
+    match = 1 - F.cosine_similarity(predicted.float(), teacher, dim=1).mean()
+    return 0.5 * hard + 0.5 * temperature**2 * soft + 2.0 * match
+
+
+@torch.no_grad()
+def top1(net, images, labels):
+    """Share of images whose highest score is their class."""
+    net.eval()
+    hits = 0
+    for batch, truth in zip(images.split(500), labels.split(500), strict=True):
+        scores, _ = net(normalize(batch.permute(0, 3, 1, 2).float()))
+        hits += (scores.argmax(1) == truth).sum().item()
+    return hits / len(images)
+
+
+def learning_rate(progress, peak, warmup=0.12):
+    """One cycle: up in a line, down in a cosine; `progress` runs from 0 to 1."""
+    if progress < warmup:
+        return peak * (0.05 + 0.95 * progress / warmup)
+    return peak * max(0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))), 1e-3)
+
+
+def make_optimizer(net):
+    """SGD with Nesterov momentum; only weights of two and more axes decay."""
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    plain = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 5e-4}, {"params": plain, "weight_decay": 0}]
+    return torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
+
+
+class Run:
+    """A training run that knows how far it is and can be taken up again."""
+
+    def __init__(self, net, options):
+        self.net, self.options = net, options
+        self.optimizer = make_optimizer(net)
+        self.epoch, self.seconds = 0, 0.0
+        self.state_file = options.work / "state.pt"
+        if self.state_file.exists():
+            state = torch.load(self.state_file)
+            net.load_state_dict(state["net"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.epoch, self.seconds = state["epoch"], state["seconds"]
+
+    def progress(self, share_of_epoch, seconds):
+        """How much of the run is behind us, by the clock or by epochs."""
+        if self.options.minutes:
+            return min((self.seconds + seconds) / (60 * self.options.minutes), 1)
+        return (self.epoch + share_of_epoch) / self.options.epochs
+
+    def train_epoch(self, images, labels, targets, teacher):
+        """Go once over the images in random order; return the mean loss."""
+        self.net.train()
+        start, losses = time.perf_counter(), []
+        order = torch.randperm(len(images)).split(self.options.batch_size)
+        for step, rows in enumerate(order):
+            progress = self.progress(step / len(order), time.perf_counter() - start)
+            if progress >= 1:
+                break
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(progress, self.options.rate)
+            # Whole images at the end: objects then have the size that they have in use.
+            pixels = images[rows].permute(0, 3, 1, 2).float()
+            pixels = normalize(augment(pixels, 0.4 if progress < 0.85 else 0.75))
+            with torch.autocast("cpu", torch.bfloat16):
+                outputs = self.net(pixels)
+            soft = (None, None) if targets is None else (targets[rows], teacher[rows])
+            loss = loss_of(outputs, labels[rows], *soft)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            losses.append(loss.item())
+        self.epoch += 1
+        self.seconds += time.perf_counter() - start
+        return float(np.mean(losses))
+
+    def save(self, record):
+        """Keep the state and a line about it; replace the last one in one step."""
+        state = {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state |= {"epoch": self.epoch, "seconds": self.seconds, "record": record}
+        torch.save(state, self.state_file.with_suffix(".part"))
+        self.state_file.with_suffix(".part").replace(self.state_file)
+
+
+def parse_options():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the two zip files")
+    parser.add_argument("--work", type=Path, required=True, help="folder for caches and the state")
+    parser.add_argument("--teacher", type=Path, help="ONNX network to learn from")
+    parser.add_argument("--teacher-tensor", default="L62_average_pool_2d")
+    parser.add_argument("--epochs", type=int, default=35)
+    parser.add_argument("--minutes", type=float, help="let the clock end the run, not the epochs")
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--rate", type=float, default=0.2, help="highest learning rate")
+    return parser.parse_args()
+
+
+def main():
+    """Train, or go on with what the work folder holds."""
+    options = parse_options()
+    options.work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    images, labels, classes = read_images(
+        options.data / "tiny_imagenet_train.zip", options.work / "train.npy"
+    )
+    held_out, truth, _ = read_images(
+        options.data / "tiny_imagenet_val.zip", options.work / "val.npy"
+    )
+    targets = teacher = None
+    if options.teacher:
+        cache = options.work / "teacher.npy"
+        teacher = teacher_features(images, options.teacher, options.teacher_tensor, cache)
+        teacher = (teacher - teacher.mean(0)) / (teacher.std(0) + 1e-3)
+        targets = soft_targets(teacher, labels, len(classes), options.work / "targets.npy")
+    net = EmbeddedNet(len(classes), 0 if teacher is None else teacher.shape[1])
+    run = Run(net.to(memory_format=torch.channels_last), options)
+    while run.progress(0, 0) < 1:
+        loss = run.train_epoch(images, labels, targets, teacher)
+        record = {"epoch": run.epoch, "loss": loss, "top1": top1(net, held_out, truth)}
+        record |= {"minutes": run.seconds / 60, "classes": classes}
+        run.save(record)
+        print(json.dumps({k: v for k, v in record.items() if k != "classes"}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

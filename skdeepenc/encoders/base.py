@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepenc._progress import progress_bar
 from skdeepenc._sklearn import validate_data
 from skdeepenc.exceptions import FeatureMapsError
-from skdeepenc.maps import FeatureMaps, as_feature_maps
+from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.checks import check_finite
 from skdeepenc.maps.coercion import is_table
 
@@ -89,7 +89,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         FeatureMaps
             The chosen layers and scales.
         """
-        if not isinstance(X, FeatureMaps) and is_table(X):
+        if is_table(X):
             if getattr(X, "dtype", None) == np.float16:  # else it would become float64
                 X = X.astype(np.float32)
             X = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)

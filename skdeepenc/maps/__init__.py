@@ -1,6 +1,7 @@
 """FeatureMaps, the one currency between backbone and encoders."""
 
-from skdeepenc.maps.feature_maps import FeatureMaps, as_feature_maps
+from skdeepenc.maps.coercion import as_feature_maps
+from skdeepenc.maps.feature_maps import FeatureMaps
 from skdeepenc.maps.sampling import sample_descriptors
 from skdeepenc.maps.stores import ArrayStore, Store
 

@@ -26,10 +26,10 @@ def check_columns(values, grids):
     first_layer, first_grid = next(iter(grids.items()))
     for layer, column in values.items():
         grid = grids[layer]
-        if grid.ndim != 3 or grid.shape[2] != 2 or np.any(grid < 0):
+        if grid.ndim != 3 or grid.shape[2] != 2 or grid.dtype != np.int64 or np.any(grid < 0):
             raise FeatureMapsError(
-                f"The grid of layer {layer!r} has shape {grid.shape}, where sizes in an array of "
-                "shape (n_images, n_scales, 2) are needed."
+                f"The grid of layer {layer!r} has shape {grid.shape} and type {grid.dtype}, where "
+                "sizes in an int64 array of shape (n_images, n_scales, 2) are needed."
             )
         if grid.shape != first_grid.shape:
             raise FeatureMapsError(

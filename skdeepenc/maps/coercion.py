@@ -1,4 +1,4 @@
-"""What encoders accept: turn arrays, and sequences of arrays, into one column of descriptors.
+"""What encoders accept, and how it becomes feature maps.
 
 ==================================================  =============================================
 2-D array (n, D)                                    one descriptor an image
@@ -8,6 +8,9 @@ sequence of arrays (m, D) or (H, W, D)              images of different sizes
 sequence of lists of those                          images at several scales, one array a scale
 object array of the same                            as the sequence
 ==================================================  =============================================
+
+A 2-D array is also what every other estimator of scikit-learn takes: encoders hand it to
+scikit-learn's own validation first.
 """
 
 from numbers import Number
@@ -15,14 +18,33 @@ from numbers import Number
 import numpy as np
 from scipy import sparse
 
-from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.maps.feature_maps import FeatureMaps
+from skdeepenc.maps.packing import is_sequence
 
-__all__ = ["is_table", "pack_images"]
+__all__ = ["as_feature_maps", "is_table"]
 
-_ACCEPTED = (
-    "give a 2-D (n, D), 3-D (n, positions, D) or 4-D (n, H, W, D) array, or a sequence of one "
-    "(m, D) or (H, W, D) array, or a list of such arrays (one a scale), for each image"
-)
+
+def as_feature_maps(X):
+    """Return `X` as feature maps.
+
+    Parameters
+    ----------
+    X : FeatureMaps, array-like or sequence
+        Feature maps, which pass as they are, or what `FeatureMaps.from_arrays` takes.
+
+    Returns
+    -------
+    FeatureMaps
+        The maps; those of arrays have one layer, "features".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.maps import as_feature_maps
+    >>> as_feature_maps(np.ones((10, 7, 7, 512), dtype="float32"))
+    FeatureMaps(10 images, 1 scale, features: 490 x 512 float32)
+    """
+    return X if isinstance(X, FeatureMaps) else FeatureMaps.from_arrays(X)
 
 
 def is_table(X):
@@ -31,6 +53,8 @@ def is_table(X):
     Whatever is neither a table nor a sequence of maps counts as a table too, so that
     scikit-learn's own validation words the error.
     """
+    if isinstance(X, FeatureMaps):
+        return False
     if sparse.issparse(X) or hasattr(X, "columns") or isinstance(X, str | bytes | dict):
         return True
     if hasattr(X, "__array__"):
@@ -44,109 +68,10 @@ def is_table(X):
 
 def _is_row(image):
     """Tell whether an image of a sequence is one row of numbers."""
-    if _is_sequence(image):
+    if is_sequence(image):
         return len(image) > 0 and (isinstance(image[0], Number) or not _is_array_like(image[0]))
     return np.ndim(image) < 2
 
 
 def _is_array_like(item):
     return isinstance(item, list | tuple) or hasattr(item, "__array__")
-
-
-def _is_sequence(image):
-    return isinstance(image, list | tuple) or getattr(image, "dtype", np.dtype(float)).hasobject
-
-
-def pack_images(images):
-    """Lay the descriptors of all images one after the other.
-
-    Parameters
-    ----------
-    images : array-like or sequence
-        What the table at the top of this module lists.
-
-    Returns
-    -------
-    values : ndarray of shape (total, D)
-        The descriptors, in float16, float32 or float64; a view of `images` where it is one array.
-    grid : ndarray of int64 of shape (n_images, n_scales, 2)
-        Rows and columns of every map; zeros where an image lacks the scale.
-
-    Raises
-    ------
-    FeatureMapsError
-        If an image has another number of dimensions or of channels, or values that are no
-        numbers; the message names the first one.
-    """
-    if hasattr(images, "__array__"):
-        images = np.asarray(images)
-        if not images.dtype.hasobject or (images.size and isinstance(images.flat[0], Number)):
-            return _pack_array(images)
-    elif not _holds_arrays(images):  # lists of numbers all the way down
-        return pack_images(_as_array(images, "The images"))
-    return _pack_sequence([_scales_of(image, number) for number, image in enumerate(images)])
-
-
-def _holds_arrays(images):
-    if isinstance(images, list | tuple):
-        return any(_holds_arrays(image) for image in images)
-    return hasattr(images, "__array__")
-
-
-def _as_array(values, name):
-    try:
-        array = np.asarray(values)
-        array = array.astype(np.float64) if array.dtype.kind in "OSU" else array
-    except (TypeError, ValueError) as error:
-        raise FeatureMapsError(
-            f"{name} cannot be read as an array of numbers: {_ACCEPTED}."
-        ) from error
-    if np.iscomplexobj(array):
-        raise FeatureMapsError(f"{name} is complex: Complex data not supported.")
-    floats = array.dtype in (np.float16, np.float32, np.float64)
-    return array if floats else array.astype(np.float64)  # as scikit-learn does
-
-
-def _pack_array(images):
-    if images.ndim not in (2, 3, 4) or images.shape[-1] == 0:
-        raise FeatureMapsError(
-            f"An array of shape {images.shape} does not hold feature maps: {_ACCEPTED}."
-        )
-    height = images.shape[1] if images.ndim > 2 else 1
-    width = images.shape[2] if images.ndim > 3 else 1
-    values = _as_array(images, "The array")
-    grid = np.full((len(images), 1, 2), (height, width), dtype=np.int64)
-    return values.reshape(-1, images.shape[-1]), grid
-
-
-def _scales_of(image, number):
-    """Return the maps of one image, one a scale, each of shape (H, W, D)."""
-    several = _is_sequence(image)
-    if several and not _holds_arrays(list(image)) and len(image):
-        image, several = _as_array(image, f"Image {number}"), False
-    scales = [_as_array(scale, f"Image {number}") for scale in (image if several else [image])]
-    for scale in scales:
-        if scale.ndim not in (2, 3):
-            raise FeatureMapsError(
-                f"Image {number} has an array of shape {scale.shape}, where (m, D) or (H, W, D) "
-                f"is needed: {_ACCEPTED}."
-            )
-    return [scale[:, None, :] if scale.ndim == 2 else scale for scale in scales]
-
-
-def _pack_sequence(images):
-    n_scales = max((len(scales) for scales in images), default=0)
-    maps = [scale for scales in images for scale in scales]
-    if not maps:
-        raise FeatureMapsError(f"Not one of the {len(images)} images has an array: {_ACCEPTED}.")
-    n_channels = maps[0].shape[-1]
-    grid = np.zeros((len(images), n_scales, 2), dtype=np.int64)
-    for number, scales in enumerate(images):
-        for index, scale in enumerate(scales):
-            if scale.shape[-1] != n_channels:
-                raise FeatureMapsError(
-                    f"Image {number} has {scale.shape[-1]} channels at scale {index}, where the "
-                    f"first image has {n_channels}: maps of one layer must agree."
-                )
-            grid[number, index] = scale.shape[:2]
-    return np.concatenate([scale.reshape(-1, n_channels) for scale in maps]), grid

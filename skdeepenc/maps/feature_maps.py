@@ -14,10 +14,11 @@ from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional._floats import as_floats
 from skdeepenc.maps.batches import consecutive_batches
 from skdeepenc.maps.checks import check_columns, check_finite
-from skdeepenc.maps.coercion import pack_images
+from skdeepenc.maps.packing import pack_images
+from skdeepenc.maps.storage import open_store, save_maps
 from skdeepenc.maps.stores import ArrayStore, grid_offsets
 
-__all__ = ["FeatureMaps", "as_feature_maps"]
+__all__ = ["FeatureMaps"]
 
 
 class FeatureMaps:
@@ -140,6 +141,39 @@ class FeatureMaps:
         grids = {layer: np.asarray(grid, dtype=np.int64) for layer, grid in grids.items()}
         check_columns(values, grids)
         return cls(ArrayStore(dict(values), grids))
+
+    def save(self, folder):
+        """Write the maps into a folder, as ``.npy`` files and one JSON file.
+
+        Parameters
+        ----------
+        folder : path-like
+            A folder that is empty or does not exist.
+        """
+        save_maps(self, folder)
+
+    @classmethod
+    def load(cls, folder, mmap_mode="r"):
+        """Open the maps that `save` wrote.
+
+        Parameters
+        ----------
+        folder : path-like
+            The folder. It must stay as it is while the maps, or pickles of them, are in use.
+        mmap_mode : {"r", "c"} or None, default="r"
+            How to map the files, see `numpy.memmap`; None reads them into memory.
+
+        Returns
+        -------
+        FeatureMaps
+            The maps; mapped ones pickle as a reference to the folder.
+
+        Raises
+        ------
+        StorageError
+            If the folder is not whole.
+        """
+        return cls(open_store(folder, mmap_mode))
 
     def __len__(self):
         return len(self._images)
@@ -358,26 +392,3 @@ class FeatureMaps:
 
 def _restore(store, layers, images, scales):
     return FeatureMaps(store, layers=layers, images=images, scales=scales)
-
-
-def as_feature_maps(X):
-    """Return `X` as feature maps.
-
-    Parameters
-    ----------
-    X : FeatureMaps, array-like or sequence
-        Feature maps, which pass as they are, or what `FeatureMaps.from_arrays` takes.
-
-    Returns
-    -------
-    FeatureMaps
-        The maps; those of arrays have one layer, "features".
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdeepenc.maps import as_feature_maps
-    >>> as_feature_maps(np.ones((10, 7, 7, 512), dtype="float32"))
-    FeatureMaps(10 images, 1 scale, features: 490 x 512 float32)
-    """
-    return X if isinstance(X, FeatureMaps) else FeatureMaps.from_arrays(X)

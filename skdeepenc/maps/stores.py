@@ -117,9 +117,12 @@ class ArrayStore(Store):
 
     def read(self, layer, images, scales):
         """Return rows of the layer's array: a slice where they lie together, a copy elsewhere."""
+        return self._take(self.array[layer], layer, images, scales)
+
+    def _take(self, column, layer, images, scales):
         offsets, n_scales = self._offsets[layer], self.grids[layer].shape[1]
         segments = (np.asarray(images)[:, None] * n_scales + np.asarray(scales)).ravel()
-        return take_segments(self.array[layer], offsets[segments], offsets[segments + 1])
+        return take_segments(column, offsets[segments], offsets[segments + 1])
 
     def pickled(self, layers, images, scales):
         """Leave out what is not in view; a whole store stays itself, so joblib maps it once."""

@@ -1,0 +1,234 @@
+"""Queries with their first results in a row, the right ones framed."""
+
+import numpy as np
+from PIL import Image
+
+from skdeepenc._optional import require
+from skdeepenc.images import decode_image
+
+FRAME_COLOR = "limegreen"
+FRAME_WIDTH = 4
+
+
+class RankingDisplay:
+    """Show queries and what was found for them.
+
+    One row a query: the query on the left, then its results, best first. Right results are framed.
+    Make one with `from_estimator` or `from_predictions`; it holds small copies of the pictures, so
+    that it can be drawn many times.
+
+    Parameters
+    ----------
+    query_images : list of ndarray of shape (H, W, 3)
+        One picture a query.
+    result_images : list of list of ndarray of shape (H, W, 3)
+        The first results of each query, best first.
+    correct : array-like of bool of shape (n_queries, n_results), default=None
+        Which results are right; None frames nothing.
+    query_names : list of str, default=None
+        What to write above each query.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_queries, 1 + n_results)
+        Where the last `plot` drew.
+    figure_ : matplotlib Figure
+        The figure of `axes_`.
+
+    See Also
+    --------
+    skdeepenc.retrieval.NearestNeighborRanker : Makes rankings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.inspection import RankingDisplay
+    >>> gallery = [np.full((8, 8, 3), shade, dtype=np.uint8) for shade in (0, 100, 200)]
+    >>> display = RankingDisplay.from_predictions(
+    ...     [[0, 1, 2]], query_images=gallery[:1], gallery_images=gallery, positives=[[0, 2]]
+    ... )
+    >>> display.correct
+    array([[ True, False,  True]])
+    >>> display.plot().axes_.shape
+    (1, 4)
+    """
+
+    def __init__(self, *, query_images, result_images, correct=None, query_names=None):
+        self.query_images = query_images
+        self.result_images = result_images
+        self.correct = correct
+        self.query_names = query_names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        query_images,
+        gallery_images,
+        n_results=5,
+        query_names=None,
+        image_size=128,
+    ):
+        """Rank the gallery of a fitted ranker for each query.
+
+        Parameters
+        ----------
+        estimator : ranker, or Pipeline that ends in one
+            Fitted; with labels if `y` is given.
+        X : array-like or FeatureMaps of length n_queries
+            The queries, as `estimator` takes them.
+        y : array-like of shape (n_queries,), default=None
+            Labels of the queries; results of the same label are right. None frames nothing.
+        query_images, gallery_images : sequence of path, array or PIL.Image.Image
+            The pictures of the queries and of the whole gallery.
+        n_results : int, default=5
+            How many results to show.
+        query_names : list of str, default=None
+            What to write above each query.
+        image_size : int, default=128
+            The longer side, in pixels, of the copies that the display keeps.
+
+        Returns
+        -------
+        RankingDisplay
+            Ready for `plot`.
+        """
+        rankings = _rank(estimator, X, n_results)
+        positives = None
+        if y is not None:
+            labels = _gallery_labels(estimator)
+            positives = [np.flatnonzero(labels == label) for label in np.asarray(y)]
+        return cls.from_predictions(
+            rankings,
+            query_images=query_images,
+            gallery_images=gallery_images,
+            positives=positives,
+            n_results=n_results,
+            query_names=query_names,
+            image_size=image_size,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        rankings,
+        *,
+        query_images,
+        gallery_images,
+        positives=None,
+        n_results=5,
+        query_names=None,
+        image_size=128,
+    ):
+        """Show rankings that were computed before.
+
+        Parameters
+        ----------
+        rankings : array-like of int of shape (n_queries, n_ranked)
+            Gallery indices, best first.
+        query_images, gallery_images : sequence of path, array or PIL.Image.Image
+            The pictures of the queries and of the whole gallery.
+        positives : sequence of array-likes of int, default=None
+            The right answers of each query; None frames nothing.
+        n_results : int, default=5
+            How many results to show.
+        query_names : list of str, default=None
+            What to write above each query.
+        image_size : int, default=128
+            The longer side, in pixels, of the copies that the display keeps.
+
+        Returns
+        -------
+        RankingDisplay
+            Ready for `plot`.
+        """
+        shown = np.asarray(rankings)[:, :n_results]
+        _check_lengths(len(shown), query_images, positives, query_names)
+        correct = None
+        if positives is not None:
+            correct = np.array(
+                [np.isin(row, right) for row, right in zip(shown, positives, strict=True)]
+            )
+        return cls(
+            query_images=[_thumbnail(image, image_size) for image in query_images],
+            result_images=[
+                [_thumbnail(gallery_images[index], image_size) for index in row] for row in shown
+            ],
+            correct=correct,
+            query_names=query_names,
+        )
+
+    def plot(self, *, figure=None):
+        """Draw the queries and their results.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        RankingDisplay
+            The display itself, with `axes_` and `figure_`.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Drawing displays")
+        n_rows, n_columns = len(self.query_images), 1 + len(self.result_images[0])
+        if figure is None:
+            figure = pyplot.figure(figsize=(1.5 * n_columns, 1.5 * n_rows), layout="constrained")
+        self.figure_ = figure
+        self.axes_ = figure.subplots(n_rows, n_columns, squeeze=False)
+        for row, axes in enumerate(self.axes_):
+            self._draw_row(row, axes)
+        return self
+
+    def _draw_row(self, row, axes):
+        _draw_picture(axes[0], self.query_images[row])
+        title = "query" if self.query_names is None else self.query_names[row]
+        axes[0].set_title(title, fontsize="small")
+        for column, picture in enumerate(self.result_images[row]):
+            right = self.correct is not None and self.correct[row][column]
+            _draw_picture(axes[1 + column], picture, framed=right)
+
+
+def _draw_picture(axes, picture, framed=False):
+    axes.imshow(picture)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(bool(framed))
+        spine.set(color=FRAME_COLOR, linewidth=FRAME_WIDTH)
+
+
+def _thumbnail(source, image_size):
+    """Return a small copy of a picture as pixels (H, W, 3)."""
+    picture = Image.fromarray(decode_image(source, smallest=image_size))
+    picture.thumbnail((image_size, image_size))
+    return np.asarray(picture)
+
+
+def _rank(estimator, X, n_results):
+    """Return the first results for each query; a Pipeline has no `rank`, but similarities."""
+    if hasattr(estimator, "rank"):
+        return estimator.rank(X, n_neighbors=n_results)
+    return np.argsort(-np.asarray(estimator.transform(X)), axis=1, kind="stable")[:, :n_results]
+
+
+def _gallery_labels(estimator):
+    ranker = estimator[-1] if hasattr(estimator, "steps") else estimator
+    if getattr(ranker, "labels_", None) is None:
+        raise ValueError(f"{type(ranker).__name__} was fitted without y: leave out y here too.")
+    return ranker.labels_
+
+
+def _check_lengths(n_queries, query_images, positives, query_names):
+    given = {"query_images": query_images, "positives": positives, "query_names": query_names}
+    for name, items in given.items():
+        if items is not None and len(items) != n_queries:
+            raise ValueError(f"{name} has {len(items)} entries for {n_queries} queries.")

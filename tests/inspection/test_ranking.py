@@ -1,0 +1,95 @@
+"""RankingDisplay: what it frames, what it accepts, what it refuses."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from PIL import Image
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeepenc.inspection import RankingDisplay
+from skdeepenc.inspection.ranking import FRAME_COLOR
+from skdeepenc.retrieval import NearestNeighborRanker
+
+mpl.use("Agg")
+
+
+@pytest.fixture
+def pictures():
+    shades = np.linspace(0, 255, 6).astype(np.uint8)
+    return [np.full((40, 30, 3), shade) for shade in shades]
+
+
+@pytest.fixture
+def vectors():
+    return np.array([[1.0, 0.0], [0.9, 0.1], [0.7, 0.7], [0.6, 0.8], [0.0, 1.0], [0.1, 0.9]])
+
+
+def framed(axes):
+    visible = [spine.get_visible() for spine in axes.spines.values()]
+    colors = {to_rgba(spine.get_edgecolor()) for spine in axes.spines.values()}
+    return all(visible) and colors == {to_rgba(FRAME_COLOR)}
+
+
+def test_frames_the_right_results_and_only_them(pictures):
+    display = RankingDisplay.from_predictions(
+        [[1, 2, 0], [5, 4, 3]],
+        query_images=pictures[:2],
+        gallery_images=pictures,
+        positives=[[2], [5, 3]],
+        query_names=["first", "second"],
+    ).plot()
+    assert display.correct.tolist() == [[False, True, False], [True, False, True]]
+    drawn = [[framed(axes) for axes in row] for row in display.axes_]
+    assert drawn == [[False, False, True, False], [False, True, False, True]]
+    assert [row[0].get_title() for row in display.axes_] == ["first", "second"]
+    assert display.axes_[0, 1].images[0].get_array()[0, 0, 0] == pictures[1][0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda ranker: ranker, lambda r: make_pipeline(StandardScaler(), r)]
+)
+def test_from_estimator_takes_rankers_and_pipelines(pictures, vectors, wrap):
+    labels = np.array(["a", "a", "b", "b", "c", "c"])
+    estimator = wrap(NearestNeighborRanker(metric="euclidean")).fit(vectors, labels)
+    display = RankingDisplay.from_estimator(
+        estimator,
+        vectors[[0, 4]],
+        labels[[0, 4]],
+        query_images=[pictures[0], pictures[4]],
+        gallery_images=pictures,
+        n_results=3,
+    )
+    assert display.correct.tolist() == [[True, True, False]] * 2
+    unframed = RankingDisplay.from_estimator(
+        estimator, vectors[:1], query_images=pictures[:1], gallery_images=pictures
+    ).plot()
+    assert not any(framed(axes) for axes in unframed.axes_[0])
+
+
+def test_keeps_small_copies_of_files_and_draws_again(pictures, tmp_path):
+    path = tmp_path / "picture.png"
+    Image.fromarray(pictures[3]).resize((400, 200)).save(path)
+    display = RankingDisplay.from_predictions(
+        [[0]], query_images=[path], gallery_images=[path], image_size=64
+    )
+    path.unlink()
+    assert display.query_images[0].shape == (32, 64, 3)
+    first = display.plot().figure_
+    own = mpl.pyplot.figure().subfigures(1, 2)[0]
+    assert display.plot(figure=own).figure_ is own is not first
+    mpl.pyplot.close("all")
+
+
+def test_refuses_what_does_not_fit(pictures, vectors):
+    with pytest.raises(ValueError, match="query_images has 2 entries for 1 queries"):
+        RankingDisplay.from_predictions([[0]], query_images=pictures[:2], gallery_images=pictures)
+    with pytest.raises(ValueError, match="fitted without y"):
+        RankingDisplay.from_estimator(
+            NearestNeighborRanker().fit(vectors),
+            vectors[:1],
+            ["a"],
+            query_images=pictures[:1],
+            gallery_images=pictures,
+        )

@@ -12,14 +12,33 @@ from pathlib import Path
 
 import numpy as np
 
-from skdeepenc.backbones.graph import declared_size, truncate
+from skdeepenc.backbones.catalogue import described, locate
+from skdeepenc.backbones.dense_heads import densify
+from skdeepenc.backbones.graph import (
+    declared_size,
+    infer_shapes,
+    truncate,
+    with_weights,
+    without_weights,
+)
 from skdeepenc.backbones.layers import default_layer, list_layers, resolve_layers
-from skdeepenc.backbones.model_file import content_digest, model_name, read_model
+from skdeepenc.backbones.model_file import (
+    content_digest,
+    has_external_data,
+    model_name,
+    read_model,
+)
+from skdeepenc.backbones.pooling_mode import floor_pooling
+from skdeepenc.backbones.projection import append_projection, check_projection
+from skdeepenc.backbones.reshapes import free_reshapes
 from skdeepenc.backbones.session import get_session, run_session
 from skdeepenc.backbones.spec import ModelSpec, read_spec
+from skdeepenc.backbones.tokens import tokens_to_grid
 from skdeepenc.exceptions import ModelError, ModelWarning
 
 _USUAL_SIZE = 224
+# What is found out by reading the model, and not worth carrying to another process.
+_GRAPHS = {"_husk", "_graphs", "_file_spec"}
 
 
 class Backbone:
@@ -37,6 +56,10 @@ class Backbone:
         What the model takes and offers; None asks the catalogue and the file.
     preprocessing : Preprocessing, optional
         What is done to pixels first, where the description is wrong or missing.
+    projections : dict of str to (array of shape (D,), array of shape (d, D)), optional
+        The mean and the components on which a layer is projected inside the graph, by layer.
+    floor_pooling : bool, default=False
+        Whether pooling drops borders that do not fill a window, as in the networks of the papers.
     providers : "auto" or list, default="auto"
         Execution providers of onnxruntime, best first; "auto" takes the GPU where one runs.
     n_threads : int, optional
@@ -82,86 +105,107 @@ class Backbone:
         layers=None,
         spec=None,
         preprocessing=None,
+        projections=None,
+        floor_pooling=False,
         providers="auto",
         n_threads=None,
         arena=True,
     ):
-        self._source = model if isinstance(model, bytes) else _locate(model)
+        self.model = model
         self._asked_layers = layers
         self._given_spec = spec
         self._given_preprocessing = preprocessing
+        self.projections = dict(projections or {})
+        self.floor_pooling = floor_pooling
         self.providers = providers
         self.n_threads = n_threads
         self.arena = arena
+        self._last_used = True
 
     def __getstate__(self):
-        """Keep what was asked for, and what was found out cheaply; never a parsed graph."""
-        state = self.__dict__.copy()
-        state.pop("_model", None)
-        return state
+        """Keep what was asked for, and what was found out; never a graph."""
+        return {key: value for key, value in self.__dict__.items() if key not in _GRAPHS}
+
+    def __repr__(self):
+        """Name the model and the layers that were asked for."""
+        model = "<bytes>" if isinstance(self.model, bytes) else repr(str(self.model))
+        return f"Backbone({model}, layers={self._asked_layers!r})"
 
     @cached_property
-    def _model(self):
-        return read_model(self._source)
+    def _source(self):
+        """The model's path or content."""
+        return self.model if isinstance(self.model, bytes) else locate(self.model)
+
+    @cached_property
+    def _name(self):
+        return model_name(self._source)
+
+    @cached_property
+    def _husk(self):
+        """The graph without its weights."""
+        model = read_model(self._source)
+        self._file_spec = read_spec(model)
+        return without_weights(model)
 
     @cached_property
     def spec(self):
         """What the model takes and offers."""
-        spec = self._given_spec or read_spec(self._model) or self._undescribed_spec()
+        spec = self._given_spec or self._known_spec() or self._undescribed_spec()
         if self._given_preprocessing is None:
             return spec
         return replace(spec, preprocessing=self._given_preprocessing)
 
+    def _known_spec(self):
+        """Return what the catalogue or the file itself says, or None."""
+        return described(content_digest(self._source)) or (self._husk and self._file_spec)
+
     def _undescribed_spec(self):
         """Suppose what most models want, and say that it was supposed."""
-        name = model_name(self._source)
-        size = declared_size(self._model) or _USUAL_SIZE
-        spec = ModelSpec(name, (default_layer(list_layers(self._model, size)),), size)
+        size = declared_size(read_model(self._source, checked=True)) or _USUAL_SIZE
+        _, dense = _own_and_dense(self._husk, size)
+        layer = default_layer(list_layers(self._husk, dense, size))
         warnings.warn(
-            f"Nothing says how {name} wants its images: taking RGB, ImageNet's mean and "
-            f"deviation, side {size}, and the layer {spec.layers[0]!r}. If that is wrong, give "
+            f"Nothing says how {self._name} wants its images: taking RGB, ImageNet's mean and "
+            f"deviation, side {size}, and the layer {layer!r}. If that is wrong, give "
             "preprocessing=Preprocessing(...) and layers=[...], or a whole spec=ModelSpec(...).",
             ModelWarning,
-            stacklevel=3,
+            stacklevel=2,
         )
-        return spec
+        return ModelSpec(self._name, (layer,), size)
+
+    @cached_property
+    def _graphs(self):
+        """The graph for images of the model's own size, and the dense one for all others."""
+        own, dense = _own_and_dense(self._husk, self.spec.input_size)
+        return {False: own, True: dense}
 
     @cached_property
     def layer_info(self):
         """Every layer that can be asked for, in the order of the graph."""
-        return list_layers(self._model, self.spec.input_size)
+        return list_layers(self._husk, self._graphs[True], self.spec.input_size)
 
     @cached_property
     def layers(self):
         """The layers that `run` returns."""
         asked = self.spec.layers if self._asked_layers is None else self._asked_layers
         asked = [asked] if isinstance(asked, str | int) else asked
-        return resolve_layers(asked, self.layer_info, model_name(self._source))
+        return resolve_layers(asked, self.layer_info, self._name)
 
     @cached_property
     def digest(self):
         """Digest of the model's content and of what was done to its graph."""
-        return content_digest(self._source)
+        digest = hashlib.sha256(content_digest(self._source).encode())
+        digest.update(repr((self.spec.input_size, self.floor_pooling)).encode())
+        for layer in sorted(self.projections):
+            digest.update(layer.encode())
+            for part in self.projections[layer]:
+                digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     @property
     def providers_(self):
         """The providers that really run, best first."""
-        return self._session().get_providers()
-
-    def _session(self):
-        key = hashlib.sha256(repr((self.digest, self.layers)).encode()).hexdigest()
-        return get_session(
-            key,
-            self._build,
-            providers=self.providers,
-            n_threads=self.n_threads,
-            arena=self.arena,
-        )
-
-    def _build(self):
-        """Cut the graph; return it with the folder of its external weights."""
-        folder = None if isinstance(self._source, bytes) else Path(self._source).resolve().parent
-        return truncate(self._model, self.layers).SerializeToString(), folder
+        return self._session(self._last_used).get_providers()
 
     def run(self, pixels):
         """Compute the activations of a batch.
@@ -182,30 +226,115 @@ class Backbone:
             If the model does not run on images of this size.
         """
         pixels = np.ascontiguousarray(pixels, dtype=np.float32)
+        if pixels.ndim != 4 or pixels.shape[1] != 3 or not pixels.size:
+            raise ModelError(
+                f"A batch has the shape (batch, 3, height, width), not {pixels.shape}."
+            )
+        self._last_used = self._takes_dense_graph(pixels.shape[2:])
+        session = self._session(self._last_used)
         try:
-            outputs = run_session(self._session(), pixels)
+            outputs = self._run(session, pixels)
+            return {
+                layer: self._to_grid(layer, output, pixels.shape)
+                for layer, output in zip(self.layers, outputs, strict=True)
+            }
         except ModelError as error:
             height, width = pixels.shape[2:]
             raise ModelError(
-                f"{model_name(self._source)} does not run on images of {height} x {width} "
-                f"(its own side is {self.spec.input_size}): {error}"
+                f"{self._name} does not run on images of {height} x {width} (its own side is "
+                f"{self.spec.input_size}): {error}"
             ) from error
-        return {
-            layer: _channels_last(output)
-            for layer, output in zip(self.layers, outputs, strict=True)
-        }
+
+    def _takes_dense_graph(self, image_shape):
+        """Tell whether images of this size take the dense graph."""
+        own_size = tuple(image_shape) == (self.spec.input_size,) * 2
+        return not own_size or self.floor_pooling or not self._has_dense_head
+
+    @cached_property
+    def _has_dense_head(self):
+        """Whether the two graphs differ in what the layers need.
+
+        Fully connected layers read a batch at once; as convolutions they read their weights again
+        for every image, and take six times as long for images of one position.
+        """
+        own, dense = (truncate(self._graphs[key], self.layers) for key in (False, True))
+        return list(own.graph.node) != list(dense.graph.node)
+
+    def _run(self, session, pixels):
+        if self._takes_batches:
+            return run_session(session, pixels)
+        singles = [run_session(session, pixels[i : i + 1]) for i in range(len(pixels))]
+        return [np.concatenate(outputs) for outputs in zip(*singles, strict=True)]
+
+    @cached_property
+    def _takes_batches(self):
+        """Whether the graph takes several images; some exporters write a batch of one into it."""
+        shapes = infer_shapes(truncate(self._graphs[True], self.layers), self.spec.input_size, 2)
+        return all(shapes[layer][0] == 2 for layer in self.layers if layer in shapes)
+
+    def _session(self, dense):
+        """Return this process's session of one of the two graphs."""
+        key = (self.digest, self.layers, dense)
+        return get_session(
+            key,
+            lambda: self._build(dense),
+            providers=self.providers,
+            n_threads=self.n_threads,
+            arena=self.arena,
+        )
+
+    def _build(self, dense):
+        """Return what a session needs: the serialized graph, and where its other weights lie."""
+        husk, outputs = self._graphs[dense], []
+        model = read_model(self._source, checked=True)
+        for layer in self.layers:
+            if layer in self.projections:
+                husk, layer = self._project(husk, layer)
+            outputs.append(layer)
+        husk = floor_pooling(husk) if self.floor_pooling else husk
+        graph = with_weights(truncate(husk, outputs), model).SerializeToString()
+        folder = Path(self._source).resolve().parent if has_external_data(model) else None
+        return graph, folder
+
+    def _project(self, husk, layer):
+        mean, components = self.projections[layer]
+        shape = infer_shapes(husk, self.spec.input_size).get(layer)
+        if shape is None:
+            raise ModelError(f"The size of {layer!r} is not known, so it cannot be projected.")
+        check_projection(layer, mean, components, self._channels[layer])
+        return append_projection(husk, layer, len(shape), mean, components)
+
+    @cached_property
+    def _channels(self):
+        return {layer.name: layer.channels for layer in self.layer_info}
+
+    def _to_grid(self, layer, output, batch_shape):
+        """Turn a layer's output into (batch, rows, columns, channels), and check it."""
+        if output.ndim == 4:
+            output = output.transpose(0, 2, 3, 1)
+        elif output.ndim == 3:
+            output = tokens_to_grid(output, batch_shape[2:], self.spec.patch_size)
+        elif output.ndim == 2:
+            output = output[:, None, None, :]
+        projection = self.projections.get(layer)
+        expected = self._channels[layer] if projection is None else len(projection[1])
+        if (
+            output.ndim != 4
+            or len(output) != batch_shape[0]
+            or expected
+            not in (
+                None,
+                output.shape[3],
+            )
+        ):
+            raise ModelError(
+                f"{layer!r} gives {output.shape} for {batch_shape[0]} images and {expected} "
+                "channels; layers before it may be free of that size."
+            )
+        return np.ascontiguousarray(output, dtype=np.float32)
 
 
-def _locate(model):
-    """Return the path of a model given by name or path."""
-    path = Path(model)
-    if path.is_file():
-        return str(path)
-    raise ModelError(f"{model!r} is no file.")
-
-
-def _channels_last(activations):
-    """Turn a layer's output into (batch, rows, columns, channels)."""
-    if activations.ndim == 2:
-        return activations[:, None, None, :]
-    return np.ascontiguousarray(activations.transpose(0, 2, 3, 1))
+def _own_and_dense(husk, size):
+    """Return the graph with a free number of images, and the one with free sizes too."""
+    own = free_reshapes(husk, size)
+    return own, densify(own, size)

@@ -1,18 +1,22 @@
 """Look into an ONNX graph, and cut it.
 
-Weights play no part in any of it, so what only looks works on a skeleton in which they are
-inputs of known shape: shape inference copies its model, and weights are the bulk of one.
+All surgery is done on a husk: the graph without the values of its large weights. They play no part
+in it, and every step would copy them.
 """
 
+import math
+
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc.exceptions import ModelError
 
-PIXELS = "pixels"
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
 # Constants as short as this may be the shapes that inference needs to see.
 _SHORT_CONSTANT = 64
+# A side longer by this much tells which maps grow with the image, and by which stride: every
+# stride in use divides it.
+EXTRA_SIDE = 1920
 
 
 def free_inputs(model):
@@ -73,15 +77,57 @@ def declared_size(model):
     return None
 
 
-def infer_shapes(model, size, batch=1):
+def without_weights(model):
+    """Copy a model, leaving of each large weight only its name, type and sizes.
+
+    All surgery is done on such a husk: a graph is small, weights are the bulk of a model.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        A parsed model.
+
+    Returns
+    -------
+    onnx.ModelProto
+        The husk, with the pixels as its only input, of any number and size.
+    """
+    husk = onnx.ModelProto(ir_version=max(model.ir_version, 4))
+    husk.opset_import.extend(model.opset_import)
+    husk.functions.extend(model.functions)
+    graph = husk.graph
+    graph.name = model.graph.name or "graph"
+    graph.node.extend(model.graph.node)
+    graph.input.append(pixel_input(model))
+    _set_shape(graph.input[0], ("batch", 3, "height", "width"))
+    graph.output.extend(helper.make_empty_tensor_value_info(v.name) for v in model.graph.output)
+    graph.sparse_initializer.extend(model.graph.sparse_initializer)
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) <= _SHORT_CONSTANT:
+            graph.initializer.append(tensor)
+        else:
+            graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+    return husk
+
+
+def with_weights(husk, model):
+    """Fill a husk, in place, with the weights of the model that it was made from."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    for tensor in husk.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(weights[tensor.name])
+    return husk
+
+
+def infer_shapes(husk, size, batch=1):
     """Return the shape of every tensor for images of one size.
 
     Free sizes are no obstacle: the size of the pixels is filled in before the inference.
 
     Parameters
     ----------
-    model : onnx.ModelProto
-        A parsed model.
+    husk : onnx.ModelProto
+        What `without_weights` returned, or surgery on it.
     size : int
         Side of the images.
     batch : int, default=1
@@ -91,10 +137,15 @@ def infer_shapes(model, size, batch=1):
     -------
     dict of str to tuple of int
         Shapes by name; tensors whose shape cannot be told are missing.
+
+    Raises
+    ------
+    ModelError
+        If the shapes contradict each other.
     """
-    skeleton = _skeleton(model, (batch, 3, size, size))
+    model = _ready_for_inference(husk, (batch, 3, size, size))
     try:
-        graph = onnx.shape_inference.infer_shapes(skeleton, data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(f"The shapes of the graph contradict each other: {reason}") from error
@@ -107,32 +158,21 @@ def infer_shapes(model, size, batch=1):
     return shapes
 
 
-def _skeleton(model, pixels_shape):
-    """Copy a model with its weights turned into inputs, and without declared inner shapes."""
-    skeleton = onnx.ModelProto(ir_version=max(model.ir_version, 4))
-    skeleton.opset_import.extend(model.opset_import)
-    skeleton.functions.extend(model.functions)
-    graph = skeleton.graph
-    graph.name = model.graph.name or "graph"
-    graph.node.extend(model.graph.node)
-    graph.input.append(pixel_input(model))
+def _ready_for_inference(husk, pixels_shape):
+    """Copy a husk with its weights as inputs: inference reads them no other way without data."""
+    model = onnx.ModelProto()
+    model.CopyFrom(husk)
+    graph = model.graph
     _set_shape(graph.input[0], pixels_shape)
-    graph.output.extend(helper.make_empty_tensor_value_info(v.name) for v in model.graph.output)
-    for tensor in model.graph.initializer:
-        if _n_values(tensor) <= _SHORT_CONSTANT:
-            graph.initializer.append(tensor)
-        else:
-            graph.input.append(
-                helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-            )
-    return skeleton
-
-
-def _n_values(tensor):
-    n_values = 1
-    for size in tensor.dims:
-        n_values *= size
-    return n_values
+    short = [tensor for tensor in graph.initializer if math.prod(tensor.dims) <= _SHORT_CONSTANT]
+    graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        for tensor in graph.initializer
+        if math.prod(tensor.dims) > _SHORT_CONSTANT
+    )
+    del graph.initializer[:]
+    graph.initializer.extend(short)
+    return model
 
 
 def _set_shape(value, shape):
@@ -145,11 +185,33 @@ def _set_shape(value, shape):
             shape_field.dim.add(dim_param=size)
 
 
+def short_constants(husk):
+    """Return the constants that a husk still knows, by name: those that may be shapes or axes."""
+    values = {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in husk.graph.initializer
+        if math.prod(tensor.dims) <= _SHORT_CONSTANT
+    }
+    for node in husk.graph.node:
+        value = attribute(node, "value") if node.op_type == "Constant" else None
+        if value is not None:
+            values[node.output[0]] = numpy_helper.to_array(value)
+    return values
+
+
+def attribute(node, name, default=None):
+    """Return a node's attribute as a plain value."""
+    for entry in node.attribute:
+        if entry.name == name:
+            return helper.get_attribute_value(entry)
+    return default
+
+
 def node_inputs(node):
     """Return every tensor a node reads, those that its subgraphs capture from outside included."""
     names = [name for name in node.input if name]
-    for attribute in node.attribute:
-        subgraphs = [attribute.g] if attribute.HasField("g") else attribute.graphs
+    for entry in node.attribute:
+        subgraphs = [entry.g] if entry.HasField("g") else entry.graphs
         for subgraph in subgraphs:
             for inner in subgraph.node:
                 names.extend(node_inputs(inner))
@@ -166,37 +228,47 @@ def fed_by(model, name):
     return reached
 
 
-def truncate(model, outputs):
+def with_nodes(husk, nodes, constants=()):
+    """Copy a husk with other nodes, and with constants that these want."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(husk)
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes)
+    copy.graph.initializer.extend(constants)
+    return copy
+
+
+def truncate(husk, outputs):
     """Keep what the given tensors need, and make them the outputs.
 
     Parameters
     ----------
-    model : onnx.ModelProto
-        A parsed model, or the result of other surgery.
+    husk : onnx.ModelProto
+        What `without_weights` returned, or surgery on it.
     outputs : sequence of str
         Names of tensors.
 
     Returns
     -------
     onnx.ModelProto
-        A new model that takes images of any number and size.
+        The smaller husk.
     """
     needed = set(outputs)
     nodes = []
-    for node in reversed(model.graph.node):
+    for node in reversed(husk.graph.node):
         if needed.intersection(node.output):
             nodes.append(node)
             needed.update(node_inputs(node))
-    cut = onnx.ModelProto(ir_version=max(model.ir_version, 4))
-    cut.opset_import.extend(model.opset_import)
-    cut.functions.extend(model.functions)
-    cut.graph.name = model.graph.name or "graph"
-    cut.graph.node.extend(reversed(nodes))
-    cut.graph.input.append(pixel_input(model))
-    _set_shape(cut.graph.input[0], ("batch", 3, "height", "width"))
-    cut.graph.initializer.extend(t for t in model.graph.initializer if t.name in needed)
-    cut.graph.sparse_initializer.extend(
-        t for t in model.graph.sparse_initializer if t.values.name in needed
-    )
-    cut.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
+    cut = with_nodes(husk, reversed(nodes))
+    graph = cut.graph
+    _keep(graph.initializer, lambda tensor: tensor.name in needed)
+    _keep(graph.sparse_initializer, lambda tensor: tensor.values.name in needed)
+    del graph.output[:]
+    graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
     return cut
+
+
+def _keep(entries, wanted):
+    kept = [entry for entry in entries if wanted(entry)]
+    del entries[:]
+    entries.extend(kept)

@@ -1,14 +1,15 @@
 """What can be asked of a graph: one small record a tensor, and the names that mean it."""
 
 import difflib
+import math
 import operator
 from dataclasses import dataclass
 
-from skdeepenc.backbones.graph import fed_by, infer_shapes, pixel_input
-from skdeepenc.exceptions import LayerNotFoundError
+from skdeepenc.backbones.graph import EXTRA_SIDE, fed_by, infer_shapes
+from skdeepenc.exceptions import LayerNotFoundError, ModelError
 
-# Every stride we know divides it, so that a larger image by this much gives whole positions more.
-_EXTRA_SIDE = 1920
+# A damaged size is far larger; the largest tensors in use hold a hundredth of it.
+MAX_VALUES = 2**31
 _KINDS = {2: "vector", 3: "tokens", 4: "map"}
 
 
@@ -22,11 +23,12 @@ class LayerInfo:
         Its name in the graph.
     op : str
         The ONNX operator that makes it.
-    kind : {"map", "vector", "tokens"}
-        Positions on a grid, one descriptor an image, or a transformer's tokens.
-    channels : int
+    kind : {"map", "vector", "tokens", "unknown"}
+        Positions on a grid, one descriptor an image, or a transformer's tokens; unknown where the
+        graph does not tell before it runs.
+    channels : int or None
         Length of a descriptor.
-    grid : tuple of int
+    grid : tuple of int or None
         Rows and columns at the model's own image size; (1, n_tokens) for tokens.
     stride : int or None
         Pixels between neighbouring descriptors; None where the grid does not grow with the image.
@@ -41,18 +43,20 @@ class LayerInfo:
     name: str
     op: str
     kind: str
-    channels: int
-    grid: tuple[int, int]
+    channels: int | None
+    grid: tuple[int, int] | None
     stride: int | None
 
 
-def list_layers(model, size):
+def list_layers(husk, dense, size):
     """List every tensor that can be extracted, in the order in which the graph computes them.
 
     Parameters
     ----------
-    model : onnx.ModelProto
-        A parsed model.
+    husk : onnx.ModelProto
+        A graph without its weights.
+    dense : onnx.ModelProto
+        The same after surgery, which tells how its layers grow with the image.
     size : int
         Side of the images that the model was made for.
 
@@ -60,30 +64,50 @@ def list_layers(model, size):
     -------
     list of LayerInfo
         The tensors with one row an image: maps, vectors and tokens.
+
+    Raises
+    ------
+    ModelError
+        If a tensor would hold more than any network's.
     """
-    shapes = infer_shapes(model, size)
-    larger = infer_shapes(model, size + _EXTRA_SIDE)
-    reached = fed_by(model, pixel_input(model).name)
+    shapes = infer_shapes(dense, size)
+    _check_sizes(shapes)
+    larger = infer_shapes(dense, size + EXTRA_SIDE)
+    reached = fed_by(husk, husk.graph.input[0].name)
     layers = []
-    for node in model.graph.node:
-        for output in node.output[:1]:  # what comes second is a mask or an index
-            shape = shapes.get(output, ())
-            if output in reached and len(shape) in _KINDS and shape[0] == 1 and shape[1] > 0:
-                layers.append(_describe(output, node.op_type, shape, larger.get(output)))
+    for node in husk.graph.node:
+        output = node.output[0]  # what comes second is a mask or an index
+        shape = shapes.get(output)
+        if output in reached and _is_layer(shape):
+            layers.append(_describe(output, node.op_type, shape, larger.get(output)))
     return layers
 
 
+def _check_sizes(shapes):
+    """Refuse a damaged graph before it asks the system for all memory there is."""
+    for name, shape in shapes.items():
+        if math.prod(shape) > MAX_VALUES:
+            raise ModelError(f"The tensor {name!r} would hold {math.prod(shape)} values.")
+
+
+def _is_layer(shape):
+    """Tell whether a tensor may hold one descriptor or map an image."""
+    if shape is None:
+        return True
+    return len(shape) in _KINDS and shape[0] == 1 and min(shape) > 0
+
+
 def _describe(name, op, shape, larger):
+    if shape is None:
+        return LayerInfo(name, op, "unknown", None, None, None)
     kind = _KINDS[len(shape)]
-    if kind == "map":
-        channels, grid = shape[1], shape[2:]
-    elif kind == "tokens":
-        channels, grid = shape[2], (1, shape[1])
-    else:
-        channels, grid = shape[1], (1, 1)
-    more_rows = larger[2] - shape[2] if kind == "map" and larger else 0
-    stride = _EXTRA_SIDE // more_rows if more_rows > 0 else None
-    return LayerInfo(name, op, kind, channels, grid, stride)
+    if kind == "tokens":
+        return LayerInfo(name, op, kind, shape[2], (1, shape[1]), None)
+    if kind == "vector":
+        return LayerInfo(name, op, kind, shape[1], (1, 1), None)
+    more_rows = larger[2] - shape[2] if larger else 0
+    stride = EXTRA_SIDE // more_rows if more_rows > 0 else None
+    return LayerInfo(name, op, kind, shape[1], shape[2:], stride)
 
 
 def default_layer(layers):
@@ -99,8 +123,12 @@ def default_layer(layers):
     str
         The last map with more than one position; without one, the last layer.
     """
+    if not layers:
+        raise ModelError("The graph makes nothing of its images that could be extracted.")
     maps = [layer for layer in layers if layer.kind == "map" and max(layer.grid) > 1]
-    return (maps or layers)[-1].name
+    tokens = [layer for layer in layers if layer.kind == "tokens"]
+    # Of a transformer the only maps are its patches before they are read.
+    return (tokens or maps or layers)[-1].name
 
 
 def resolve_layers(asked, layers, model_name):
@@ -142,5 +170,5 @@ def _resolve_layer(layer, names, model_name):
         reason = f"there are {len(names)}"
     raise LayerNotFoundError(
         f"{layer!r} is not a layer of {model_name}; {reason}. "
-        f"List them all with `skdeepenc layers {model_name}`."
+        "List them all with `skdeepenc layers MODEL.onnx`."
     )

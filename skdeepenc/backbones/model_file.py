@@ -28,13 +28,15 @@ def model_name(source):
     return "the model given as bytes" if isinstance(source, bytes) else Path(source).name
 
 
-def read_model(source):
+def read_model(source, *, checked=False):
     """Parse and check a model; weights kept in files beside it are left there.
 
     Parameters
     ----------
     source : bytes or path-like
         An ONNX file, or its content.
+    checked : bool, default=False
+        Whether this process has checked it before, which takes longer than reading.
 
     Returns
     -------
@@ -54,14 +56,22 @@ def read_model(source):
         raise ModelError(f"{name} is not an ONNX model, or is damaged: {error}") from error
     if not model.graph.node:
         raise ModelError(f"{name} is not an ONNX model: it holds no graph.")
-    _check_operators(model, name)
-    _check_external_data(model, source, name)
+    # Before version 4 weights had to be listed as inputs too; not every exporter did.
+    model.ir_version = max(model.ir_version, 4)
+    if not checked:
+        _check_operators(model, name)
+        _check_external_data(model, source, name)
+        _check_graph(model, source, name)
+    return model
+
+
+def _check_graph(model, source, name):
+    """Let onnx's own checker judge the graph."""
     try:
         onnx.checker.check_model(os.fspath(source) if has_external_data(model) else model)
     except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(f"{name} is not a valid ONNX model: {reason}") from error
-    return model
 
 
 def content_digest(source):

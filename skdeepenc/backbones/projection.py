@@ -1,0 +1,63 @@
+"""Fold a linear projection, such as PCA, into the graph: maps leave the runtime already short."""
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+from skdeepenc.backbones.graph import with_nodes
+from skdeepenc.exceptions import ModelError
+
+
+def append_projection(husk, layer, rank, mean, components):
+    """Append ``(x - mean) @ components.T`` to a layer.
+
+    Parameters
+    ----------
+    husk : onnx.ModelProto
+        A graph without its weights.
+    layer : str
+        The tensor to project.
+    rank : int
+        Its number of axes: 4 for maps (a 1x1 convolution), 2 and 3 for vectors and tokens.
+    mean : array of shape (D,)
+        What is subtracted.
+    components : array of shape (d, D)
+        The rows on which descriptors are projected.
+
+    Returns
+    -------
+    husk : onnx.ModelProto
+        The longer graph.
+    output : str
+        The name of the projected tensor.
+    """
+    output, weight, bias = (f"{layer}/{part}" for part in ("projected", "components", "shift"))
+    # In double precision: the mean of activations is large beside what is left of them.
+    shift = -np.asarray(components, dtype=np.float64) @ np.asarray(mean, dtype=np.float64)
+    components = np.asarray(components, dtype=np.float32)
+    if rank == 4:
+        matrix = components[:, :, None, None]
+        nodes = [helper.make_node("Conv", [layer, weight, bias], [output])]
+    else:
+        matrix = components.T
+        nodes = [
+            helper.make_node("MatMul", [layer, weight], [f"{layer}/product"]),
+            helper.make_node("Add", [f"{layer}/product", bias], [output]),
+        ]
+    constants = [
+        numpy_helper.from_array(np.ascontiguousarray(matrix), weight),
+        numpy_helper.from_array(shift.astype(np.float32), bias),
+    ]
+    return with_nodes(husk, [*husk.graph.node, *nodes], constants), output
+
+
+def check_projection(layer, mean, components, n_channels):
+    """Raise a ModelError unless a projection fits the layer that it is for."""
+    if np.ndim(components) != 2 or np.shape(mean) != np.shape(components)[1:]:
+        raise ModelError(
+            f"The projection of {layer!r} needs a mean of shape (D,) and components of shape "
+            f"(d, D), not {np.shape(mean)} and {np.shape(components)}."
+        )
+    if n_channels is not None and len(mean) != n_channels:
+        raise ModelError(
+            f"The projection of {layer!r} is for {len(mean)} channels; it has {n_channels}."
+        )

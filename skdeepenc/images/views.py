@@ -94,6 +94,12 @@ class View(BaseEstimator, ABC):
         """Raise ValueError where the parameters make no sense, alone or for this input size."""
         self._validate_params()
 
+    def varies_in_size(self):
+        """Tell whether pieces come in several sizes, of one picture or of several."""
+        self._validate_params()
+        plans = self.plan(1, 2, 64), self.plan(2, 1, 64)
+        return len({(stack.height, stack.width) for plan in plans for stack in plan}) > 1
+
 
 class Whole(View):
     """The whole picture at one size, warped to a square.

@@ -1,0 +1,308 @@
+"""The estimator that turns images into feature maps."""
+
+import os
+import warnings
+from numbers import Integral
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.backbones import Backbone
+from skdeepenc.exceptions import ImageBatchError, ImageWarning
+from skdeepenc.extraction.cache import Cache
+from skdeepenc.extraction.projection import fit_projections
+from skdeepenc.extraction.recipe import RGB, Recipe
+from skdeepenc.extraction.runner import Runner
+from skdeepenc.extraction.sources import as_sources
+from skdeepenc.images import Preprocessing, Whole
+from skdeepenc.images.views import View
+
+
+class ActivationExtractor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Turn images into the activations of a network's layers.
+
+    Images are decoded in threads while the network runs. With `memory` every image runs through
+    the network once, however often it is asked for: by folds and candidates of a grid search, by
+    other processes, or by the same call again after it was killed.
+
+    Parameters
+    ----------
+    model : str, path-like or bytes, default="embedded"
+        The network: "embedded", the small one in the package; a name of the catalogue; the path of
+        an ONNX file; or the content of one.
+    layers : str, int, or list of them, default=None
+        Which layers to keep, shallow to deep: names of tensors, or positions among all layers
+        (negative ones count from the end). "rgb" adds the pixels, averaged onto the grid of the
+        last other layer, in [0, 1]. None takes what the model's description recommends.
+    views : Whole, Pyramid, Windows or Crops, default=None
+        Which parts of an image the network sees, at which sizes; None is the whole image at the
+        network's input size.
+    preprocessing : Preprocessing, default=None
+        What is done to pixels before; None takes the model's own.
+    n_components : int, default=None
+        Project every layer's descriptors to so many principal components, learned in `fit` from a
+        sample of the images; None keeps all channels. "rgb" is never projected.
+    dtype : {"float32", "float16"}, default="float32"
+        Type of the values that are kept.
+    batch_size : int, default=32
+        How many images of the network's input size run at once; fewer of larger ones.
+    providers : "auto" or list, default="auto"
+        Execution providers of onnxruntime, best first; "auto" takes the GPU where one runs.
+    n_threads : int, default=None
+        Threads of the network; None takes what this process may use.
+    n_jobs : int, default=None
+        Threads that decode images; None means 1, -1 one for each processor.
+    memory : path-like, default=None
+        Folder in which to remember the maps of every image. The result is then a view of its
+        files, read when asked for. None keeps everything in memory.
+    on_error : {"raise", "warn"}, default="raise"
+        Whether images that cannot be read raise one error that lists them, after all others are in
+        the cache, or a warning, and have no descriptors.
+    random_state : int, RandomState or None, default=None
+        Chooses the sample that `n_components` learns from.
+    verbose : int, default=0
+        Show a progress bar; above 1 it stays when done.
+
+    Attributes
+    ----------
+    backbone_ : Backbone
+        The network.
+    layers_ : tuple of str
+        The layers that are kept, by name.
+    projections_ : dict of str to Projection
+        What the descriptors of each layer are projected with; empty without `n_components`.
+
+    Notes
+    -----
+    The cache recognises images by their content. It depends on the model's content, the layers,
+    the views, the preprocessing, the type and the projection; change one and images are run again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import onnx
+    >>> from onnx import helper
+    >>> from skdeepenc.backbones import ModelSpec, write_spec
+    >>> from skdeepenc.extraction import ActivationExtractor
+    >>> from skdeepenc.images import Pyramid
+    >>> graph = helper.make_graph(
+    ...     [helper.make_node("MaxPool", ["x"], ["pool"], kernel_shape=[4, 4], strides=[4, 4])],
+    ...     "example",
+    ...     [helper.make_tensor_value_info("x", 1, ["n", 3, 8, 8])],
+    ...     [helper.make_tensor_value_info("pool", 1, ["n", 3, 2, 2])],
+    ... )
+    >>> model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    >>> write_spec(model, ModelSpec("example", ("pool",), input_size=8))
+    >>> extractor = ActivationExtractor(model.SerializeToString(), views=Pyramid(n_scales=3))
+    >>> extractor.fit_transform([np.zeros((60, 80, 3)), np.ones((50, 50))])
+    FeatureMaps(2 images, 3 scales, pool: 58 x 3 float32)
+    """
+
+    _parameter_constraints: dict = {
+        "model": [str, os.PathLike, bytes],
+        "layers": [str, Integral, "array-like", None],
+        "views": [View, None],
+        "preprocessing": [Preprocessing, None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "dtype": [StrOptions({"float32", "float16"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "providers": [str, "array-like"],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+        "memory": [str, os.PathLike, None],
+        "on_error": [StrOptions({"raise", "warn"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        model="embedded",
+        *,
+        layers=None,
+        views=None,
+        preprocessing=None,
+        n_components=None,
+        dtype="float32",
+        batch_size=32,
+        providers="auto",
+        n_threads=None,
+        n_jobs=None,
+        memory=None,
+        on_error="raise",
+        random_state=None,
+        verbose=0,
+    ):
+        self.model = model
+        self.layers = layers
+        self.views = views
+        self.preprocessing = preprocessing
+        self.n_components = n_components
+        self.dtype = dtype
+        self.batch_size = batch_size
+        self.providers = providers
+        self.n_threads = n_threads
+        self.n_jobs = n_jobs
+        self.memory = memory
+        self.on_error = on_error
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Open the model and find its layers; with `n_components`, learn the projections.
+
+        Parameters
+        ----------
+        X : sequence of path, bytes, array or PIL.Image.Image
+            Images. Without `n_components` nothing is read.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ActivationExtractor
+            Itself.
+        """
+        sources = as_sources(X)
+        asked = _as_list(self.layers)
+        network_layers = None if asked is None else [layer for layer in asked if layer != RGB]
+        if network_layers == []:
+            raise ValueError('layers="rgb" needs another layer beside it, whose grid it takes.')
+        view = self._view()
+        self.backbone_ = Backbone(
+            self.model,
+            layers=network_layers,
+            preprocessing=self.preprocessing,
+            providers=self.providers,
+            n_threads=self.n_threads,
+            # Kept memory of many image sizes adds up, and saves no time.
+            arena=not view.varies_in_size(),
+        )
+        view.check(self.backbone_.spec.input_size)
+        self.layers_ = _ordered(asked, self.backbone_.layers)
+        self.projections_ = self._fit_projections(sources)
+        return self
+
+    def transform(self, X):
+        """Return the maps of images.
+
+        Parameters
+        ----------
+        X : sequence of path, bytes, array or PIL.Image.Image
+            Images: paths or contents of files, opened pictures, or arrays of shape (H, W),
+            (H, W, 3) or (H, W, 4), bytes from 0 to 255 or floats from 0 to 1.
+
+        Returns
+        -------
+        FeatureMaps
+            The activations, one scale for each size of the views.
+
+        Raises
+        ------
+        ImageBatchError
+            If images cannot be read; it lists them all.
+        NotEnoughMemoryError
+            If the maps would not fit in memory.
+        """
+        check_is_fitted(self)
+        sources = as_sources(X)
+        runner = self._runner(self._recipe(self.dtype, self.projections_))
+        if self.memory is None:
+            maps = runner.in_memory(sources, stop_at_failure=self.on_error == "raise")
+        else:
+            maps = runner.into_cache(Cache(self.memory, runner.recipe), sources)
+        self._report(runner.failures)
+        return maps
+
+    def get_feature_names_out(self, input_features=None):
+        """Return a name for each channel of each layer.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored: images have no features.
+
+        Returns
+        -------
+        ndarray of str
+            The layer's name and the channel's number.
+        """
+        check_is_fitted(self)
+        channels = self._recipe(self.dtype, self.projections_).channels
+        names = [f"{layer}_{n}" for layer, count in channels.items() for n in range(count)]
+        return np.asarray(names, dtype=object)
+
+    def set_output(self, *, transform=None):
+        """Do nothing: maps are no table, whatever container a pipeline's last step gives.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Ignored.
+
+        Returns
+        -------
+        ActivationExtractor
+            Itself.
+        """
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+    def _view(self):
+        return Whole() if self.views is None else self.views
+
+    def _recipe(self, dtype, projections):
+        return Recipe(self.backbone_, self.layers_, self._view(), dtype, projections)
+
+    def _runner(self, recipe):
+        return Runner(
+            recipe,
+            batch_size=self.batch_size,
+            n_decoders=effective_n_jobs(self.n_jobs),
+            verbose=self.verbose,
+        )
+
+    def _fit_projections(self, sources):
+        if self.n_components is None:
+            return {}
+        runner = self._runner(self._recipe("float32", None))
+        layers = [layer for layer in self.layers_ if layer != RGB]
+        projections = fit_projections(
+            runner, sources, layers, self.n_components, self.random_state
+        )
+        self._report(runner.failures)
+        return projections
+
+    def _report(self, failures):
+        if not failures:
+            return
+        error = ImageBatchError(failures)
+        if self.on_error == "raise":
+            raise error
+        warnings.warn(str(error), ImageWarning, stacklevel=3)
+
+
+def _as_list(layers):
+    """Return layers as a list; None stays None."""
+    if layers is None:
+        return None
+    return [layers] if isinstance(layers, str | Integral) else list(layers)
+
+
+def _ordered(asked, network_layers):
+    """Return the layers by name in the order they were asked for, "rgb" among them."""
+    if asked is None:
+        return tuple(network_layers)
+    names = iter(network_layers)
+    return tuple(dict.fromkeys(layer if layer == RGB else next(names) for layer in asked))

@@ -1,0 +1,142 @@
+"""Everything that decides what the activations of an image are, in one place.
+
+Two runs with equal recipes may share a cache; anything that could change a number is part of
+`Recipe.digest`.
+"""
+
+import hashlib
+import json
+from functools import cached_property
+
+import numpy as np
+from PIL import Image
+
+from skdeepenc.images.decode import load_picture
+
+RGB = "rgb"
+# A change of how maps are computed or stored makes old caches strangers.
+FORMAT = 1
+
+
+class Recipe:
+    """How an image becomes maps: what is cut out of it, what runs on it, what is kept.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network.
+    layers : tuple of str
+        What is kept, in this order: layers of the backbone, and "rgb".
+    view : View
+        What is cut out of an image.
+    dtype : {"float32", "float16"}
+        Type of the kept values.
+    projections : dict of str to Projection
+        By layer, what its descriptors are projected with.
+    """
+
+    def __init__(self, backbone, layers, view, dtype="float32", projections=None):
+        self.backbone = backbone
+        self.layers = layers
+        self.view = view
+        self.dtype = np.dtype(dtype)
+        self.projections = projections or {}
+        self.preprocessing = backbone.spec.preprocessing
+        self.input_size = backbone.spec.input_size
+        self._patch_size = backbone.spec.patch_size
+
+    @property
+    def n_scales(self):
+        """Number of scales, which depends on no picture."""
+        return len(self.view.plan(self.input_size, self.input_size, *self._sizes))
+
+    @cached_property
+    def channels(self):
+        """Number of channels of every kept layer, by name."""
+        found = {info.name: info.channels for info in self.backbone.layer_info}
+        found.update((layer, p.n_components) for layer, p in self.projections.items())
+        return {layer: 3 if layer == RGB else found[layer] for layer in self.layers}
+
+    @cached_property
+    def digest(self):
+        """Changes whenever the maps of an image could."""
+        text = json.dumps(self.describe(), sort_keys=True, default=repr)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def describe(self):
+        """Return what decides the maps as plain values, to be read and compared."""
+        return {
+            "format": FORMAT,
+            "model": self.backbone.digest,
+            "layers": list(self.layers),
+            "view": [type(self.view).__qualname__, self.view.get_params()],
+            "preprocessing": self.preprocessing.to_dict(),
+            "input_size": self.input_size,
+            "patch_size": self._patch_size,
+            "dtype": self.dtype.name,
+            "projections": {layer: p.digest for layer, p in self.projections.items()},
+        }
+
+    def cut(self, content):
+        """Decode the content of an image, once, and cut what the network is to see.
+
+        Returns
+        -------
+        plan : list of Stack
+            What was cut, one entry a scale.
+        stacks : list of array of shape (n_pieces, height, width, 3), uint8
+            The pieces.
+        """
+        picture = load_picture(content, smallest=self.view.smallest_edge(*self._sizes))
+        plan = self.view.plan(picture.height, picture.width, *self._sizes)
+        return plan, self.view.cut(picture, *self._sizes)
+
+    def run(self, batch):
+        """Run the network on a batch; return (n, rows, columns, channels) maps by layer."""
+        outputs = self.backbone.run(batch.tensor)
+        for layer, projection in self.projections.items():
+            outputs[layer] = projection(outputs[layer])
+        if RGB in self.layers:
+            deepest = [layer for layer in self.layers if layer != RGB][-1]
+            outputs[RGB] = _shrunk_pixels(batch.pieces, outputs[deepest].shape[1:3])
+        return outputs
+
+    def estimate_bytes(self, plan):
+        """Estimate the size of one image's maps from what is cut out of it."""
+        n_values = sum(
+            self._n_positions(layer, stack) * n_channels
+            for layer, n_channels in self.channels.items()
+            for stack in plan
+        )
+        return n_values * self.dtype.itemsize
+
+    @property
+    def _sizes(self):
+        return self.input_size, self._patch_size
+
+    def _n_positions(self, layer, stack):
+        """Estimate the positions of a layer's maps of one scale from the layer's stride."""
+        if self.view.pool is not None:
+            return stack.n_pieces
+        if layer == RGB:
+            layer = [other for other in self.layers if other != RGB][-1]
+        info = next(info for info in self.backbone.layer_info if info.name == layer)
+        if info.kind == "tokens":
+            return (stack.height // self._patch_size) * (stack.width // self._patch_size)
+        sides = zip(info.grid, (stack.height, stack.width), strict=True)
+        if info.stride is None:
+            return info.grid[0] * info.grid[1]
+        rows, columns = (n + (side - self.input_size) // info.stride for n, side in sides)
+        return max(rows, 0) * max(columns, 0)
+
+
+def _shrunk_pixels(pieces, grid):
+    """Return the pieces' pixels averaged onto a grid, as (n, rows, columns, 3) in [0, 1]."""
+    rows, columns = grid
+    shrunk = [
+        Image.fromarray(np.ascontiguousarray(piece.pixels)).resize(
+            (columns, rows), Image.Resampling.BOX
+        )
+        for piece in pieces
+    ]
+    return np.stack([np.asarray(image) for image in shrunk]).astype(np.float32) / 255

@@ -1,0 +1,186 @@
+"""Run a recipe over images: into memory, or into a cache."""
+
+import time
+
+import numpy as np
+
+from skdeepenc._progress import progress_bar
+from skdeepenc.exceptions import ImageError
+from skdeepenc.extraction.assembly import Assembler, Collector
+from skdeepenc.extraction.room import check_room
+from skdeepenc.extraction.sources import known_digest, read_and_digest
+from skdeepenc.extraction.stream import Job, batches, blocks, prefetched, prepared
+from skdeepenc.images.decode import describe_source, read_source
+from skdeepenc.maps import FeatureMaps
+
+# How long to leave an image to another worker before asking again whether it is done.
+_PATIENCE_SECONDS = 0.02
+_QUEUED_BATCHES = 2
+
+
+class Runner:
+    """Runs a recipe over images, and keeps account of those that could not be read.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How an image becomes maps.
+    batch_size : int
+        Images of the network's usual input in a batch.
+    n_decoders : int
+        Threads that decode.
+    verbose : int
+        Whether to show progress.
+
+    Attributes
+    ----------
+    failures : dict of str to str
+        Why images could not be read, by what to call them.
+    """
+
+    def __init__(self, recipe, *, batch_size, n_decoders, verbose):
+        self.recipe = recipe
+        self.failures = {}
+        self._batch_size = batch_size
+        self._n_decoders = n_decoders
+        self._verbose = verbose
+
+    def in_memory(self, sources, *, stop_at_failure):
+        """Return the maps of images in memory; refuse before the start what will not fit.
+
+        With `stop_at_failure` the network stops at the first image that cannot be read; the
+        others are then only looked at, and `failures` lists all.
+        """
+        collector = Collector(self.recipe, len(sources))
+        jobs = self.stream(sources, room_for=len(sources))
+        for job, maps in jobs:
+            if maps is not None:
+                collector.append(job.position, maps)
+            elif stop_at_failure:
+                jobs.close()
+                self._only_look(sources, job.position + 1)
+                break
+        return collector.finish()
+
+    def into_cache(self, cache, sources):
+        """Return a view of a cache's files, after running the network on what it lacks."""
+        recipe = self.recipe
+        grids = np.zeros((len(sources), len(recipe.layers), recipe.n_scales, 2), dtype=np.int64)
+        digests = [""] * len(sources)
+        with progress_bar(
+            verbose=self._verbose, total=len(sources), description="Extracting", unit="image"
+        ) as bar:
+            for job, job_grids in self._cached(cache, sources):
+                grids[job.position], digests[job.position] = job_grids, job.digest
+                bar.update()
+        by_layer = {layer: grids[:, row] for row, layer in enumerate(recipe.layers)}
+        return FeatureMaps(cache.store(digests, by_layer))
+
+    def _cached(self, cache, sources):
+        """Yield every image that can be read once it is in the cache."""
+        positions = range(len(sources))
+        with cache.claims() as claims:
+
+            def look_up(position, source):
+                return self._look_up(cache, claims, position, source)
+
+            while len(positions):
+                of_others = []
+                for job, maps in self._run(sources, positions, look_up):
+                    if maps is not None:
+                        cache.write(job.digest, maps)
+                        cache.log_run(1)
+                        claims.release(job.digest)
+                        yield job, maps.grids
+                    elif job.grids is not None:
+                        yield job, job.grids
+                    elif job.failure is None:
+                        of_others.append(job.position)
+                if len(of_others) == len(positions):
+                    time.sleep(_PATIENCE_SECONDS)
+                positions = of_others
+
+    def stream(self, sources, positions=None, *, room_for=None):
+        """Yield ``(job, maps)`` for each image, in order, with a progress bar.
+
+        Parameters
+        ----------
+        sources : list
+            The images.
+        positions : sequence of int, optional
+            Which of them, in which order; None for all.
+        room_for : int, optional
+            Refuse, before the network runs, when so many images would not fit in memory.
+
+        Yields
+        ------
+        job : Job
+            What became of the image.
+        maps : ImageMaps or None
+            Its maps, None if it could not be read.
+        """
+        positions = range(len(sources)) if positions is None else positions
+        with progress_bar(
+            verbose=self._verbose, total=len(positions), description="Extracting", unit="image"
+        ) as bar:
+            for item in self._run(sources, positions, self._decode, room_for):
+                yield item
+                bar.update()
+
+    def _run(self, sources, positions, prepare, room_for=None):
+        """Decode in threads, run the network in this one, yield images as they are complete."""
+        recipe, assembler = self.recipe, Assembler(self.recipe)
+        for batch in prefetched(self._batches(sources, positions, prepare), _QUEUED_BATCHES):
+            if room_for is not None and batch.pieces:
+                check_room(recipe.estimate_bytes(batch.pieces[0].job.plan) * room_for)
+                room_for = None
+            if batch.pieces:
+                assembler.add(batch.pieces, recipe.run(batch))
+            for job in batch.finished:
+                name = describe_source(sources[job.position], job.position)
+                if job.failure is not None:
+                    self.failures[name] = job.failure
+                yield job, None if job.stacks is None else assembler.take(job, name)
+
+    def _batches(self, sources, positions, prepare):
+        recipe = self.recipe
+        chosen = ((position, sources[position]) for position in positions)
+        jobs = prepared(prepare, chosen, self._n_decoders, ahead=2 * self._n_decoders)
+        for block in blocks(jobs, self._batch_size):
+            yield from batches(block, recipe.preprocessing, self._batch_size, recipe.input_size)
+
+    def _decode(self, position, source):
+        """Read an image and cut it; in a thread."""
+        try:
+            plan, stacks = self.recipe.cut(read_source(source))
+        except ImageError as error:
+            return Job(position, failure=str(error))
+        return Job(position, plan=plan, stacks=stacks)
+
+    def _look_up(self, cache, claims, position, source):
+        """Find an image in the cache, or claim it and cut it, or leave it to others; in a thread."""
+        digest = known_digest(source)
+        grids = None if digest is None else cache.find(digest)
+        if grids is not None:
+            return Job(position, digest, grids=grids)
+        try:
+            content, digest = read_and_digest(source)
+            if not claims.take(digest):
+                return Job(position, digest, grids=cache.find(digest))
+            # Asked after the claim: whoever had it before may just have finished.
+            grids = cache.find(digest)
+            if grids is not None:
+                claims.release(digest)
+                return Job(position, digest, grids=grids)
+            plan, stacks = self.recipe.cut(content)
+        except ImageError as error:
+            return Job(position, failure=str(error))
+        return Job(position, digest, plan=plan, stacks=stacks)
+
+    def _only_look(self, sources, start):
+        """List what else cannot be read, without running the network."""
+        rest = ((position, sources[position]) for position in range(start, len(sources)))
+        for job in prepared(self._decode, rest, self._n_decoders, ahead=2 * self._n_decoders):
+            if job.failure is not None:
+                name = describe_source(sources[job.position], job.position)
+                self.failures[name] = job.failure

@@ -1,0 +1,187 @@
+"""Decode images in threads while the network runs, and hand it batches of equal size.
+
+Three things happen at once: worker threads decode and cut the images ahead, one thread stacks what
+is ready into the network's input, and the caller's thread runs the network. Queues between them are
+short, so memory is bounded by the batch, not by the number of images.
+"""
+
+import queue
+import threading
+from collections import defaultdict, deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+# Pieces of a block wait decoded until every one of their size is there: 64 MiB of bytes.
+BLOCK_BYTES = 1 << 26
+
+
+@dataclass
+class Job:
+    """One image on its way; what became of it is in one of the optional fields.
+
+    Attributes
+    ----------
+    position : int
+        Which image of the call it is.
+    digest : str or None
+        Digest of its content, where a cache wants one.
+    plan : list of Stack or None
+        What was cut out of it, one entry a scale.
+    stacks : list of array of shape (n_pieces, height, width, 3) or None
+        What the network is to see, one stack a scale.
+    failure : str or None
+        Why it cannot be read.
+    grids : array of shape (n_layers, n_scales, 2) or None
+        The grids of its maps, where the cache holds them already.
+    """
+
+    position: int
+    digest: str | None = None
+    plan: list | None = None
+    stacks: list | None = None
+    failure: str | None = None
+    grids: np.ndarray | None = None
+
+
+class Piece(NamedTuple):
+    """One input of the network: which job's, of which scale, and which piece of it."""
+
+    job: Job
+    scale: int
+    number: int
+
+    @property
+    def pixels(self):
+        """The piece as an array of shape (height, width, 3), uint8."""
+        return self.job.stacks[self.scale][self.number]
+
+
+@dataclass
+class Batch:
+    """What the network runs at once, and the jobs that are complete after it.
+
+    Attributes
+    ----------
+    tensor : array of shape (n, 3, height, width) or None
+        The input; None where there is nothing left to run.
+    pieces : list of Piece
+        Where each row of it comes from.
+    finished : list of Job
+        Jobs that wait for nothing more.
+    """
+
+    tensor: np.ndarray | None = None
+    pieces: list = field(default_factory=list)
+    finished: list = field(default_factory=list)
+
+
+def prepared(prepare, sources, n_threads, ahead):
+    """Yield ``prepare(position, source)`` in order, computed in threads at most `ahead` early."""
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="decode") as threads:
+        waiting = deque()
+        try:
+            for position, source in sources:
+                waiting.append(threads.submit(prepare, position, source))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def blocks(jobs, max_images):
+    """Yield lists of consecutive jobs: so many to run, or so many bytes of pixels, at a time."""
+    block, n_images, n_bytes = [], 0, 0
+    for job in jobs:
+        block.append(job)
+        if job.stacks is not None:
+            n_images += 1
+            n_bytes += sum(stack.nbytes for stack in job.stacks)
+        if n_images >= max_images or n_bytes >= BLOCK_BYTES:
+            yield block
+            block, n_images, n_bytes = [], 0, 0
+    if block:
+        yield block
+
+
+def batches(block, preprocessing, batch_size, input_size):
+    """Yield a block's pieces as batches of one size each; the last finishes the block's jobs.
+
+    A batch holds as many pixels as `batch_size` images of the network's usual input, so that
+    larger pieces come in smaller batches.
+    """
+    by_size = defaultdict(list)
+    for job in block:
+        for scale, stack in enumerate(job.stacks or ()):
+            by_size[stack.shape[1:3]].extend(
+                Piece(job, scale, number) for number in range(len(stack))
+            )
+    batch = Batch()
+    for (height, width), pieces in by_size.items():
+        room = batch_size * input_size**2 // (height * width)
+        step = min(max(room, 1), batch_size)
+        for start in range(0, len(pieces), step):
+            if batch.tensor is not None:
+                yield batch
+            batch = _stacked(pieces[start : start + step], preprocessing)
+    batch.finished = block
+    yield batch
+
+
+def _stacked(pieces, preprocessing):
+    """Stack pieces of one size into the network's input."""
+    height, width, _ = pieces[0].pixels.shape
+    tensor = np.empty((len(pieces), 3, height, width), dtype=np.float32)
+    for row, piece in enumerate(pieces):
+        preprocessing.to_tensor(piece.pixels[None], out=tensor[row : row + 1])
+    return Batch(tensor, pieces)
+
+
+def prefetched(iterable, depth):
+    """Yield the items of `iterable`, computed in a thread of its own at most `depth` early.
+
+    An exception in the thread is raised here; leaving early stops the thread.
+    """
+    items = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+
+    def put(item):
+        while not stopped.is_set():
+            try:
+                items.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def produce():
+        try:
+            for item in iterable:
+                put((item, None))
+                if stopped.is_set():
+                    break
+            put((None, StopIteration()))
+        except BaseException as error:  # also KeyboardInterrupt must reach the caller
+            put((None, error))
+        finally:
+            close = getattr(iterable, "close", None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=produce, name="stack", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = items.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item
+    finally:
+        stopped.set()
+        thread.join()

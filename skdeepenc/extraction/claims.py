@@ -6,14 +6,17 @@ claim is a lock on one byte of an empty file, at an offset that the image's dige
 operating system drops it when its process ends, however it ends.
 """
 
+import contextlib
 import errno
 import os
 import threading
+from typing import Any
 
+fcntl: Any
 try:
     import fcntl
 except ImportError:  # pragma: no cover
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 _BUSY = {errno.EACCES, errno.EAGAIN}
 
@@ -94,9 +97,7 @@ class Claims:
         if fcntl is None:  # pragma: no cover
             return True
         try:
-            fcntl.lockf(
-                self._file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(digest)
-            )
+            fcntl.lockf(self._file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(digest))
         except OSError as error:
             return error.errno not in _BUSY
         return True
@@ -105,10 +106,8 @@ class Claims:
         self._file.taken.discard(digest)
         if fcntl is None:  # pragma: no cover
             return
-        try:
+        with contextlib.suppress(OSError):  # there may be none to drop, see _lock
             fcntl.lockf(self._file.descriptor, fcntl.LOCK_UN, 1, _offset(digest))
-        except OSError:
-            pass  # there was none to drop, see _lock
 
 
 def _offset(digest):

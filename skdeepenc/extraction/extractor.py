@@ -21,7 +21,11 @@ from skdeepenc.images import Preprocessing, Whole
 from skdeepenc.images.views import View
 
 
-class ActivationExtractor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class ActivationExtractor(
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
     """Turn images into the activations of a network's layers.
 
     Images are decoded in threads while the network runs. With `memory` every image runs through
@@ -278,9 +282,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator, auto_wrap_output_keys
             return {}
         runner = self._runner(self._recipe("float32", None))
         layers = [layer for layer in self.layers_ if layer != RGB]
-        projections = fit_projections(
-            runner, sources, layers, self.n_components, self.random_state
-        )
+        projections = fit_projections(runner, sources, layers, self.n_components, self.random_state)
         self._report(runner.failures)
         return projections
 

@@ -78,13 +78,13 @@ class Runner:
 
     def _cached(self, cache, sources):
         """Yield every image that can be read once it is in the cache."""
-        positions = range(len(sources))
+        positions = list(range(len(sources)))
         with cache.claims() as claims:
 
             def look_up(position, source):
                 return self._look_up(cache, claims, position, source)
 
-            while len(positions):
+            while positions:
                 of_others = []
                 for job, maps in self._run(sources, positions, look_up):
                     if maps is not None:
@@ -158,7 +158,7 @@ class Runner:
         return Job(position, plan=plan, stacks=stacks)
 
     def _look_up(self, cache, claims, position, source):
-        """Find an image in the cache, or claim it and cut it, or leave it to others; in a thread."""
+        """Find an image in the cache, claim and cut it, or leave it to others; in a thread."""
         digest = known_digest(source)
         grids = None if digest is None else cache.find(digest)
         if grids is not None:

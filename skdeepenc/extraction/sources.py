@@ -50,11 +50,10 @@ def content_digest(content):
     """Return the SHA-256 of the content of a file, of pixels, or of an opened picture."""
     if isinstance(content, bytes | bytearray | memoryview):
         return hashlib.sha256(content).hexdigest()
-    if isinstance(content, Image.Image):
-        content = np.asarray(load_picture(content))
-    pixels = np.ascontiguousarray(content)
-    digest = hashlib.sha256(f"{pixels.dtype.str} {pixels.shape} ".encode())
-    digest.update(pixels.view(np.uint8) if pixels.size else b"")
+    if not isinstance(content, np.ndarray) or content.dtype.kind not in "biuf":
+        content = np.asarray(load_picture(content))  # or says why it is no picture
+    digest = hashlib.sha256(f"{content.dtype.str} {content.shape} ".encode())
+    digest.update(content.tobytes())
     return digest.hexdigest()
 
 

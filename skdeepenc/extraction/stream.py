@@ -5,12 +5,10 @@ is ready into the network's input, and the caller's thread runs the network. Que
 short, so memory is bounded by the batch, not by the number of images.
 """
 
-import queue
-import threading
 from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +38,8 @@ class Job:
 
     position: int
     digest: str | None = None
-    plan: list | None = None
-    stacks: list | None = None
+    plan: Any = None
+    stacks: Any = None
     failure: str | None = None
     grids: np.ndarray | None = None
 
@@ -81,7 +79,7 @@ class Batch:
 def prepared(prepare, sources, n_threads, ahead):
     """Yield ``prepare(position, source)`` in order, computed in threads at most `ahead` early."""
     with ThreadPoolExecutor(n_threads, thread_name_prefix="decode") as threads:
-        waiting = deque()
+        waiting: deque = deque()
         try:
             for position, source in sources:
                 waiting.append(threads.submit(prepare, position, source))
@@ -115,7 +113,7 @@ def batches(block, preprocessing, batch_size, input_size):
     A batch holds as many pixels as `batch_size` images of the network's usual input, so that
     larger pieces come in smaller batches.
     """
-    by_size = defaultdict(list)
+    by_size: dict = defaultdict(list)
     for job in block:
         for scale, stack in enumerate(job.stacks or ()):
             by_size[stack.shape[1:3]].extend(
@@ -142,46 +140,16 @@ def _stacked(pieces, preprocessing):
     return Batch(tensor, pieces)
 
 
-def prefetched(iterable, depth):
-    """Yield the items of `iterable`, computed in a thread of its own at most `depth` early.
-
-    An exception in the thread is raised here; leaving early stops the thread.
-    """
-    items = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
-
-    def put(item):
-        while not stopped.is_set():
-            try:
-                items.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    def produce():
+def prefetched(items, depth):
+    """Yield what a generator yields, computed in a thread of its own at most `depth` early."""
+    done = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="stack") as thread:
+        ahead = deque(thread.submit(next, items, done) for _ in range(depth))
         try:
-            for item in iterable:
-                put((item, None))
-                if stopped.is_set():
-                    break
-            put((None, StopIteration()))
-        except BaseException as error:  # also KeyboardInterrupt must reach the caller
-            put((None, error))
+            while (item := ahead.popleft().result()) is not done:
+                ahead.append(thread.submit(next, items, done))
+                yield item
         finally:
-            close = getattr(iterable, "close", None)
-            if close is not None:
-                close()
-
-    thread = threading.Thread(target=produce, name="stack", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = items.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+            for future in ahead:
+                future.cancel()
+            thread.submit(items.close).result()

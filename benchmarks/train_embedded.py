@@ -18,6 +18,7 @@ import json
 import math
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -139,24 +140,39 @@ def normalize(pixels):
     return ((pixels - MEAN) / STD).contiguous(memory_format=torch.channels_last)
 
 
-def augment(pixels, min_area):
-    """Cut a random part of each image, mirror half of them, vary brightness and contrast."""
-    n = len(pixels)
-    area = torch.empty(n).uniform_(min_area, 1)
-    aspect = torch.empty(n).uniform_(-0.25, 0.25).exp()
+def augment(pixels, min_area, generator):
+    """Cut a random part of each image, mirror half of them, vary its colours."""
+
+    def uniform(low, high, *shape):
+        return low + (high - low) * torch.rand(len(pixels), *shape, generator=generator)
+
+    area, aspect = uniform(min_area, 1), uniform(-0.25, 0.25).exp()
     scale = torch.stack([area.sqrt() * aspect, area.sqrt() / aspect], 1).clamp(max=1)
-    shift = torch.empty(n, 2).uniform_(-1, 1) * (1 - scale + 0.06)
-    mirror = torch.randint(0, 2, (n,)) * 2.0 - 1
-    theta = torch.zeros(n, 2, 3)
+    shift = uniform(-1, 1, 2) * (1 - scale + 0.06)
+    mirror = uniform(-1, 1).sign()
+    theta = torch.zeros(len(pixels), 2, 3)
     theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale[:, 0] * mirror, scale[:, 1], shift
-    grid = F.affine_grid(theta, [n, 3, SIDE, SIDE], align_corners=False)
+    grid = F.affine_grid(theta, [len(pixels), 3, SIDE, SIDE], align_corners=False)
     pixels = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
-    contrast = torch.empty(n, 1, 1, 1).uniform_(0.75, 1.25)
-    brightness = torch.empty(n, 1, 1, 1).uniform_(-25, 25)
     grey = pixels.mean(1, keepdim=True)
-    saturation = torch.empty(n, 1, 1, 1).uniform_(0.6, 1.3)
-    pixels = grey + saturation * (pixels - grey)
+    pixels = grey + uniform(0.6, 1.3, 1, 1, 1) * (pixels - grey)
+    contrast, brightness = uniform(0.75, 1.25, 1, 1, 1), uniform(-25, 25, 1, 1, 1)
     return ((pixels - 128) * contrast + 128 + brightness).clamp(0, 255)
+
+
+def prepared_batches(images, order, generator, min_area):
+    """Yield rows and their augmented pixels, made by a second thread one batch ahead."""
+
+    def prepare(rows):
+        pixels = images[rows].permute(0, 3, 1, 2).float()
+        return rows, normalize(augment(pixels, min_area(), generator))
+
+    with ThreadPoolExecutor(1) as thread:
+        upcoming = thread.submit(prepare, order[0])
+        for rows in order[1:]:
+            batch, upcoming = upcoming.result(), thread.submit(prepare, rows)
+            yield batch
+        yield upcoming.result()
 
 
 def loss_of(outputs, labels, targets, teacher, temperature=2.0):
@@ -214,37 +230,46 @@ class Run:
             net.load_state_dict(state["net"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.progress = self.find_progress(0, time.perf_counter())
 
-    def progress(self, share_of_epoch, seconds):
+    def find_progress(self, share_of_epoch, start):
         """How much of the run is behind us, by the clock or by epochs."""
         if self.options.minutes:
-            return min((self.seconds + seconds) / (60 * self.options.minutes), 1)
+            seconds = self.seconds + time.perf_counter() - start
+            return seconds / (60 * self.options.minutes)
         return (self.epoch + share_of_epoch) / self.options.epochs
+
+    def min_area(self):
+        """Nearly whole images at the end: objects then have the size that they have in use."""
+        return 0.4 if self.progress < 0.85 else 0.75
+
+    def take_step(self, loss):
+        """Follow the gradient at the rate of the hour."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.progress, self.options.rate)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
 
     def train_epoch(self, images, labels, targets, teacher):
         """Go once over the images in random order; return the mean loss."""
         self.net.train()
         start, losses = time.perf_counter(), []
-        order = torch.randperm(len(images)).split(self.options.batch_size)
-        for step, rows in enumerate(order):
-            progress = self.progress(step / len(order), time.perf_counter() - start)
-            if progress >= 1:
+        generator = torch.Generator().manual_seed(self.epoch)
+        order = torch.randperm(len(images), generator=generator).split(self.options.batch_size)
+        for rows, pixels in prepared_batches(images, order, generator, self.min_area):
+            self.progress = self.find_progress(len(losses) / len(order), start)
+            if self.progress >= 1:
                 break
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(progress, self.options.rate)
-            # Whole images at the end: objects then have the size that they have in use.
-            pixels = images[rows].permute(0, 3, 1, 2).float()
-            pixels = normalize(augment(pixels, 0.4 if progress < 0.85 else 0.75))
             with torch.autocast("cpu", torch.bfloat16):
                 outputs = self.net(pixels)
             soft = (None, None) if targets is None else (targets[rows], teacher[rows])
             loss = loss_of(outputs, labels[rows], *soft)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            self.take_step(loss)
             losses.append(loss.item())
         self.epoch += 1
         self.seconds += time.perf_counter() - start
+        self.progress = self.find_progress(0, time.perf_counter())
         return float(np.mean(losses))
 
     def save(self, record):
@@ -288,7 +313,7 @@ def main():
         targets = soft_targets(teacher, labels, len(classes), options.work / "targets.npy")
     net = EmbeddedNet(len(classes), 0 if teacher is None else teacher.shape[1])
     run = Run(net.to(memory_format=torch.channels_last), options)
-    while run.progress(0, 0) < 1:
+    while run.progress < 1:
         loss = run.train_epoch(images, labels, targets, teacher)
         record = {"epoch": run.epoch, "loss": loss, "top1": top1(net, held_out, truth)}
         record |= {"minutes": run.seconds / 60, "classes": classes}

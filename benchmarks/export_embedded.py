@@ -140,9 +140,7 @@ def main():
     onnx.checker.check_model(model, full_check=True)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, options.output)
-    print(
-        f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB, {sum(CHANNELS.values())}"
-    )
+    print(f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB")
     if options.data:
         archive = options.data / "tiny_imagenet_val.zip"
         images, labels, _ = read_images(archive, options.work / "val.npy")

@@ -4,7 +4,10 @@ from skdeepenc.functional.cross_layer import cross_layer, segment_cross_layer
 from skdeepenc.functional.fisher import fisher_vector
 from skdeepenc.functional.gmm import fit_diagonal_mixture, mixture_from_labels, responsibilities
 from skdeepenc.functional.grid_matching import match_grids
+from skdeepenc.functional.ncut import normalized_cut
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
+from skdeepenc.functional.pooling import crow, gem, mac, spoc
+from skdeepenc.functional.regions import rmac, rmac_regions
 from skdeepenc.functional.segments import segment_max, segment_mean, segment_sum
 
 __all__ = [
@@ -17,7 +20,16 @@ __all__ = [
     "power_normalize",
     "responsibilities",
     "segment_cross_layer",
+    "crow",
+    "gem",
+    "l2_normalize",
+    "mac",
+    "normalized_cut",
+    "power_normalize",
+    "rmac",
+    "rmac_regions",
     "segment_max",
     "segment_mean",
     "segment_sum",
+    "spoc",
 ]

@@ -1,0 +1,164 @@
+"""Regional maxima of activations (R-MAC): a grid of overlapping squares at several sizes.
+
+The squares of one size are cut from the map at few rows and columns, so the map is read once: first
+the maxima between neighbouring cuts, then every region from those.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from skdeepenc.functional._floats import as_floats
+from skdeepenc.functional.normalize import l2_normalize
+
+__all__ = ["region_maxima", "rmac", "rmac_regions"]
+
+_WANTED_OVERLAP = 0.4
+
+
+def rmac_regions(height, width, n_levels=3):
+    """Lay the squares of R-MAC over a map.
+
+    At level l the side is ``2 w / (l + 1)``, w being the map's shorter side; l squares lie along
+    the shorter side, and as many more along the longer one as bring the overlap of the largest
+    squares nearest to 40 %. The whole map is not one of the regions, unless it is a square.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the map, in positions.
+    n_levels : int, default=3
+        Number of sizes. Sizes that would be smaller than one position are left out.
+
+    Returns
+    -------
+    ndarray of int of shape (n_regions, 4)
+        Rows ``y0, x0, y1, x1``, half open, largest squares first.
+
+    References
+    ----------
+    Tolias et al., "Particular object retrieval with integral max-pooling of CNN activations",
+    ICLR 2016, section 3.2; the details are those of the authors' code.
+
+    Examples
+    --------
+    >>> from skdeepenc.functional import rmac_regions
+    >>> rmac_regions(4, 6, n_levels=2)
+    array([[0, 0, 4, 4],
+           [0, 2, 4, 6],
+           [0, 0, 2, 2],
+           [0, 2, 2, 4],
+           [0, 4, 2, 6],
+           [2, 0, 4, 2],
+           [2, 2, 4, 4],
+           [2, 4, 4, 6]])
+    >>> len(rmac_regions(7, 7)), len(rmac_regions(12, 16))
+    (14, 20)
+    """
+    return _regions(int(height), int(width), int(n_levels)).copy()
+
+
+def region_maxima(feature_map, regions):
+    """Take the maximum of every channel in every region.
+
+    Parameters
+    ----------
+    feature_map : array-like of shape (H, W, D)
+        One map.
+    regions : array-like of int of shape (n_regions, 4)
+        Rows ``y0, x0, y1, x1``, half open, inside the map and not empty.
+
+    Returns
+    -------
+    ndarray of shape (n_regions, D)
+        The maxima.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional.regions import region_maxima
+    >>> region_maxima(np.arange(6.0).reshape(2, 3, 1), [[0, 0, 1, 2], [1, 0, 2, 3]])
+    array([[1.],
+           [5.]])
+    """
+    feature_map = as_floats(feature_map)
+    regions = np.asarray(regions)
+    maxima = np.empty((len(regions), feature_map.shape[2]), dtype=feature_map.dtype)
+    if not len(regions):
+        return maxima
+    row_cuts, rows = np.unique(regions[:, [0, 2]], return_inverse=True)
+    column_cuts, columns = np.unique(regions[:, [1, 3]], return_inverse=True)
+    inside = feature_map[: row_cuts[-1], : column_cuts[-1]]
+    bands = np.maximum.reduceat(inside, row_cuts[:-1], axis=0)
+    cells = np.maximum.reduceat(bands, column_cuts[:-1], axis=1)
+    spans = np.hstack([rows.reshape(-1, 2), columns.reshape(-1, 2)])
+    for region, (top, bottom, left, right) in enumerate(spans):
+        cells[top:bottom, left:right].max(axis=(0, 1), out=maxima[region])
+    return maxima
+
+
+def rmac(feature_map, n_levels=3):
+    """Sum the L2-normalised maxima of the regions of a grid (R-MAC), and L2-normalise.
+
+    Parameters
+    ----------
+    feature_map : array-like of shape (H, W, D)
+        One map.
+    n_levels : int, default=3
+        Number of region sizes.
+
+    Returns
+    -------
+    ndarray of shape (D,)
+        The unit vector; zeros if the map has no positions.
+
+    See Also
+    --------
+    skdeepenc.functional.rmac_regions : The grid.
+    skdeepenc.encoders.ClusterMAC : With the whitening of region vectors (``regions="rmac"``).
+
+    References
+    ----------
+    Tolias et al., ICLR 2016, section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import rmac
+    >>> rmac(np.ones((6, 8, 4), dtype="float32"))
+    array([0.5, 0.5, 0.5, 0.5], dtype=float32)
+    """
+    feature_map = as_floats(feature_map)
+    regions = _regions(*feature_map.shape[:2], n_levels)
+    return l2_normalize(l2_normalize(region_maxima(feature_map, regions)).sum(axis=0))
+
+
+@lru_cache(maxsize=256)  # images of a data set share few sizes
+def _regions(height, width, n_levels):
+    short = min(height, width)
+    if short < 1:
+        return np.empty((0, 4), dtype=np.intp)
+    extra = 0 if height == width else _extra_positions(short, max(height, width))
+    corners = []
+    for level in range(1, n_levels + 1):
+        side = 2 * short // (level + 1)
+        if side:
+            tops = _starts(height, side, level + (extra if height > width else 0))
+            lefts = _starts(width, side, level + (extra if width > height else 0))
+            corners += [(y, x, y + side, x + side) for y in tops for x in lefts]
+    return np.array(corners, dtype=np.intp).reshape(-1, 4)
+
+
+def _extra_positions(short, longer):
+    """Return how many more squares than levels go along the longer side."""
+    steps = np.arange(2, 8)
+    shifts = (longer - short) / (steps - 1)
+    overlaps = (short**2 - short * shifts) / short**2
+    return int(np.argmin(np.abs(overlaps - _WANTED_OVERLAP))) + 1
+
+
+def _starts(length, side, n_positions):
+    """Spread squares evenly; float64 throughout, as float32 gives other grids for some sizes."""
+    shift = (length - side) / (n_positions - 1) if n_positions > 1 else 0.0
+    half = np.floor(side / 2 - 1)
+    return (np.floor(half + np.arange(n_positions) * shift) - half).astype(np.intp).tolist()

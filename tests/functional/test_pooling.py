@@ -1,0 +1,110 @@
+"""Each global pooling against its equation, written out position by position."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skdeepenc.functional import crow, gem, mac, spoc
+from skdeepenc.functional.pooling import center_prior
+
+POOLINGS = [mac, gem, spoc, crow]
+
+
+@pytest.fixture(params=[(1, 1), (1, 6), (5, 4), (8, 8)], ids=str)
+def positive_map(request):
+    rng = np.random.default_rng(0)
+    return np.maximum(rng.normal(size=(*request.param, 5)), 0) * 3
+
+
+def positions(feature_map):
+    height, width, _ = feature_map.shape
+    return [(y, x) for y in range(height) for x in range(width)]
+
+
+def reference_gem(feature_map, p):
+    powers = [feature_map[place] ** p for place in positions(feature_map)]
+    return (sum(powers) / len(powers)) ** (1 / p)
+
+
+def reference_spoc(feature_map):
+    height, width, n_channels = feature_map.shape
+    sigma = min(height, width) / 2 / 3
+    total = np.zeros(n_channels)
+    for y, x in positions(feature_map):
+        distance = (y + 0.5 - height / 2) ** 2 + (x + 0.5 - width / 2) ** 2
+        total += np.exp(-distance / (2 * sigma**2)) * feature_map[y, x]
+    return total
+
+
+def reference_crow(feature_map):
+    height, width, n_channels = feature_map.shape
+    responses = feature_map.sum(axis=2)
+    spatial = np.sqrt(responses / np.sqrt((responses**2).sum()))
+    shares = [(feature_map[:, :, k] > 0).sum() / (height * width) for k in range(n_channels)]
+    pooled = np.zeros(n_channels)
+    for k in range(n_channels):
+        if shares[k] > 0:
+            pooled[k] = np.log(sum(shares) / shares[k]) * (spatial * feature_map[:, :, k]).sum()
+    return pooled
+
+
+def test_mac_is_the_maximum_of_each_channel(positive_map):
+    expected = [positive_map[:, :, k].max() for k in range(positive_map.shape[2])]
+    assert_allclose(mac(positive_map), expected)
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 3.0, 10])
+def test_gem_equals_its_equation(positive_map, p):
+    assert_allclose(gem(positive_map, p), reference_gem(positive_map, p), rtol=1e-10, atol=1e-12)
+
+
+def test_gem_lies_between_average_and_maximum(positive_map):
+    assert_allclose(gem(positive_map, 1), positive_map.mean(axis=(0, 1)))
+    assert_allclose(gem(positive_map, 5_000), mac(positive_map), rtol=1e-2)
+
+
+def test_gem_of_large_activations_does_not_overflow():
+    feature_map = np.array([[[1e30, 1e-30], [2e30, 2e-30]]], dtype=np.float32)
+    expected = reference_gem(feature_map.astype(np.float64), 3)
+    assert_allclose(gem(feature_map), expected, rtol=1e-6)
+
+
+def test_spoc_equals_its_equation(positive_map):
+    assert_allclose(spoc(positive_map), reference_spoc(positive_map))
+
+
+def test_center_prior_is_symmetric_and_highest_in_the_middle():
+    weights = center_prior(5, 8)
+    assert_allclose(weights, weights[::-1, ::-1])
+    assert weights.argmax() // 8 == 2
+    assert weights.max() <= 1
+
+
+def test_crow_equals_its_equation(positive_map):
+    assert_allclose(crow(positive_map), reference_crow(positive_map), rtol=1e-10)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_negative_activations_give_finite_vectors(pooling):
+    rng = np.random.default_rng(0)
+    tokens = rng.normal(size=(4, 4, 6))
+    tokens[:, :, 0] = -1
+    assert np.isfinite(pooling(tokens)).all()
+    assert np.isfinite(pooling(-np.abs(tokens))).all()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_map_without_positions_gives_zeros(pooling):
+    assert_allclose(pooling(np.empty((0, 7, 3))), np.zeros(3))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_map_of_zeros_gives_zeros(pooling):
+    assert_allclose(pooling(np.zeros((3, 2, 4))), np.zeros(4))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_float_type_is_kept(pooling, dtype):
+    assert pooling(np.ones((2, 3, 4), dtype=dtype)).dtype == dtype
+    assert pooling(np.ones((2, 3, 4), dtype=np.float16)).dtype == np.float32

@@ -1,0 +1,322 @@
+import os
+import pickle
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from skdeepenc.exceptions import StorageError
+from skdeepenc.extraction import ActivationExtractor, backbone_runs
+from skdeepenc.extraction import sources as sources_module
+from skdeepenc.images import Pyramid, Windows
+
+VIEWS = Pyramid(n_scales=2)
+
+
+@pytest.fixture
+def memory(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def extractor(model, memory):
+    return ActivationExtractor(model, memory=memory, views=VIEWS, layers=["conv2", "rgb"])
+
+
+@pytest.fixture
+def expected(model, paths):
+    extractor = ActivationExtractor(model, views=VIEWS, layers=["conv2", "rgb"])
+    return extractor.fit_transform(paths)
+
+
+def entries(memory):
+    return sorted(Path(memory).glob("*/*/*.npz"))
+
+
+def assert_same_maps(maps, expected):
+    assert len(maps) == len(expected)
+    assert maps.layers == expected.layers
+    for layer in expected.layers:
+        assert_array_equal(maps.grid(layer), expected.grid(layer))
+        assert_array_equal(maps.values(layer), expected.values(layer))
+
+
+def forbid_runs(extractor, monkeypatch):
+    def run(pixels):
+        raise AssertionError("the network ran")
+
+    monkeypatch.setattr(extractor.backbone_, "run", run)
+
+
+# --- What is remembered ----------------------------------------------------------------------
+
+
+def test_a_view_of_the_cache_equals_the_maps_in_memory(extractor, paths, expected):
+    maps = extractor.fit_transform(paths)
+    assert not maps.in_memory
+    assert_same_maps(maps, expected)
+    assert_same_maps(maps[[5, 2, 2]], expected[[5, 2, 2]])
+    assert_same_maps(maps.select(scales=[1], layers=["rgb"]), expected.select([*["rgb"]], [1]))
+    for batch, original in zip(maps.iter_batches(), expected.iter_batches(), strict=True):
+        assert batch.in_memory
+        assert_same_maps(batch, original)
+
+
+def test_a_second_pass_does_not_run_the_network(extractor, paths, expected, memory, monkeypatch):
+    extractor.fit_transform(paths)
+    assert backbone_runs(memory) == len(paths)
+    forbid_runs(extractor, monkeypatch)
+    assert_same_maps(extractor.transform(paths[::-1]), expected[::-1])
+    assert backbone_runs(memory) == len(paths)
+
+
+def test_images_are_known_by_their_content(extractor, paths, memory, monkeypatch, tmp_path):
+    extractor.fit_transform(paths)
+    forbid_runs(extractor, monkeypatch)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    copied = [shutil.copy(path, copies / f"{n}.jpg") for n, path in enumerate(paths)]
+    extractor.transform(copied)
+    extractor.transform([Path(path).read_bytes() for path in paths])
+
+
+def test_equal_images_in_one_call_run_once(extractor, paths, expected, memory):
+    maps = extractor.fit_transform([paths[0], paths[1], paths[0]])
+    assert_same_maps(maps, expected[[0, 1, 0]])
+    assert backbone_runs(memory) == 2
+
+
+def test_arrays_and_pictures_are_remembered(extractor, pictures, memory, monkeypatch):
+    images = [*pictures[:2], pictures[2] / 255, Image.fromarray(pictures[3])]
+    extractor.fit_transform(images)
+    assert backbone_runs(memory) == 4
+    forbid_runs(extractor, monkeypatch)
+    extractor.transform(images)
+
+
+def test_a_file_that_changes_is_noticed(extractor, paths, pictures, expected, monkeypatch):
+    monkeypatch.setattr(sources_module, "SETTLED_SECONDS", -1e9)  # trust every time stamp
+    extractor.fit_transform(paths)
+    Image.fromarray(pictures[1]).save(paths[0])
+    assert_same_maps(extractor.transform(paths[:1]), expected[1:2])
+
+
+def test_a_file_that_changed_just_now_is_not_trusted_to_stay(paths):
+    assert sources_module.known_digest(paths[0]) is None
+    sources_module.read_and_digest(paths[0])
+    assert sources_module.known_digest(paths[0]) is None
+
+
+def test_a_settled_file_is_hashed_once(paths, monkeypatch):
+    monkeypatch.setattr(sources_module, "SETTLED_SECONDS", -1e9)
+    _, digest = sources_module.read_and_digest(paths[0])
+    assert sources_module.known_digest(paths[0]) == digest
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"views": Pyramid(n_scales=3)},
+        {"views": Windows(image_size=16, sizes=(16,))},
+        {"layers": ["conv1"]},
+        {"dtype": "float16"},
+        {"n_components": 2},
+    ],
+)
+def test_another_way_to_extract_is_another_entry(extractor, paths, memory, changed):
+    extractor.fit_transform(paths[:3])
+    runs = backbone_runs(memory)
+    extractor.set_params(random_state=0, **changed).fit(paths[:3]).transform(paths[:3])
+    assert backbone_runs(memory) == runs + 3
+    assert len(entries(memory)) == 6
+
+
+def test_batch_and_thread_parameters_share_entries(extractor, paths, memory):
+    extractor.fit_transform(paths)
+    extractor.set_params(batch_size=2, n_jobs=2, verbose=0, n_threads=1).fit_transform(paths)
+    assert backbone_runs(memory) == len(paths)
+
+
+# --- What a view costs to hand on ------------------------------------------------------------
+
+
+def test_a_view_pickles_as_names(extractor, paths, expected):
+    maps = extractor.fit_transform(paths)
+    content = pickle.dumps(maps)
+    assert len(content) < maps.nbytes / 2
+    assert_same_maps(pickle.loads(content), expected)
+    assert len(pickle.dumps(maps[:2])) < len(content)
+    assert_same_maps(pickle.loads(pickle.dumps(maps[3:5])), expected[3:5])
+
+
+def test_views_of_equal_images_hash_equally(extractor, paths):
+    maps = extractor.fit_transform(paths)
+    assert joblib.hash(maps) == joblib.hash(extractor.transform(paths))
+    assert joblib.hash(maps[:3]) != joblib.hash(maps[1:4])
+
+
+# --- Damage ----------------------------------------------------------------------------------
+
+
+def test_a_killed_run_goes_on_where_it_stopped(extractor, paths, expected, memory, monkeypatch):
+    extractor.set_params(batch_size=2).fit(paths)
+    run = extractor.backbone_.run
+    calls = []
+
+    def dies(pixels):
+        calls.append(len(pixels))
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+        return run(pixels)
+
+    monkeypatch.setattr(extractor.backbone_, "run", dies)
+    with pytest.raises(KeyboardInterrupt):
+        extractor.transform(paths)
+    done = backbone_runs(memory)
+    assert 0 < done < len(paths)
+    monkeypatch.setattr(extractor.backbone_, "run", run)
+    assert_same_maps(extractor.transform(paths), expected)
+    assert backbone_runs(memory) == len(paths)
+
+
+def test_nothing_is_left_behind(extractor, paths, memory):
+    extractor.fit_transform(paths)
+    assert not list(memory.glob("*/unfinished/*"))
+
+
+def test_what_a_killed_run_was_writing_is_swept_away(extractor, paths, memory):
+    extractor.fit_transform(paths)
+    old, new = (next(memory.glob("*/unfinished")) / name for name in ("old", "new"))
+    for file in (old, new):
+        file.write_bytes(b"partly")
+    os.utime(old, (0, 0))
+    extractor.transform(paths)
+    assert not old.exists()
+    assert new.exists()  # another process may be writing it
+
+
+def test_a_full_disk_leaves_no_entry(extractor, paths, memory, monkeypatch):
+    extractor.fit(paths)
+
+    def save(file, **arrays):
+        file.write(b"PK")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez", save)
+    with pytest.raises(OSError, match="No space"):
+        extractor.transform(paths)
+    assert not entries(memory)
+    assert not list(memory.glob("*/unfinished/*"))
+
+
+def damaged(entry, kind):
+    content = entry.read_bytes()
+    whole = {
+        "empty": b"",
+        "cut": content[: len(content) // 2],
+        "zeros": bytes(len(content)),
+        "text": b"no archive",
+    }
+    entry.write_bytes(whole[kind])
+
+
+@pytest.mark.parametrize("kind", ["empty", "cut", "zeros", "text"])
+def test_a_partly_written_entry_is_made_again(extractor, paths, expected, memory, kind):
+    extractor.fit_transform(paths)
+    damaged(entries(memory)[0], kind)
+    assert_same_maps(extractor.transform(paths), expected)
+    assert backbone_runs(memory) == len(paths) + 1
+
+
+def flip_a_value(entry, layer):
+    """Change one byte in the middle of a layer's values; the sizes stay right."""
+    content = bytearray(entry.read_bytes())
+    with zipfile.ZipFile(entry) as archive:
+        member = archive.getinfo(f"values/{layer}.npy")
+    content[member.header_offset + member.file_size // 2 + 128] ^= 1
+    entry.write_bytes(bytes(content))
+
+
+def test_a_changed_value_is_found_out_and_made_again(extractor, paths, expected, memory):
+    maps = extractor.fit_transform(paths)
+    flip_a_value(entries(memory)[3], "conv2")
+    with pytest.raises(StorageError, match=r"damaged.*call transform again"):
+        maps.values("conv2")
+    assert_same_maps(extractor.transform(paths), expected)
+    assert_same_maps(maps, expected)
+
+
+def test_a_removed_entry_is_named(extractor, paths, memory):
+    maps = extractor.fit_transform(paths)
+    entries(memory)[0].unlink()
+    with pytest.raises(StorageError, match="removed from the cache"):
+        maps.values("conv2")
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(position=st.integers(0, 10_000), bit=st.integers(0, 7), cut=st.booleans())
+def test_no_damage_is_believed(extractor, paths, expected, memory, position, bit, cut):
+    """A flipped bit or a cut anywhere: made again, refused, or without effect."""
+    maps = extractor.fit_transform(paths[:1])
+    (entry,) = entries(memory)
+    content = bytearray(entry.read_bytes())
+    if cut:
+        del content[position % len(content) :]
+    else:
+        content[position % len(content)] ^= 1 << bit
+    entry.write_bytes(bytes(content))
+    try:
+        maps = extractor.transform(paths[:1])
+        assert_same_maps(maps, expected[:1])
+    except StorageError:
+        assert_same_maps(extractor.transform(paths[:1]), expected[:1])
+    entry.unlink(missing_ok=True)
+
+
+# --- Several at once -------------------------------------------------------------------------
+
+
+def test_two_processes_share_the_work(extractor, paths, expected, memory):
+    extractor.set_params(batch_size=1)
+    results = joblib.Parallel(n_jobs=2)(
+        joblib.delayed(extractor.fit_transform)(order) for order in (paths, paths[::-1])
+    )
+    assert backbone_runs(memory) == len(paths)
+    assert_same_maps(results[0], expected)
+    assert_same_maps(results[1], expected[::-1])
+
+
+def test_threads_share_the_work(extractor, paths, expected, memory):
+    extractor.set_params(batch_size=1).fit(paths)
+    results = {}
+
+    def work(number):
+        results[number] = extractor.transform(paths)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert backbone_runs(memory) == len(paths)
+    for maps in results.values():
+        assert_same_maps(maps, expected)
+
+
+def test_claims_of_a_failed_run_are_given_back(extractor, paths, expected, monkeypatch):
+    extractor.fit(paths)
+    with monkeypatch.context() as patch:
+        patch.setattr(extractor.backbone_, "run", None)
+        with pytest.raises(TypeError):
+            extractor.transform(paths)
+    assert_same_maps(extractor.transform(paths), expected)

@@ -1,0 +1,13 @@
+from skdeepenc._version import __version__ as __version__
+from skdeepenc.backbones import Backbone as Backbone
+from skdeepenc.backbones import ModelSpec as ModelSpec
+from skdeepenc.extraction import ActivationExtractor as ActivationExtractor
+from skdeepenc.images import Crops as Crops
+from skdeepenc.images import Preprocessing as Preprocessing
+from skdeepenc.images import Pyramid as Pyramid
+from skdeepenc.images import Whole as Whole
+from skdeepenc.images import Windows as Windows
+from skdeepenc.maps import FeatureMaps as FeatureMaps
+from skdeepenc.maps import as_feature_maps as as_feature_maps
+from skdeepenc.retrieval import NearestNeighborRanker as NearestNeighborRanker
+from skdeepenc.retrieval import SignCodes as SignCodes

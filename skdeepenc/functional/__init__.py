@@ -9,6 +9,7 @@ from skdeepenc.functional.normalize import l2_normalize, power_normalize
 from skdeepenc.functional.pooling import crow, gem, mac, spoc
 from skdeepenc.functional.regions import rmac, rmac_regions
 from skdeepenc.functional.segments import segment_max, segment_mean, segment_sum
+from skdeepenc.functional.similarity import map_similarity
 
 __all__ = [
     "cross_layer",
@@ -18,6 +19,7 @@ __all__ = [
     "gem",
     "l2_normalize",
     "mac",
+    "map_similarity",
     "match_grids",
     "mixture_from_labels",
     "normalized_cut",

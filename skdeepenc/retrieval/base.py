@@ -140,7 +140,9 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             precisions[batch] = [self._average_precision(*query) for query in lists]
         if np.isnan(precisions).all():
             raise ValueError(
-                "No query shares its label with another gallery image: nothing to score."
+                "No query shares its label with another gallery image: nothing to score. In cross "
+                "validation, take a splitter that leaves images of each label in the gallery, such "
+                "as StratifiedKFold."
             )
         return float(np.nanmean(precisions))
 

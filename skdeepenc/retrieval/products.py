@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
-from sklearn.utils.extmath import row_norms, safe_sparse_dot
+from sklearn.utils.extmath import row_norms
 
 from skdeepenc.retrieval.selection import FirstResults
 
@@ -36,6 +36,8 @@ class GalleryProducts:
     def __init__(self, gallery, metric):
         self.gallery = gallery
         self.metric = metric
+        # For each feature the images that have it: an inverted file.
+        self._inverted = gallery.T.tocsr() if is_sparse(gallery) else None
         self._factors, self._terms, self._center = None, None, 0
         if metric == "cosine":
             norms = row_norms(gallery)
@@ -54,7 +56,17 @@ class GalleryProducts:
         """Return the similarities (n_queries, n_gallery) of prepared queries."""
         if self.metric == "euclidean":
             return -euclidean_distances(queries, self.gallery).astype(queries.dtype, copy=False)
-        return self._block(queries, slice(None))
+        return self.reader(queries)(slice(None))
+
+    def reader(self, queries):
+        """Return a function that computes the similarities of prepared queries with gallery rows.
+
+        For the Euclidean metric they are short of half the square of each query's length.
+        """
+        if self._inverted is None:
+            return lambda rows: self._weighted(queries @ self.gallery[rows].T, rows)
+        everything = self._weighted((queries @ self._inverted).toarray(), slice(None))
+        return lambda rows: everything[:, rows]
 
     def nearest(self, queries, n_neighbors):
         """Return the largest similarities of prepared queries and their indices, best first."""
@@ -62,14 +74,14 @@ class GalleryProducts:
         # The gallery's own shift would add the same to all similarities of a query: it is left out.
         shifted = queries - self._center if self.metric == "euclidean" else queries
         results = FirstResults(min(n_neighbors + spare, self.gallery.shape[0]))
+        read = self.reader(shifted)
         for rows in gen_batches(self.gallery.shape[0], ROWS_A_BLOCK):
-            results.add(self._block(shifted, rows), rows.start)
+            results.add(read(rows), rows.start)
         if self.metric != "euclidean":
             return results.sorted()
         return self._nearest_by_differences(queries, np.sort(results.indices), n_neighbors)
 
-    def _block(self, queries, rows):
-        products = safe_sparse_dot(queries, self.gallery[rows].T, dense_output=True)
+    def _weighted(self, products, rows):
         if self._factors is not None:
             products *= self._factors[rows]
         if self._terms is not None:
@@ -89,6 +101,14 @@ class GalleryProducts:
             np.take_along_axis(similarities, order, axis=1),
             np.take_along_axis(indices, order, axis=1),
         )
+
+
+def as_like(rows, gallery):
+    """Return rows as dense or sparse, and in the float type, as the gallery is."""
+    if is_sparse(gallery):
+        return sparse.csr_array(rows, dtype=gallery.dtype)
+    dense = rows.toarray() if is_sparse(rows) else rows
+    return dense.astype(gallery.dtype, copy=False)
 
 
 def is_sparse(rows):

@@ -8,7 +8,7 @@ from scipy import sparse
 from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
 from skdeepenc.retrieval.base import Ranker, check_labels
 from skdeepenc.retrieval.expansion import expand_prepared
-from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, is_sparse
+from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, as_like, is_sparse
 from skdeepenc.retrieval.themselves import find_themselves
 
 
@@ -121,7 +121,7 @@ class NearestNeighborRanker(Ranker):
         """
         if not hasattr(self, "gallery_"):
             return self.fit(X, y)
-        rows = self._like_gallery(self._validate(X, reset=False))
+        rows = as_like(self._validate(X, reset=False), self.gallery_)
         labels = check_labels(y, rows.shape[0])
         if (labels is None) != (self.labels_ is None):
             raise ValueError("Give y for all images of the gallery, or for none of them.")
@@ -144,14 +144,7 @@ class NearestNeighborRanker(Ranker):
         )
 
     def _check_queries(self, X):
-        return self._products.prepare(self._like_gallery(self._validate(X, reset=False)))
-
-    def _like_gallery(self, rows):
-        """Return rows as dense or sparse, and in the float type, as the gallery is."""
-        if is_sparse(self.gallery_):
-            return sparse.csr_array(rows, dtype=self.gallery_.dtype)
-        dense = rows.toarray() if is_sparse(rows) else rows
-        return dense.astype(self.gallery_.dtype, copy=False)
+        return self._products.prepare(as_like(self._validate(X, reset=False), self.gallery_))
 
     @property
     def _n_features_out(self):
@@ -167,7 +160,7 @@ class NearestNeighborRanker(Ranker):
         return self._products.nearest(self._expand(queries), n_kept)
 
     def _bytes_per_query(self, n_kept):
-        if 2 * n_kept > self._n_features_out:
+        if 2 * n_kept > self._n_features_out or is_sparse(self.gallery_):
             return super()._bytes_per_query(n_kept)
         n_gathered = max(n_kept if self.metric == "euclidean" else 0, self.expansion)
         return 32 * (ROWS_A_BLOCK + n_kept) + 16 * n_gathered * self.n_features_in_
@@ -183,7 +176,7 @@ class NearestNeighborRanker(Ranker):
         return -similarities
 
     def _find_themselves(self, X, y):
-        queries = self._like_gallery(self._validate(X, reset=False))
+        queries = as_like(self._validate(X, reset=False), self.gallery_)
         return find_themselves([queries], y, [self.gallery_], self.labels_)
 
     def _gallery_queries(self):

@@ -42,6 +42,7 @@ def test_other_measures_and_repr():
     assert "first_is_right" in repr(scorer)
 
 
+@pytest.mark.filterwarnings("ignore:Persisting input arguments")  # a busy machine is no failure
 def test_searches_a_pipeline_in_two_processes(tmp_path):
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(8), 6)

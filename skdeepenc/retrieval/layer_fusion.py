@@ -1,0 +1,283 @@
+"""Rank by several layers at once: high ones say what is alike, low ones what is the same.
+
+A sum of plain similarities lets the high layer's small differences drown the low layer's verdict.
+So each high layer's similarities are first mapped such that, above a threshold, they hardly differ
+any more.
+"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
+from skdeepenc.functional import map_similarity
+from skdeepenc.retrieval.base import Ranker, check_labels
+from skdeepenc.retrieval.blocks import (
+    Blocks,
+    blocks_of_container,
+    has_block_names,
+    is_block_container,
+    split_columns,
+)
+from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, as_like
+from skdeepenc.retrieval.selection import FirstResults, largest_columns
+from skdeepenc.retrieval.themselves import find_themselves
+
+# Pairs of this many gallery images stand for all pairs where quantiles are asked for.
+QUANTILE_IMAGES = 2000
+
+
+class LayerFusionRanker(Ranker):
+    """Rank a gallery by the sum of mapped cosine similarities of several layers.
+
+    The similarity of two images is ``sum_i f_i(S_i)`` over the layers i, with the cosine similarity
+    S_i and the map f_i of `skdeepenc.functional.map_similarity`.
+
+    Parameters
+    ----------
+    layers : sequence of int, default=None
+        The widths of the blocks in an `X` that is stacked from left to right, high layers first, as
+        `FeatureUnion` gives it. None means that `X` is a list or dict of blocks, or one block; one
+        block is scored by its plain cosine.
+    thresholds : sequence of float, default=(0.2, 1.0)
+        One for each block, never falling; 1 leaves a layer as it is. The defaults are the paper's
+        for two layers; for three it has (0.2, 0.4, 1.0).
+    threshold_mode : {"absolute", "quantile"}, default="absolute"
+        Whether thresholds are similarities, or quantiles of the similarities among the gallery's
+        own images. Average-pooled vectors are nearly all more similar than 0.2, and there an
+        absolute threshold does nothing.
+    power : float or sequence of float, default=0.45
+        From 0 to 1, for all blocks or one for each; 1 leaves a layer as it is, 0 re-ranks by lower
+        layers alone whatever is above the threshold.
+    n_neighbors : int, default=None
+        How many images `rank` and `kneighbors` return; None means the whole gallery.
+    n_candidates : int, default=None
+        Score only the union of each block's first `n_candidates` images; all others follow behind,
+        in the order of the gallery. None scores all.
+    n_jobs : int, default=None
+        How many threads share the batches of queries. The matrix products have threads of their
+        own.
+
+    Attributes
+    ----------
+    thresholds_ : ndarray of shape (n_blocks,)
+        The thresholds as similarities.
+    powers_ : ndarray of shape (n_blocks,)
+        The power of each block.
+    widths_ : ndarray of shape (n_blocks,)
+        The width of each block.
+    block_names_ : list of str or None
+        The names of the blocks, if `fit` was given a dict.
+    labels_ : ndarray of shape (n_gallery,) or None
+        What `y` was in `fit`.
+    n_features_in_ : int
+        Width of all blocks together.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `fit` was given a frame with names.
+
+    See Also
+    --------
+    NearestNeighborRanker : Ranks by one block, with other similarities.
+
+    References
+    ----------
+    W. Yu, K. Yang, H. Yao, X. Sun, P. Xu, "Exploiting the complementary strengths of multi-layer
+    CNN features for image retrieval", Neurocomputing 2017, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.retrieval import LayerFusionRanker
+    >>> high = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+    >>> low = np.array([[0.6, 0.8], [1.0, 0.0], [1.0, 0.0]])
+    >>> ranker = LayerFusionRanker().fit([high, low])
+    >>> ranker.rank([[[1.0, 0.0]], [[1.0, 0.0]]])
+    array([[1, 0, 2]])
+    >>> stacked = LayerFusionRanker(layers=[2, 2]).fit(np.hstack([high, low]))
+    >>> stacked.rank([[1.0, 0.0, 1.0, 0.0]])
+    array([[1, 0, 2]])
+    """
+
+    _parameter_constraints: dict = {
+        "layers": ["array-like", None],
+        "thresholds": ["array-like"],
+        "threshold_mode": [StrOptions({"absolute", "quantile"})],
+        "power": [Interval(Real, 0, 1, closed="both"), "array-like"],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "n_candidates": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        layers=None,
+        thresholds=(0.2, 1.0),
+        threshold_mode="absolute",
+        power=0.45,
+        n_neighbors=None,
+        n_candidates=None,
+        n_jobs=None,
+    ):
+        self.layers = layers
+        self.thresholds = thresholds
+        self.threshold_mode = threshold_mode
+        self.power = power
+        self.n_neighbors = n_neighbors
+        self.n_candidates = n_candidates
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Keep the gallery.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_gallery, n_features), or list or dict of those
+            Stacked blocks, or one block a layer, high layers first.
+        y : array-like of shape (n_gallery,), default=None
+            Labels or names of the images, for `score` and `metrics.retrieval_scorer`.
+
+        Returns
+        -------
+        LayerFusionRanker
+            The ranker itself.
+        """
+        self.block_names_ = list(X) if has_block_names(X) else None
+        gallery = self._check_blocks(X, reset=True)
+        self.labels_ = check_labels(y, gallery.shape[0])
+        self.widths_ = gallery.widths
+        self._products = [GalleryProducts(block, "cosine") for block in gallery]
+        self.thresholds_, self.powers_ = self._resolve_maps(gallery)
+        return self
+
+    def _check_blocks(self, X, *, reset):
+        if is_block_container(X):
+            blocks = blocks_of_container(X, None if reset else self.block_names_)
+            if reset:
+                self.n_features_in_ = blocks.shape[1]
+            return blocks
+        X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32])
+        return split_columns(X, self.layers if reset else self.widths_)
+
+    def _check_queries(self, X):
+        blocks = self._check_blocks(X, reset=False)
+        if not np.array_equal(blocks.widths, self.widths_):
+            raise ValueError(
+                f"The blocks have widths {blocks.widths.tolist()}; "
+                f"{type(self).__name__} was fitted on {self.widths_.tolist()}."
+            )
+        return self._prepared(blocks)
+
+    def _prepared(self, blocks):
+        return Blocks(
+            products.prepare(as_like(block, products.gallery))
+            for block, products in zip(blocks, self._products, strict=True)
+        )
+
+    def _resolve_maps(self, gallery):
+        """Return the threshold, as a similarity, and the power of each block."""
+        if len(gallery) == 1 and self.layers is None:
+            return np.ones(1), np.ones(1)
+        thresholds = _one_a_block(self.thresholds, len(gallery), "thresholds")
+        powers = _one_a_block(self.power, len(gallery), "power")
+        if (np.diff(thresholds) < 0).any():
+            raise ValueError(
+                f"thresholds must not fall from high layers to low ones, got {thresholds.tolist()}."
+            )
+        if self.threshold_mode == "quantile":
+            pairs = zip(self._products, thresholds, strict=True)
+            thresholds = np.array([_own_quantile(*pair) for pair in pairs])
+        return thresholds, powers
+
+    @property
+    def _n_features_out(self):
+        return self._products[0].gallery.shape[0]
+
+    def _similarities(self, queries):
+        if self.n_candidates is not None:
+            return self._candidate_similarities(queries)
+        readers = self._readers(queries)
+        shape = (queries.shape[0], self._n_features_out)
+        similarities = np.empty(shape, dtype=np.result_type(*queries))
+        for rows in gen_batches(shape[1], ROWS_A_BLOCK):
+            similarities[:, rows] = self._fused(readers, rows)
+        return similarities
+
+    def _nearest(self, queries, n_kept):
+        if self.n_candidates is not None or 2 * n_kept > self._n_features_out:
+            return super()._nearest(queries, n_kept)
+        readers, results = self._readers(queries), FirstResults(n_kept)
+        for rows in gen_batches(self._n_features_out, ROWS_A_BLOCK):
+            results.add(self._fused(readers, rows), rows.start)
+        return results.sorted()
+
+    def _readers(self, queries):
+        return [
+            products.reader(block) for products, block in zip(self._products, queries, strict=True)
+        ]
+
+    def _fused(self, readers, rows):
+        """Return the summed, mapped similarities with some rows of the gallery."""
+        maps = zip(readers, self.thresholds_, self.powers_, strict=True)
+        return sum(map_similarity(read(rows), *constants) for read, *constants in maps)
+
+    def _candidate_similarities(self, queries):
+        """Return exact similarities of candidates, and less than any similarity elsewhere."""
+        n_kept = min(self.n_candidates, self._n_features_out)
+        everything = [read(slice(None)) for read in self._readers(queries)]
+        candidates = np.zeros(everything[0].shape, dtype=bool)
+        for block in everything:
+            np.put_along_axis(candidates, largest_columns(block, n_kept), True, axis=1)
+        similarities = np.full(candidates.shape, -len(everything), dtype=np.result_type(*queries))
+        maps = zip(everything, self.thresholds_, self.powers_, strict=True)
+        similarities[candidates] = sum(
+            map_similarity(block[candidates], *constants) for block, *constants in maps
+        )
+        return similarities
+
+    def _distances(self, similarities):
+        return np.maximum(len(self.widths_) - similarities, 0)
+
+    def _find_themselves(self, X, y):
+        queries = self._check_blocks(X, reset=False)
+        gallery = [products.gallery for products in self._products]
+        alike = [as_like(block, other) for block, other in zip(queries, gallery, strict=True)]
+        return find_themselves(alike, y, gallery, self.labels_)
+
+    def _gallery_queries(self):
+        return self._prepared(products.gallery for products in self._products)
+
+    def __sklearn_tags__(self):
+        """Say that sparse input is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _one_a_block(values, n_blocks, name):
+    """Return one value from 0 to 1 for each block."""
+    values = np.asarray(values, dtype=float)
+    if values.ndim == 0:
+        values = np.full(n_blocks, values)
+    if values.shape != (n_blocks,):
+        raise ValueError(
+            f"{name} must have one value for each of the {n_blocks} blocks, got {values}."
+        )
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"{name} must be between 0 and 1, got {values.tolist()}.")
+    return values
+
+
+def _own_quantile(products, quantile):
+    """Return a quantile of the similarities between different images of the gallery."""
+    n_gallery = products.gallery.shape[0]
+    # The highest quantile leaves the layer as it is, as an absolute threshold of 1 does.
+    if quantile == 1 or n_gallery == 1:
+        return 1.0
+    images = np.unique(np.linspace(0, n_gallery - 1, QUANTILE_IMAGES).astype(int))
+    sample = GalleryProducts(products.gallery[images], "cosine")
+    similarities = sample.similarities(sample.prepare(sample.gallery))
+    pairs = similarities[np.triu_indices(len(images), k=1)]
+    return min(float(np.quantile(pairs, quantile)), 1.0)

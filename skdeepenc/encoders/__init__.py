@@ -1,1 +1,5 @@
 """Estimators that turn feature maps into vectors."""
+
+from skdeepenc.encoders.global_pooler import GlobalPooler
+
+__all__ = ["GlobalPooler"]

@@ -8,8 +8,9 @@ negative, as those of vision transformers are.
 import numpy as np
 
 from skdeepenc.functional._floats import as_floats
+from skdeepenc.functional.segments import segment_max, segment_mean
 
-__all__ = ["center_prior", "crow", "gem", "mac", "spoc"]
+__all__ = ["center_prior", "crow", "gem", "mac", "segment_gem", "spoc"]
 
 
 def mac(feature_map):
@@ -70,13 +71,42 @@ def gem(feature_map, p=3.0):
     >>> gem([[[3.0, -1.0], [5.0, -2.0]]], p=1)
     array([4., 0.])
     """
-    descriptors = np.maximum(_flatten(feature_map), 0)
-    if not len(descriptors):
-        return np.zeros(descriptors.shape[1], dtype=descriptors.dtype)
+    descriptors = _flatten(feature_map)
+    return segment_gem(descriptors, [0, len(descriptors)], p)[0]
+
+
+def segment_gem(values, offsets, p):
+    """Take the generalized mean of the rows of every segment, component by component.
+
+    Parameters
+    ----------
+    values : ndarray of shape (total, D)
+        The rows of all segments, one segment after the other.
+    offsets : array-like of shape (n_segments + 1,)
+        Where each segment starts, and where the last one ends.
+    p : float
+        The exponent, greater than zero.
+
+    Returns
+    -------
+    ndarray of shape (n_segments, D)
+        What `gem` gives for each segment.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional.pooling import segment_gem
+    >>> segment_gem(np.array([[3.0], [5.0], [-2.0]]), [0, 2, 3], 1)
+    array([[4.],
+           [0.]])
+    """
     # Powers of fractions of the maximum can neither overflow nor all vanish.
-    peaks = descriptors.max(axis=0)
-    fractions = descriptors / np.where(peaks > 0, peaks, 1)
-    return peaks * np.mean(fractions**p, axis=0) ** (1 / p)
+    peaks = np.maximum(segment_max(values, offsets), 0)
+    lengths = np.diff(offsets)
+    fractions = np.repeat(1 / np.where(peaks > 0, peaks, 1), lengths, axis=0)
+    fractions *= values
+    np.maximum(fractions, 0, out=fractions)
+    return peaks * segment_mean(fractions**p, offsets) ** (1 / p)
 
 
 def spoc(feature_map):

@@ -10,13 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
-from skdeepenc.functional.gmm import (
-    DensityTerms,
-    density_terms,
-    posteriors_of,
-    tiles,
-    with_squares,
-)
+from skdeepenc.functional.gmm import DensityTerms, density_terms, posteriors_and_moments, tiles
+from skdeepenc.functional.threads import thread_map
 
 
 class FisherTerms(NamedTuple):
@@ -44,7 +39,7 @@ class FisherTerms(NamedTuple):
 
 
 def fisher_terms(means, covariances, weights, dtype):
-    """Prepare a mixture for :func:`fisher_moments` and :func:`fisher_gradients`."""
+    """Prepare a mixture for :func:`fisher_sums` and :func:`fisher_gradients`."""
     weights = np.asarray(weights, dtype=np.float64)[:, None]
     covariances = np.asarray(covariances, dtype=np.float64)
     origin = (weights * means).sum(axis=0) / weights.sum()
@@ -59,40 +54,37 @@ def fisher_terms(means, covariances, weights, dtype):
     return FisherTerms(density, *(array.astype(dtype) for array in arrays))
 
 
-def fisher_moments(descriptors, terms):
-    """Return posteriors (n, K) and ``[x, x**2]`` (n, 2 D), tile by tile."""
-    n_descriptors, n_channels = descriptors.shape
-    posteriors = np.empty((n_descriptors, len(terms.means)), dtype=descriptors.dtype)
-    moments = np.empty((n_descriptors, 2 * n_channels), dtype=descriptors.dtype)
-    for rows in tiles(n_descriptors):
-        with_squares(descriptors[rows], terms.density.origin, out=moments[rows])
-        posteriors_of(moments[rows], terms.density, out=posteriors[rows])
-    return posteriors, moments
+def fisher_sums(descriptors, terms, run=map):
+    """Return the sums of ``[x, x**2, 1]`` over descriptors, by posterior: (K, 2 D + 1).
 
-
-def fisher_gradients(posteriors, moments, terms, out=None):
-    """Return the Fisher vector (2, K, D) of all rows of :func:`fisher_moments`, over their number.
-
-    The first half is the gradient by the means, the second the gradient by the deviations.
+    `run` maps over tiles of descriptors; :func:`thread_map` does so on threads.
     """
-    n_descriptors, n_gaussians = posteriors.shape
-    n_channels = moments.shape[1] // 2
-    if out is None:
-        out = np.empty((2, n_gaussians, n_channels), dtype=moments.dtype)
-    counts = posteriors.sum(axis=0)[:, None]
-    sums = posteriors.T @ moments
-    first, second = sums[:, :n_channels], sums[:, n_channels:]
-    by_mean, by_deviation = out
+
+    def sum_tile(rows):
+        posteriors, _, moments = posteriors_and_moments(descriptors[rows], terms.density)
+        return posteriors.T @ moments
+
+    n_gaussians, n_channels = terms.means.shape
+    sums = np.zeros((n_gaussians, 2 * n_channels + 1), dtype=descriptors.dtype)
+    for tile_sums in run(sum_tile, tiles(len(descriptors))):
+        sums += tile_sums
+    return sums
+
+
+def fisher_gradients(sums, n_descriptors, terms):
+    """Return gradients (2, K, D) by means and by deviations, of the sums over `n_descriptors`."""
+    n_channels = terms.means.shape[1]
+    first, second, counts = sums[:, :n_channels], sums[:, n_channels:-1], sums[:, -1:]
+    gradients = np.empty((2, *terms.means.shape), dtype=sums.dtype)
+    by_mean, by_deviation = gradients
+    np.subtract(first, counts * terms.means, out=by_mean)
+    by_mean *= terms.mean_scale
     # sum g ((x - mu)^2 - sigma^2) = sum g x^2 - 2 mu sum g x + (mu^2 - sigma^2) sum g
-    np.multiply(counts, terms.curvatures, out=by_deviation)
-    by_deviation += second
+    np.add(second, counts * terms.curvatures, out=by_deviation)
     by_deviation -= 2 * terms.means * first
     by_deviation *= terms.deviation_scale
-    np.multiply(counts, terms.means, out=by_mean)
-    np.subtract(first, by_mean, out=by_mean)
-    by_mean *= terms.mean_scale
-    out /= max(n_descriptors, 1)
-    return out
+    gradients /= max(n_descriptors, 1)
+    return gradients
 
 
 def fisher_vector(descriptors, means, covariances, weights):
@@ -142,8 +134,9 @@ def fisher_vector(descriptors, means, covariances, weights):
     )
     _check_mixture(means, covariances, weights, descriptors.shape[1])
     terms = fisher_terms(means, covariances, weights, descriptors.dtype)
-    posteriors, moments = fisher_moments(descriptors, terms)
-    return fisher_gradients(posteriors, moments, terms).ravel()
+    with thread_map() as run:
+        sums = fisher_sums(descriptors, terms, run)
+    return fisher_gradients(sums, len(descriptors), terms).ravel()
 
 
 def _check_mixture(means, covariances, weights, n_channels):

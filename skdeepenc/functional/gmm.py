@@ -3,21 +3,18 @@
 scikit-learn's mixture keeps every posterior of every descriptor at once, in several copies. Here
 expectation and maximisation walk over tiles of rows that stay in the processor's cache: a tile
 costs two matrix products in the descriptors' own precision, and only sums of the size of the
-mixture are kept, in float64. One thread takes one tile: products of this size gain little from
-threads of their own, and lose ten times when the processor has other work.
+mixture are kept, in float64.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from skdeepenc.exceptions import DegenerateDataError
+from skdeepenc.functional.threads import thread_map
 
-# Rows whose posteriors (256 Gaussians: 2 MB in float32) stay in the cache between passes.
-TILE_ROWS = 2048
+# Rows whose moments and posteriors (256 Gaussians: 1 MB each in float32) stay in the cache.
+TILE_ROWS = 1024
 
 # A Gaussian may shrink to this part of a channel's variance, and a channel counts as varying by at
 # least that part of the mean variance: float32 cannot resolve distances in sharper units.
@@ -53,33 +50,18 @@ class DiagonalMixture(NamedTuple):
 
 
 class DensityTerms(NamedTuple):
-    """The log densities of a mixture as one affine map of ``[x, x**2]``, `x` taken from `origin`.
+    """The weighted log densities of a mixture as one linear map of ``[x, x**2, 1]``.
 
     Attributes
     ----------
     origin : ndarray of shape (D,)
         What to subtract from descriptors first, so that squares stay small.
-    projection : ndarray of shape (2 * D, K)
-        Weights of the values and of their squares.
-    offset : ndarray of shape (K,)
-        Everything that does not depend on the descriptor.
+    projection : ndarray of shape (2 * D + 1, K)
+        From moments to log densities.
     """
 
     origin: np.ndarray
     projection: np.ndarray
-    offset: np.ndarray
-
-
-def density_terms(means, covariances, weights, *, origin, dtype):
-    """Expand ``log(w_k N(x; mu_k, sigma_k))`` into products with values and squared values."""
-    centred = np.asarray(means, dtype=np.float64) - origin
-    precisions = 1.0 / np.asarray(covariances, dtype=np.float64)
-    constants = np.log(2 * np.pi / precisions).sum(axis=1) + (centred**2 * precisions).sum(axis=1)
-    projection = np.concatenate([centred * precisions, -0.5 * precisions], axis=1).T
-    # A Gaussian without weight has the log density -inf; the fit reports what overflows.
-    with np.errstate(divide="ignore", over="ignore"):
-        offset = np.log(weights) - 0.5 * constants
-        return DensityTerms(*(np.asarray(part, dtype) for part in (origin, projection, offset)))
 
 
 def tiles(n_rows):
@@ -88,26 +70,31 @@ def tiles(n_rows):
     return [slice(start, min(start + TILE_ROWS, n_rows)) for start in starts]
 
 
-def with_squares(descriptors, origin, out=None):
-    """Return ``[x, x**2]`` side by side, (n, 2 D), with `x` the descriptors seen from `origin`."""
-    n_descriptors, n_channels = descriptors.shape
-    moments = np.empty((n_descriptors, 2 * n_channels), descriptors.dtype) if out is None else out
-    values, squares = moments[:, :n_channels], moments[:, n_channels:]
-    np.subtract(descriptors, origin, out=values)
-    np.square(values, out=squares)
-    return moments
+def density_terms(means, covariances, weights, *, origin, dtype):
+    """Expand ``log(w_k N(x; mu_k, sigma_k))`` into products with values and squared values."""
+    centred = np.asarray(means, dtype=np.float64) - origin
+    precisions = 1.0 / np.asarray(covariances, dtype=np.float64)
+    constants = np.log(2 * np.pi / precisions).sum(axis=1) + (centred**2 * precisions).sum(axis=1)
+    # A Gaussian without weight has the log density -inf; the fit reports what overflows.
+    with np.errstate(divide="ignore", over="ignore"):
+        offset = np.log(weights) - 0.5 * constants
+        projection = np.concatenate([(centred * precisions).T, -0.5 * precisions.T, offset[None]])
+        return DensityTerms(np.asarray(origin, dtype), projection.astype(dtype))
 
 
-def posteriors_of(moments, terms, out=None):
-    """Return the posteriors (n, K) of rows ``[x, x**2]`` and their log likelihoods (n,)."""
-    joint = np.matmul(moments, terms.projection, out=out)
-    joint += terms.offset
-    largest = joint.max(axis=1, keepdims=True)
-    joint -= largest
-    np.exp(joint, out=joint)
-    totals = joint.sum(axis=1, keepdims=True)
-    joint /= totals
-    return joint, (largest + np.log(totals))[:, 0]
+def posteriors_and_moments(descriptors, terms):
+    """Return posteriors (n, K), log likelihoods (n,) and moments (n, 2 D + 1) of a tile.
+
+    The moments of a descriptor are ``[x, x**2, 1]``, seen from the origin of `terms`.
+    """
+    moments = _moments(descriptors, terms.origin)
+    densities = moments @ terms.projection
+    largest = densities.max(axis=1, keepdims=True)
+    densities -= largest
+    posteriors = np.exp(densities, out=densities)
+    totals = posteriors.sum(axis=1, keepdims=True)
+    posteriors /= totals
+    return posteriors, (largest + np.log(totals))[:, 0], moments
 
 
 def responsibilities(descriptors, means, covariances, weights):
@@ -142,7 +129,7 @@ def responsibilities(descriptors, means, covariances, weights):
     terms = density_terms(means, covariances, weights, origin=origin, dtype=dtype)
     posteriors = np.empty((len(descriptors), len(means)), dtype=dtype)
     for rows in tiles(len(descriptors)):
-        posteriors_of(with_squares(descriptors[rows], terms.origin), terms, out=posteriors[rows])
+        posteriors[rows], _, _ = posteriors_and_moments(descriptors[rows], terms)
     return posteriors
 
 
@@ -184,9 +171,9 @@ def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
     """
     origin, floor = _origin_and_floor(descriptors)
     mixture = initial._replace(lower_bound=-np.inf)
-    with _one_tile_a_thread() as executor:
+    with thread_map() as run:
         for n_iter in range(1, max_iter + 1):
-            counts, sums, lower_bound = _expect(executor, descriptors, origin, mixture)
+            sums, lower_bound = _expect(run, descriptors, origin, mixture)
             if not (np.isfinite(lower_bound) and np.isfinite(sums).all()):
                 raise DegenerateDataError(
                     f"the mixture of {len(mixture.means)} Gaussians collapsed at step {n_iter}: "
@@ -194,7 +181,7 @@ def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
                     f"{descriptors.dtype}; scale them down, for instance with l2_normalize."
                 )
             converged = abs(lower_bound - mixture.lower_bound) < tol
-            mixture = _maximize(counts, sums, origin, floor, mixture)
+            mixture = _maximize(sums, origin, floor, mixture)
             mixture = mixture._replace(n_iter=n_iter, converged=converged, lower_bound=lower_bound)
             if converged:
                 break
@@ -225,12 +212,19 @@ def mixture_from_labels(descriptors, labels):
     """
     origin, floor = _origin_and_floor(descriptors)
     clusters = np.arange(labels.max() + 1)
-    counts = np.bincount(labels).astype(np.float64)
-    sums = np.zeros((len(clusters), 2 * descriptors.shape[1]))
+    sums = np.zeros((len(clusters), 2 * descriptors.shape[1] + 1))
     for rows in tiles(len(descriptors)):
         members = (labels[rows, None] == clusters).astype(descriptors.dtype)
-        sums += members.T @ with_squares(descriptors[rows], origin)
-    return _maximize(counts, sums, origin, floor, None)
+        sums += members.T @ _moments(descriptors[rows], origin)
+    return _maximize(sums, origin, floor)
+
+
+def _moments(descriptors, origin):
+    n_descriptors, n_channels = descriptors.shape
+    moments = np.ones((n_descriptors, 2 * n_channels + 1), dtype=descriptors.dtype)
+    values, squares = moments[:, :n_channels], moments[:, n_channels:-1]
+    np.square(np.subtract(descriptors, origin, out=values), out=squares)
+    return moments
 
 
 def _origin_and_floor(descriptors):
@@ -245,42 +239,31 @@ def _origin_and_floor(descriptors):
     return origin.astype(descriptors.dtype), np.maximum(floor, noise if noise > 0 else 1.0)
 
 
-@contextmanager
-def _one_tile_a_thread():
-    """Lend as many threads as BLAS may use, and hold BLAS to one thread in each."""
-    pools = ThreadpoolController().select(user_api="blas")
-    n_threads = max((pool["num_threads"] for pool in pools.info()), default=1)
-    with pools.limit(limits=1), ThreadPoolExecutor(n_threads) as executor:
-        yield executor
-
-
-def _expect(executor, descriptors, origin, mixture):
-    """Return posterior counts (K,), sums of ``[x, x**2]`` (K, 2 D), the mean log likelihood."""
+def _expect(run, descriptors, origin, mixture):
+    """Return the sums of ``[x, x**2, 1]`` by posterior (K, 2 D + 1), the mean log likelihood."""
     terms = density_terms(
         mixture.means, mixture.covariances, mixture.weights, origin=origin, dtype=descriptors.dtype
     )
 
     def expect_tile(rows):
         with np.errstate(over="ignore", invalid="ignore"):  # the caller reports it, once
-            moments = with_squares(descriptors[rows], origin)
-            posteriors, log_likelihoods = posteriors_of(moments, terms)
-            return posteriors.sum(axis=0), posteriors.T @ moments, log_likelihoods.sum()
+            posteriors, log_likelihoods, moments = posteriors_and_moments(descriptors[rows], terms)
+            return posteriors.T @ moments, log_likelihoods.sum()
 
-    counts = np.zeros(len(mixture.means))
-    sums = np.zeros((len(mixture.means), 2 * descriptors.shape[1]))
+    sums = np.zeros((len(mixture.means), 2 * descriptors.shape[1] + 1))
     log_likelihood = 0.0
     # Tiles come back in order, so the sums do not depend on the number of threads.
-    for tile in executor.map(expect_tile, tiles(len(descriptors))):
-        counts += tile[0]
-        sums += tile[1]
-        log_likelihood += float(tile[2])
-    return counts, sums, log_likelihood / len(descriptors)
+    for tile_sums, tile_log_likelihood in run(expect_tile, tiles(len(descriptors))):
+        sums += tile_sums
+        log_likelihood += float(tile_log_likelihood)
+    return sums, log_likelihood / len(descriptors)
 
 
-def _maximize(counts, sums, origin, floor, previous):
+def _maximize(sums, origin, floor, previous=None):
     """Turn posterior sums into weights, means and variances; empty Gaussians keep theirs."""
+    counts = sums[:, -1]
     alive = counts > 0
-    first, second = np.split(sums / np.where(alive, counts, 1.0)[:, None], 2, axis=1)
+    first, second = np.split(sums[:, :-1] / np.where(alive, counts, 1)[:, None], 2, axis=1)
     means, covariances = first + origin, np.maximum(second - first**2, floor)
     if not alive.all():
         means[~alive], covariances[~alive] = previous.means[~alive], previous.covariances[~alive]

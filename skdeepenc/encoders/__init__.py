@@ -3,3 +3,6 @@
 from skdeepenc.encoders.global_pooler import GlobalPooler
 
 __all__ = ["GlobalPooler"]
+from skdeepenc.encoders.fisher import MultiScaleFisherEncoder
+
+__all__ = ["MultiScaleFisherEncoder"]

@@ -1,4 +1,4 @@
-"""Learn what encoders learn from a sample of descriptors: principal components and words.
+"""Learn what encoders learn from a sample of descriptors: components, words and mixtures.
 
 The solvers are chosen by measurement. Where there are more samples than channels, the eigenvectors
 of a covariance that is summed up block by block take a third of the time of scikit-learn's solvers
@@ -12,11 +12,13 @@ from scipy.linalg import eigh
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state, gen_batches
 
 from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional import fit_diagonal_mixture, mixture_from_labels
 
-__all__ = ["fit_codebook", "fit_pca"]
+__all__ = ["fit_codebook", "fit_mixture", "fit_pca"]
 
 # Rows (or columns) of a block: the block and what is made of it stay in the processor's cache.
 _BLOCK_SIZE = 2048
@@ -164,6 +166,53 @@ def fit_codebook(sample, n_clusters, *, random_state=None):
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = kmeans.fit_predict(sample)
     return kmeans.cluster_centers_[np.unique(labels)]
+
+
+def fit_mixture(sample, n_gaussians, *, random_state=None):
+    """Learn a mixture of Gaussians with diagonal covariances, starting from k-means.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_samples, D)
+        The descriptors, float32 or float64.
+    n_gaussians : int
+        Number of Gaussians, clipped to the number of distinct samples. One that ends with less than
+        half a sample is left out: its gradients would be divided by a weight of almost zero.
+    random_state : int, RandomState or None, default=None
+        Seed of the first centres.
+
+    Returns
+    -------
+    DiagonalMixture
+        Weights, means, covariances, and how the fit ended.
+
+    Raises
+    ------
+    FeatureMapsError
+        If the sample is empty.
+    DegenerateDataError
+        If the likelihood stops being a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.encoders.vocabulary import fit_mixture
+    >>> mixture = fit_mixture(np.array([[0.0], [0.2], [4.0], [4.2]]), 2, random_state=0)
+    >>> np.sort(mixture.means, axis=0).round(2)
+    array([[0.1],
+           [4.1]])
+    """
+    centres = fit_codebook(sample, n_gaussians, random_state=random_state)
+    nearest = pairwise_distances_argmin(sample, centres)
+    _, labels = np.unique(nearest, return_inverse=True)
+    mixture = fit_diagonal_mixture(sample, mixture_from_labels(sample, labels))
+    kept = mixture.weights * len(sample) > 0.5
+    weights = mixture.weights[kept]
+    return mixture._replace(
+        weights=weights / weights.sum(),
+        means=mixture.means[kept],
+        covariances=mixture.covariances[kept],
+    )
 
 
 def _check_sample(sample):

@@ -23,8 +23,8 @@ class FisherTerms(NamedTuple):
         Gives the posteriors.
     means : ndarray of shape (K, D)
         Centres, seen from the origin of `density`.
-    curvatures : ndarray of shape (K, D)
-        Their squares less the variances.
+    variances : ndarray of shape (K, D)
+        ``sigma**2``.
     mean_scale : ndarray of shape (K, D)
         ``1 / (sigma sqrt(w))``.
     deviation_scale : ndarray of shape (K, D)
@@ -33,7 +33,7 @@ class FisherTerms(NamedTuple):
 
     density: DensityTerms
     means: np.ndarray
-    curvatures: np.ndarray
+    variances: np.ndarray
     mean_scale: np.ndarray
     deviation_scale: np.ndarray
 
@@ -46,7 +46,7 @@ def fisher_terms(means, covariances, weights, dtype):
     centred = means - origin
     arrays = (
         centred,
-        centred**2 - covariances,
+        covariances,
         1.0 / np.sqrt(weights * covariances),
         1.0 / (covariances * np.sqrt(2.0 * weights)),
     )
@@ -72,18 +72,21 @@ def fisher_sums(descriptors, terms, run=map):
 
 
 def fisher_gradients(sums, n_descriptors, terms):
-    """Return gradients (2, K, D) by means and by deviations, of the sums over `n_descriptors`."""
+    """Return gradients (..., 2, K, D) by means and deviations, given sums (..., K, 2 D + 1).
+
+    Each is divided by its `n_descriptors` (...); without descriptors it is zero.
+    """
     n_channels = terms.means.shape[1]
-    first, second, counts = sums[:, :n_channels], sums[:, n_channels:-1], sums[:, -1:]
-    gradients = np.empty((2, *terms.means.shape), dtype=sums.dtype)
-    by_mean, by_deviation = gradients
+    first, second, counts = np.split(sums, [n_channels, 2 * n_channels], axis=-1)
+    gradients = np.empty((*sums.shape[:-2], 2, *terms.means.shape), dtype=sums.dtype)
+    by_mean, by_deviation = gradients[..., 0, :, :], gradients[..., 1, :, :]
     np.subtract(first, counts * terms.means, out=by_mean)
     by_mean *= terms.mean_scale
     # sum g ((x - mu)^2 - sigma^2) = sum g x^2 - 2 mu sum g x + (mu^2 - sigma^2) sum g
-    np.add(second, counts * terms.curvatures, out=by_deviation)
+    np.add(second, counts * (terms.means**2 - terms.variances), out=by_deviation)
     by_deviation -= 2 * terms.means * first
     by_deviation *= terms.deviation_scale
-    gradients /= max(n_descriptors, 1)
+    gradients /= np.maximum(n_descriptors, 1).astype(sums.dtype)[..., None, None, None]
     return gradients
 
 

@@ -1,0 +1,332 @@
+"""Multi-scale pyramid pooling: one Fisher vector a scale, each of unit length, then their mean.
+
+The descriptors of fine scales are many and say little, so one Fisher vector over all scales drowns
+the few that say much. Bringing the vector of every scale to unit length first is what makes dense
+activations of many scales help.
+"""
+
+from itertools import pairwise
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.encoders.linear_classifier import linear_weights
+from skdeepenc.encoders.spatial_pyramid import (
+    check_pyramid,
+    count_cells,
+    pyramid_cells,
+    pyramid_pieces,
+)
+from skdeepenc.encoders.vocabulary import fit_mixture, fit_pca
+from skdeepenc.functional.fisher import fisher_gradients, fisher_sums, fisher_terms
+from skdeepenc.functional.fisher_scores import score_each_alone
+from skdeepenc.functional.normalize import l2_normalize, power_normalize
+from skdeepenc.functional.threads import thread_map
+from skdeepenc.maps import sample_descriptors
+
+__all__ = ["MultiScaleFisherEncoder"]
+
+
+class MultiScaleFisherEncoder(MapsEncoder):
+    """Encode dense activations of several scales as Fisher vectors.
+
+    Descriptors are reduced by PCA and described by how they would move a mixture of Gaussians that
+    was fitted to a sample of all scales. With ``pooling="mpp"`` (multi-scale pyramid pooling) the
+    vector of an image is the mean, over the scales that have descriptors, of the L2-normalised
+    Fisher vectors; a signed power and L2 normalisation follow.
+
+    Parameters
+    ----------
+    layer : str or None, default=None
+        The layer to encode, None for the deepest.
+    scales : list of int or None, default=None
+        Indices of the scales to encode, None for all.
+    n_components : int or None, default=128
+        Principal components that are kept of a descriptor, None for all.
+    n_gaussians : int, default=256
+        Gaussians of the mixture.
+    pooling : {"mpp", "nfk", "csf"}, default="mpp"
+        How scales become one vector: the mean of their normalised Fisher vectors ("mpp"), one
+        Fisher vector over the descriptors of all scales ("nfk"), or their normalised Fisher vectors
+        side by side ("csf"). Power and L2 normalisation end all three.
+    spatial_pyramid : list of (int, int) or None, default=None
+        Rows and columns of cells that divide the image, each encoded as an image of its own, one
+        pair a level. The paper's is ``[(1, 1), (3, 1)]``; None is the whole image.
+    power : float, default=0.5
+        Exponent of the signed power normalisation; 1 changes nothing.
+    max_samples : int, default=256_000
+        Most descriptors to learn components and mixture from, drawn evenly over images and scales.
+    random_state : int, RandomState or None, default=None
+        Seed of the sample and of the mixture's start.
+    n_jobs : int or None, default=None
+        Threads over batches of images. Each batch spreads its images over the threads that the
+        linear algebra library would use, so more are seldom faster.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    projection_ : PCA
+        Reduces descriptors.
+    n_components_ : int
+        Components kept, at most the number of channels and of sampled descriptors.
+    means_, covariances_ : ndarray of shape (n_gaussians_, n_components_)
+        Centres and variances of the Gaussians.
+    weights_ : ndarray of shape (n_gaussians_,)
+        Their prior probabilities.
+    n_gaussians_ : int
+        Gaussians of the mixture, at most the number of distinct descriptors.
+    n_iter_ : int
+        Steps of expectation maximisation.
+    converged_ : bool
+        Whether the last step changed the mean log likelihood by less than 0.001.
+    lower_bound_ : float
+        Mean log likelihood of the sample.
+    n_features_in_ : int
+        Channels of a descriptor.
+
+    See Also
+    --------
+    MOPVLADEncoder : VLAD of windows of three sizes.
+
+    Notes
+    -----
+    Section 2.3, equation 1, of Yoo, Park, Lee and Kweon, "Fisher Kernel for Deep Neural
+    Activations", 2014; the confidence maps are of section 4.5. The cells of a spatial pyramid are
+    normalised one by one, and their concatenation once more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.encoders import MultiScaleFisherEncoder
+    >>> rng = np.random.default_rng(0)
+    >>> images = [[rng.random((1, 1, 16)), rng.random((3, 4, 16))] for _ in range(20)]
+    >>> encoder = MultiScaleFisherEncoder(n_components=8, n_gaussians=4, random_state=0)
+    >>> encoder.fit_transform(images).shape
+    (20, 64)
+    """
+
+    _parameter_constraints: dict = {
+        **MapsEncoder._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_gaussians": [Interval(Integral, 1, None, closed="left")],
+        "pooling": [StrOptions({"mpp", "nfk", "csf"})],
+        "spatial_pyramid": ["array-like", None],
+        "power": [Interval(Real, 0, 1, closed="right")],
+        "max_samples": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        layer=None,
+        scales=None,
+        n_components=128,
+        n_gaussians=256,
+        pooling="mpp",
+        spatial_pyramid=None,
+        power=0.5,
+        max_samples=256_000,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.layer = layer
+        self.scales = scales
+        self.n_components = n_components
+        self.n_gaussians = n_gaussians
+        self.pooling = pooling
+        self.spatial_pyramid = spatial_pyramid
+        self.power = power
+        self.max_samples = max_samples
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn components and mixture from a bounded sample of descriptors.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            Maps of images; see `as_feature_maps`.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        MultiScaleFisherEncoder
+            The encoder itself.
+        """
+        check_pyramid(self.spatial_pyramid)
+        maps = self._check_maps(X, reset=True)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        sample = sample_descriptors(maps, max_samples=self.max_samples, random_state=seed)
+        self.projection_ = fit_pca(sample, self.n_components, random_state=seed)
+        sample = self.projection_.transform(sample)
+        mixture = fit_mixture(sample, self.n_gaussians, random_state=seed)
+        self.weights_, self.means_, self.covariances_ = mixture[:3]
+        self.n_iter_, self.converged_, self.lower_bound_ = mixture[3:]
+        self.n_gaussians_, self.n_components_ = self.means_.shape
+        return self
+
+    def confidence_maps(self, X, classifier):
+        """Score every descriptor as if it were the image.
+
+        Each descriptor is encoded alone, at its scale and in its cells of the spatial pyramid, and
+        its vector scored by the classifier's decision function.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            Maps of the layers and scales that were fitted.
+        classifier : estimator
+            A linear classifier, fitted on what `transform` returns.
+
+        Returns
+        -------
+        list of list of ndarray of shape (H, W, n_classes)
+            The scores of each image and scale, in the order of ``classifier.classes_``; of two
+            classes, the first has the opposite of the second.
+
+        Raises
+        ------
+        NotFittedError
+            If the encoder or the classifier is not fitted.
+        ClassifierError
+            If the classifier is not linear, or was fitted on vectors of another width.
+        """
+        check_is_fitted(self)
+        maps = self._check_maps(X, reset=False)
+        coefficients, intercepts = linear_weights(classifier, self._n_features_out)
+        shape = (self._n_cells, self._n_parts, 2, self.n_gaussians_, self.n_components_)
+        coefficients = coefficients.reshape(len(coefficients), *shape)
+        scored = []
+        for batch in maps.iter_batches(None, self._bytes_per_image(maps)):
+            scores = self._score_batch(batch, coefficients) + intercepts
+            scored += _split_by_map(scores.astype(batch.dtype), batch)
+        return scored
+
+    @property
+    def _n_cells(self):
+        return count_cells(check_pyramid(self.spatial_pyramid))
+
+    @property
+    def _n_parts(self):
+        """Vectors side by side for each cell: one, or one a scale."""
+        if self.pooling != "csf":
+            return 1
+        return self.n_scales_in_ if self.scales is None else len(self.scales)
+
+    @property
+    def _n_features_out(self):
+        return self._n_cells * self._n_parts * 2 * self.means_.size
+
+    def _bytes_per_image(self, maps):
+        """Return the size of an image's vector, its reduced descriptors and their posteriors."""
+        itemsize = np.result_type(maps.dtype, np.float32).itemsize
+        n_positions = maps.grid(maps.layers[0]).prod(axis=2).sum(axis=1)
+        per_position = self.n_components_ + self.n_gaussians_
+        return itemsize * (self._n_features_out + n_positions * per_position)
+
+    def _reduction(self, dtype):
+        """Return what turns descriptors into principal components, as `projection_` does.
+
+        Applied image by image: a product over a whole batch would round by the size of the batch,
+        and the square root of the power normalisation magnifies what is left of zeros.
+        """
+        directions = self.projection_.components_.T.astype(dtype)
+        origin = self.projection_.mean_.astype(dtype) @ directions
+        return lambda values: values @ directions - origin
+
+    def _terms(self, dtype):
+        return fisher_terms(self.means_, self.covariances_, self.weights_, dtype)
+
+    def _encode(self, maps):
+        layer, levels = maps.layers[0], check_pyramid(self.spatial_pyramid)
+        values, grids = maps.values(layer), maps.grid(layer)
+        offsets = maps.offsets(layer)
+        reduce, terms = self._reduction(values.dtype), self._terms(values.dtype)
+        vectors = np.zeros((len(maps), self._n_features_out), dtype=values.dtype)
+
+        def encode_image(image):
+            ends = offsets[image * maps.n_scales :][: maps.n_scales + 1]
+            descriptors = reduce(values[ends[0] : ends[-1]])
+            by_scale = np.split(descriptors, ends[1:-1] - ends[0])
+            scales = [
+                _sum_cells(scale, grid, levels, terms)
+                for scale, grid in zip(by_scale, grids[image], strict=True)
+            ]
+            self._pool_scales(scales, terms, vectors[image].reshape(self._n_cells, -1))
+
+        with thread_map() as run:
+            for _ in run(encode_image, range(len(maps))):
+                pass
+        return vectors
+
+    def _pool_scales(self, scales, terms, cells):
+        """Write an image's cells (n_cells, n_parts * 2 K D), given the sums of each scale."""
+        if self.pooling == "nfk":
+            scales = [[np.sum(parts, axis=0) for parts in zip(*scales, strict=True)]]
+        unit = [
+            l2_normalize(fisher_gradients(sums, counts, terms).reshape(len(cells), -1))
+            for sums, counts in scales
+        ]
+        # The mean over scales is a sum: the last normalisation takes away what it would divide by.
+        pooled = np.concatenate(unit, axis=1) if self.pooling == "csf" else np.sum(unit, axis=0)
+        cells[:] = l2_normalize(power_normalize(pooled, self.power))
+        n_occupied = np.count_nonzero(cells.any(axis=1))
+        cells /= np.sqrt(max(int(n_occupied), 1))
+
+    def _score_batch(self, maps, coefficients):
+        """Return each descriptor's vector times the weights of its scale and cells."""
+        layer, levels = maps.layers[0], check_pyramid(self.spatial_pyramid)
+        values = maps.values(layer)
+        descriptors, terms = self._reduction(values.dtype)(values), self._terms(values.dtype)
+        places = np.concatenate(
+            [
+                _places(scale if self.pooling == "csf" else 0, grid, levels)
+                for grids in maps.grid(layer)
+                for scale, grid in enumerate(grids)
+            ]
+        )
+        scores = np.zeros((len(descriptors), len(coefficients)), dtype=descriptors.dtype)
+        kinds, kind_of = np.unique(places, axis=0, return_inverse=True)
+        for kind, (part, *cells) in enumerate(kinds):
+            rows = np.flatnonzero(kind_of.ravel() == kind)
+            weights = coefficients[:, cells, part].sum(axis=1) / np.sqrt(len(levels))
+            scores[rows] = score_each_alone(descriptors[rows], terms, weights, self.power)
+        return scores
+
+
+def _sum_cells(descriptors, grid, levels, terms):
+    """Return the sums (n_cells, K, 2 D + 1) over a map's cells, and how many they are of."""
+    order, offsets, membership = pyramid_pieces(*grid, levels)
+    n_gaussians, n_channels = terms.means.shape
+    sums = np.zeros((len(offsets) - 1, n_gaussians, 2 * n_channels + 1), dtype=descriptors.dtype)
+    for piece, (start, stop) in enumerate(pairwise(offsets)):
+        sums[piece] = fisher_sums(descriptors[order[start:stop]], terms)
+    return np.tensordot(membership.astype(sums.dtype), sums, 1), membership @ np.diff(offsets)
+
+
+def _places(part, grid, levels):
+    """Return the part of the vector and the cell of each level that every position falls in."""
+    cells = pyramid_cells(*grid, levels).T
+    return np.column_stack([np.full(len(cells), part), cells])
+
+
+def _split_by_map(scores, maps):
+    """Return the scores of descriptors as a map (H, W, n_classes) for every image and scale."""
+    layer = maps.layers[0]
+    grids = maps.grid(layer).reshape(-1, 2)
+    pieces = np.split(scores, maps.offsets(layer)[1:-1])
+    by_map = [piece.reshape(*grid, -1) for piece, grid in zip(pieces, grids, strict=True)]
+    return [by_map[start : start + maps.n_scales] for start in range(0, len(by_map), maps.n_scales)]

@@ -1,0 +1,69 @@
+"""Score descriptors as if each were an image, without building its Fisher vector.
+
+The normalised Fisher vector of one descriptor is a product: what belongs to the Gaussian (its
+posterior, to the power of the normalisation) times what belongs to the descriptor's place in it. A
+linear classifier adds such products up Gaussian by Gaussian, and a Gaussian whose posterior is
+nothing adds nothing. So the vectors of K times 2 D values are never made.
+"""
+
+import numpy as np
+
+from skdeepenc.functional.gmm import posteriors_and_moments, tiles
+from skdeepenc.functional.normalize import power_normalize
+
+__all__ = ["score_each_alone"]
+
+
+def score_each_alone(descriptors, terms, coefficients, power):
+    """Return the products of each descriptor's normalised Fisher vector with coefficients.
+
+    Parameters
+    ----------
+    descriptors : ndarray of shape (n, D)
+        Each is taken for an image of its own.
+    terms : FisherTerms
+        The mixture, in the type of `descriptors`.
+    coefficients : ndarray of shape (n_classes, 2, K, D)
+        Weights of the gradients by means and by deviations.
+    power : float
+        Exponent of the power normalisation, above 0, which L2 normalisation follows.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        The scores; zero for a descriptor whose Fisher vector is zero.
+    """
+    by_gaussian = np.ascontiguousarray(coefficients.transpose(2, 1, 3, 0), dtype=descriptors.dtype)
+    scores = np.zeros((len(descriptors), len(coefficients)), dtype=descriptors.dtype)
+    energies = np.zeros(len(descriptors), dtype=descriptors.dtype)
+    posteriors, values = _posteriors_and_values(descriptors, terms)
+    # What is raised to `power` below the type's resolution cannot be seen beside the largest.
+    negligible = (0.01 * np.finfo(descriptors.dtype).eps) ** (1 / power)
+    for gaussian, weights in enumerate(by_gaussian):
+        rows = np.flatnonzero(posteriors[:, gaussian] > negligible)
+        gradients = _gradients_in(values[rows], posteriors[rows, gaussian], terms, gaussian)
+        normalized = power_normalize(gradients, power)
+        scores[rows] += normalized @ weights.reshape(-1, len(coefficients))
+        energies[rows] += np.einsum("nd,nd->n", normalized, normalized)
+    return scores / np.sqrt(np.where(energies > 0, energies, 1))[:, None]
+
+
+def _posteriors_and_values(descriptors, terms):
+    """Return posteriors (n, K), and the descriptors seen from the mixture's origin."""
+    posteriors = np.empty((len(descriptors), len(terms.means)), dtype=descriptors.dtype)
+    for rows in tiles(len(descriptors)):
+        posteriors[rows], _, _ = posteriors_and_moments(descriptors[rows], terms.density)
+    return posteriors, descriptors - terms.density.origin
+
+
+def _gradients_in(values, posteriors, terms, gaussian):
+    """Return the gradients (m, 2 D) by mean and deviation of one Gaussian, of each descriptor."""
+    n_channels = values.shape[1]
+    gradients = np.empty((len(values), 2 * n_channels), dtype=values.dtype)
+    by_mean, by_deviation = gradients[:, :n_channels], gradients[:, n_channels:]
+    distances = values - terms.means[gaussian]
+    np.multiply(distances, terms.mean_scale[gaussian], out=by_mean)
+    np.subtract(distances**2, terms.variances[gaussian], out=by_deviation)
+    by_deviation *= terms.deviation_scale[gaussian]
+    gradients *= posteriors[:, None]
+    return gradients

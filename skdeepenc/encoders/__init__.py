@@ -6,3 +6,6 @@ __all__ = ["GlobalPooler"]
 from skdeepenc.encoders.fisher import MultiScaleFisherEncoder
 
 __all__ = ["MultiScaleFisherEncoder"]
+from skdeepenc.encoders.mop_vlad import MOPVLADEncoder
+
+__all__ = ["MOPVLADEncoder"]

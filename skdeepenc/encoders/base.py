@@ -67,12 +67,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self)
         maps = self._check_maps(X, reset=False)
-        vectors = np.empty(
-            (len(maps), self._n_features_out), dtype=np.result_type(maps.dtype, np.float32)
-        )
-        for images, encoded in self._encoded_batches(maps):
-            vectors[images] = encoded
-        return vectors
+        return self._gather(maps, self._n_features_out, self._encode)
 
     def _check_maps(self, X, *, reset):
         """Return `X` as the maps of the layers and scales to encode.
@@ -139,7 +134,15 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Return the vectors of one batch."""
         raise NotImplementedError
 
-    def _encoded_batches(self, maps):
+    def _gather(self, maps, n_features, encode):
+        """Return the vectors that `encode` gives of all batches, allocated once."""
+        dtype = np.result_type(maps.dtype, np.float32)
+        vectors = np.empty((len(maps), n_features), dtype=dtype)
+        for images, encoded in self._encoded_batches(maps, encode):
+            vectors[images] = encoded
+        return vectors
+
+    def _encoded_batches(self, maps, encode):
         """Yield the numbers (a slice) and the vectors of the images of each batch, in order."""
         n_jobs = effective_n_jobs(getattr(self, "n_jobs", None))
         memory = get_config()["working_memory"] / n_jobs
@@ -149,7 +152,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         with progress_bar(
             total=len(maps), verbose=getattr(self, "verbose", 0), description="encode", unit="image"
         ) as progress:
-            for encoded in run(delayed(self._encode)(batch) for batch in batches):
+            for encoded in run(delayed(encode)(batch) for batch in batches):
                 stop = start + encoded.shape[0]
                 yield slice(start, stop), encoded
                 progress.update(stop - start)

@@ -10,6 +10,7 @@ from skdeepenc.functional.pooling import crow, gem, mac, spoc
 from skdeepenc.functional.regions import rmac, rmac_regions
 from skdeepenc.functional.segments import segment_max, segment_mean, segment_sum
 from skdeepenc.functional.similarity import map_similarity
+from skdeepenc.functional.vlad import soft_assign, vlad, vlad_of_segments
 
 __all__ = [
     "cross_layer",
@@ -32,4 +33,7 @@ __all__ = [
     "segment_mean",
     "segment_sum",
     "spoc",
+    "soft_assign",
+    "vlad",
+    "vlad_of_segments",
 ]

@@ -29,10 +29,10 @@ def maps_encoder_checks(estimator, *, orderless=True):
 
     Examples
     --------
-    >>> from skdeepenc.encoders import MOPVLADEncoder  # doctest: +SKIP
-    >>> from skdeepenc.testing import maps_encoder_checks  # doctest: +SKIP
-    >>> estimator, check = next(maps_encoder_checks(MOPVLADEncoder(n_clusters=3)))  # doctest: +SKIP
-    >>> check(estimator)  # doctest: +SKIP
+    >>> from skdeepenc.encoders import MOPVLADEncoder
+    >>> from skdeepenc.testing import maps_encoder_checks
+    >>> estimator, check = next(maps_encoder_checks(MOPVLADEncoder(n_clusters=3)))
+    >>> check(estimator)
     """
     for name, check in vars(checks).items():
         if not name.startswith("check_"):
@@ -62,9 +62,9 @@ def check_maps_encoder(estimator, *, orderless=True):
 
     Examples
     --------
-    >>> from skdeepenc.encoders import MOPVLADEncoder  # doctest: +SKIP
-    >>> from skdeepenc.testing import check_maps_encoder  # doctest: +SKIP
-    >>> check_maps_encoder(MOPVLADEncoder(n_components=3, n_clusters=2))  # doctest: +SKIP
+    >>> from skdeepenc.encoders import MOPVLADEncoder
+    >>> from skdeepenc.testing import check_maps_encoder
+    >>> check_maps_encoder(MOPVLADEncoder(n_components=3, n_clusters=2))
     """
     for clone_of_estimator, check in maps_encoder_checks(estimator, orderless=orderless):
         check(clone_of_estimator)
@@ -87,9 +87,9 @@ def parametrize_with_maps_checks(estimators, *, orderless=True):
 
     Examples
     --------
-    >>> from skdeepenc.encoders import MOPVLADEncoder  # doctest: +SKIP
-    >>> from skdeepenc.testing import parametrize_with_maps_checks  # doctest: +SKIP
-    >>> @parametrize_with_maps_checks([MOPVLADEncoder(n_clusters=3)])  # doctest: +SKIP
+    >>> from skdeepenc.encoders import MOPVLADEncoder
+    >>> from skdeepenc.testing import parametrize_with_maps_checks
+    >>> @parametrize_with_maps_checks([MOPVLADEncoder(n_clusters=3)])
     ... def test_encoder(estimator, check):
     ...     check(estimator)
     """

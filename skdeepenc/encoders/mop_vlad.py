@@ -1,0 +1,291 @@
+"""MOP-CNN: multi-scale orderless pooling of activations by VLAD.
+
+Gong, Wang, Guo, Lazebnik: "Multi-scale Orderless Pooling of Deep Convolutional Activation
+Features", ECCV 2014.
+"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.metrics import pairwise_distances_argmin_min
+from sklearn.utils import check_random_state
+
+from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.encoders.levels import PooledLevel, VLADLevel, reduce_vectors
+from skdeepenc.encoders.vocabulary import fit_codebook, fit_pca
+from skdeepenc.maps import sample_descriptors
+
+__all__ = ["MOPVLADEncoder"]
+
+# A VLAD vector takes the memory of many descriptors: as many times fewer images teach its PCA.
+_SAMPLES_PER_TEACHER = 20
+_FEWEST_TEACHERS = 1000
+
+
+class MOPVLADEncoder(MapsEncoder):
+    """Encode images by soft VLAD at several scales.
+
+    Each scale is a level of its own: the descriptors of its windows are projected on their
+    principal components, assigned softly to the nearest visual words, and the residuals are summed
+    word by word. The signed square root of that, L2-normalised, goes through a second PCA and is
+    L2-normalised again; the levels are concatenated. A level with one descriptor in every image is
+    the global one: it is L2-normalised and passed on. Images without descriptors encode to zeros.
+
+    Baselines and variants of the paper are a parameter each: average or maximum instead of VLAD,
+    the union of all levels' descriptors instead of concatenation, any subset of levels, PCA and
+    whitening of the final vector.
+
+    Parameters
+    ----------
+    layer : str or None, default=None
+        Layer to encode, None for the deepest that is not "rgb".
+    scales : list of int or None, default=None
+        Scales to use as levels, None for all.
+    n_components : int, default=500
+        Principal components of the descriptors of a level, clipped to what the sample allows. Used
+        by VLAD.
+    n_clusters : int, default=100
+        Visual words of a level, clipped to the number of distinct descriptors. Used by VLAD.
+    n_neighbors : int, default=5
+        Number of nearest words that a descriptor is assigned to; 1 is hard VLAD. Used by VLAD.
+    sigma : float or "auto", default=10.0
+        Standard deviation of the Gaussian kernel that weighs the words, in units of the
+        descriptors; "auto" learns it: the root mean square distance from a descriptor to its
+        nearest word. Used by VLAD.
+    pooling : {"vlad", "avg", "max"}, default="vlad"
+        How the descriptors of a level become one vector. Averages and maxima are of the
+        descriptors as they are, and L2-normalised.
+    across_scales : {"concatenate", "union"}, default="concatenate"
+        Whether each scale is a level, or all scales' descriptors together are one.
+    power : float, default=0.5
+        Exponent of the power normalisation of VLAD vectors; 0.5 is the signed square root.
+    n_output_components : int or None, default=4096
+        Components of the second PCA, of a level's VLAD vectors, clipped to what the number of
+        images allows; None leaves the vectors as they are. Used by VLAD.
+    whiten : bool or int, default=False
+        Whether to project the final vector on its principal components, whiten and L2-normalise
+        it. A number says how many components to keep at most; True keeps `n_output_components`.
+    max_samples : int, default=256000
+        Most descriptors of a level to learn components and words from. The second PCA and the
+        whitening are learned from at most a twentieth as many images, or 1,000.
+    random_state : int, RandomState or None, default=None
+        Seed of the samples and of k-means.
+    n_jobs : int or None, default=None
+        Number of threads that encode, one batch each.
+    verbose : int, default=0
+        Whether to show the progress of encoding; above 1 it stays on the screen.
+
+    Attributes
+    ----------
+    levels_ : list
+        What was learned for each level; those of VLAD have `projection`, `codebook` and
+        `reduction`.
+    whitening_ : sklearn.decomposition.PCA or None
+        The whitening of the final vector.
+    sigma_ : float
+        Standard deviation of the kernel that is used.
+    n_components_ : int
+        Components that are used, the most of any level; 0 where no level has any.
+    n_clusters_ : int
+        Visual words that are used, the most of any level; 0 where no level has any.
+    layers_in_ : tuple of str
+        The layer that is encoded.
+    n_scales_in_ : int
+        Number of scales of the maps that were fitted.
+    n_features_in_ : int
+        Number of channels of the layer.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where a data frame was fitted.
+
+    See Also
+    --------
+    skdeepenc.functional.soft_assign : The assignment to visual words.
+    skdeepenc.functional.vlad : The sum of residuals.
+
+    References
+    ----------
+    .. [1] Y. Gong, L. Wang, R. Guo, S. Lazebnik, "Multi-scale Orderless Pooling of Deep
+       Convolutional Activation Features", ECCV 2014, Section 2.
+
+    Examples
+    --------
+    Three images at two scales: the whole image, and 3 x 3 windows of it.
+
+    >>> import numpy as np
+    >>> from skdeepenc.encoders import MOPVLADEncoder
+    >>> rng = np.random.default_rng(0)
+    >>> images = [[rng.random((1, 1, 8)), rng.random((3, 3, 8))] for _ in range(3)]
+    >>> encoder = MOPVLADEncoder(
+    ...     n_components=4, n_clusters=2, n_output_components=None, random_state=0
+    ... )
+    >>> encoder.fit_transform(images).shape  # 8 of the whole, 2 words x 4 components
+    (3, 16)
+    """
+
+    _parameter_constraints: dict = {
+        **MapsEncoder._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "sigma": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "pooling": [StrOptions({"vlad", "avg", "max"})],
+        "across_scales": [StrOptions({"concatenate", "union"})],
+        "power": [Interval(Real, 0, 1, closed="both")],
+        "n_output_components": [Interval(Integral, 1, None, closed="left"), None],
+        "whiten": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "max_samples": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        layer=None,
+        scales=None,
+        n_components=500,
+        n_clusters=100,
+        n_neighbors=5,
+        sigma=10.0,
+        pooling="vlad",
+        across_scales="concatenate",
+        power=0.5,
+        n_output_components=4096,
+        whiten=False,
+        max_samples=256_000,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.layer = layer
+        self.scales = scales
+        self.n_components = n_components
+        self.n_clusters = n_clusters
+        self.n_neighbors = n_neighbors
+        self.sigma = sigma
+        self.pooling = pooling
+        self.across_scales = across_scales
+        self.power = power
+        self.n_output_components = n_output_components
+        self.whiten = whiten
+        self.max_samples = max_samples
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn components and visual words of every level.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            Maps of the training images; see `as_feature_maps`.
+        y : None
+            Not used, present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : MOPVLADEncoder
+            The fitted encoder.
+        """
+        maps = self._check_maps(X, reset=True)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        self.levels_ = [self._fit_level(part, seed) for part in self._parts(maps)]
+        vlad_levels = [level for level in self.levels_ if isinstance(level, VLADLevel)]
+        self.n_components_ = max((level.codebook.shape[1] for level in vlad_levels), default=0)
+        self.n_clusters_ = max((len(level.codebook) for level in vlad_levels), default=0)
+        self.sigma_ = self._share_sigma(vlad_levels)
+        teachers = self._choose_teachers(maps, seed)
+        if self.n_output_components is not None:
+            self._fit_reductions(teachers)
+        self.whitening_ = self._fit_whitening(teachers) if self.whiten else None
+        return self
+
+    def _parts(self, maps):
+        """Return the maps of each level: of each scale, or of all scales together."""
+        if self.across_scales == "union":
+            return [maps]
+        return [maps.select(scales=[scale]) for scale in range(maps.n_scales)]
+
+    def _fit_level(self, part, seed):
+        is_global = np.diff(_image_offsets(part)).max() <= 1
+        if is_global or self.pooling != "vlad":
+            return PooledLevel(part.n_channels(part.layers[0]), self.pooling)
+        sample = sample_descriptors(part, max_samples=self.max_samples, random_state=seed)
+        projection = fit_pca(sample, self.n_components)
+        projected = projection.transform(sample)
+        del sample  # the largest array of the whole fit
+        codebook = fit_codebook(projected, self.n_clusters, random_state=seed)
+        sigma = _nearest_distance(projected, codebook) if self.sigma == "auto" else self.sigma
+        return VLADLevel(projection, codebook, self.n_neighbors, sigma, self.power)
+
+    def _share_sigma(self, levels):
+        """Give all levels the same kernel, so that what was learned is one number to set again."""
+        if self.sigma != "auto":
+            return self.sigma
+        variance = np.mean([level.sigma**2 for level in levels]) if levels else 0
+        sigma = float(np.sqrt(variance)) or 1.0  # without any distance, every kernel is the same
+        for level in levels:
+            level.sigma = sigma
+        return sigma
+
+    def _choose_teachers(self, maps, seed):
+        """Return a bounded sample of the images that have descriptors."""
+        described = np.flatnonzero(np.diff(_image_offsets(maps)))
+        bound = max(self.max_samples // _SAMPLES_PER_TEACHER, _FEWEST_TEACHERS)
+        chosen = check_random_state(seed).permutation(described)[:bound]
+        return maps[np.sort(chosen)]
+
+    def _fit_reductions(self, teachers):
+        for level, part in zip(self.levels_, self._parts(teachers), strict=True):
+            if isinstance(level, VLADLevel):
+                vectors = self._gather(part, level.codebook.size, _on_images(level.aggregate))
+                level.reduction = fit_pca(vectors, self.n_output_components)
+
+    def _fit_whitening(self, teachers):
+        vectors = self._gather(teachers, self._width_before_whitening, self._join_levels)
+        n_components = self.n_output_components if self.whiten is True else self.whiten
+        return fit_pca(vectors, n_components, whiten=True)
+
+    @property
+    def _width_before_whitening(self):
+        return sum(level.n_features for level in self.levels_)
+
+    @property
+    def _n_features_out(self):
+        if self.whitening_ is None:
+            return self._width_before_whitening
+        return self.whitening_.n_components_
+
+    def _bytes_per_image(self, maps):
+        codebooks = [level.codebook for level in self.levels_ if isinstance(level, VLADLevel)]
+        return 2 * sum(codebook.nbytes for codebook in codebooks)
+
+    def _encode(self, maps):
+        vectors = self._join_levels(maps)
+        return vectors if self.whitening_ is None else reduce_vectors(self.whitening_, vectors)
+
+    def _join_levels(self, maps):
+        parts = zip(self.levels_, self._parts(maps), strict=True)
+        return np.hstack([_on_images(level.encode)(part) for level, part in parts])
+
+
+def _nearest_distance(descriptors, codebook):
+    """Return the root mean square distance from a descriptor to its nearest visual word."""
+    _, distances = pairwise_distances_argmin_min(
+        descriptors, codebook, metric_kwargs={"squared": True}
+    )
+    return float(np.sqrt(distances.mean(dtype=np.float64)))
+
+
+def _image_offsets(part):
+    """Return where each image starts, whatever the number of its scales."""
+    return part.offsets(part.layers[0])[:: part.n_scales]
+
+
+def _on_images(encode):
+    """Make a function of descriptors and offsets one of maps."""
+    return lambda part: encode(part.values(part.layers[0]), _image_offsets(part))

@@ -32,8 +32,8 @@ __all__ = [
     "segment_max",
     "segment_mean",
     "segment_sum",
-    "spoc",
     "soft_assign",
+    "spoc",
     "vlad",
     "vlad_of_segments",
 ]

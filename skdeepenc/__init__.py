@@ -11,10 +11,15 @@ from skdeepenc._version import __version__
 
 _ROOMS = {
     "backbones": ("Backbone", "ModelSpec"),
+    "encoders": (
+        "GlobalPooler",
+        "MOPVLADEncoder",
+        "MultiScaleFisherEncoder",
+    ),
     "extraction": ("ActivationExtractor",),
     "images": ("Crops", "Preprocessing", "Pyramid", "Whole", "Windows"),
     "maps": ("FeatureMaps", "as_feature_maps"),
-    "retrieval": ("NearestNeighborRanker", "SignCodes"),
+    "retrieval": ("LayerFusionRanker", "NearestNeighborRanker", "SignCodes"),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -1,6 +1,9 @@
 from skdeepenc._version import __version__ as __version__
 from skdeepenc.backbones import Backbone as Backbone
 from skdeepenc.backbones import ModelSpec as ModelSpec
+from skdeepenc.encoders import GlobalPooler as GlobalPooler
+from skdeepenc.encoders import MOPVLADEncoder as MOPVLADEncoder
+from skdeepenc.encoders import MultiScaleFisherEncoder as MultiScaleFisherEncoder
 from skdeepenc.extraction import ActivationExtractor as ActivationExtractor
 from skdeepenc.images import Crops as Crops
 from skdeepenc.images import Preprocessing as Preprocessing
@@ -9,5 +12,6 @@ from skdeepenc.images import Whole as Whole
 from skdeepenc.images import Windows as Windows
 from skdeepenc.maps import FeatureMaps as FeatureMaps
 from skdeepenc.maps import as_feature_maps as as_feature_maps
+from skdeepenc.retrieval import LayerFusionRanker as LayerFusionRanker
 from skdeepenc.retrieval import NearestNeighborRanker as NearestNeighborRanker
 from skdeepenc.retrieval import SignCodes as SignCodes

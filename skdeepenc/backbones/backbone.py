@@ -8,6 +8,7 @@ import hashlib
 import warnings
 from dataclasses import replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -187,8 +188,10 @@ class Backbone:
     @cached_property
     def layers(self):
         """The layers that `run` returns."""
-        asked = self.spec.layers if self._asked_layers is None else self._asked_layers
-        asked = [asked] if isinstance(asked, str | int) else asked
+        asked = self._asked_layers
+        if asked is None:
+            asked = self.spec.layers or [default_layer(self.layer_info)]
+        asked = [asked] if isinstance(asked, str | Integral) else asked
         return resolve_layers(asked, self.layer_info, self._name)
 
     @cached_property

@@ -26,7 +26,7 @@ def catalogue():
     Examples
     --------
     >>> from skdeepenc.backbones import catalogue
-    >>> catalogue()["squeezenet1.0-12"].licence
+    >>> catalogue()["squeezenet1.1-7"].licence
     'Apache-2.0'
     """
     text = resources.files(__package__).joinpath("catalogue.json").read_text(encoding="utf-8")

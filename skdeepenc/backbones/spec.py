@@ -25,7 +25,8 @@ class ModelSpec:
     name : str
         What to call the model.
     layers : tuple of str
-        The tensors that are extracted when none are asked for, from shallow to deep.
+        The tensors that are extracted when none are asked for, from shallow to deep; none of them
+        means the last map before the head.
     input_size : int
         Side, in pixels, of the images that the model was trained on.
     preprocessing : Preprocessing

@@ -1,0 +1,136 @@
+"""Sessions: one a process, rebuilt where they cannot go, honest about where they run."""
+
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skdeepenc.backbones import Backbone, ModelSpec, session
+from skdeepenc.exceptions import ModelError, ModelWarning
+
+SPEC = ModelSpec("tiny", ("relu2", "fc2"), 16)
+
+
+@pytest.fixture
+def backbone(tiny_network):
+    return Backbone(tiny_network.SerializeToString(), spec=SPEC, n_threads=1)
+
+
+@pytest.fixture
+def fresh_table(monkeypatch):
+    """Give the process a table of its own for one test."""
+    table = session._SessionTable()
+    monkeypatch.setattr(session, "_TABLE", table)
+    return table
+
+
+def test_equal_backbones_share_a_session(backbone, pixels, fresh_table):
+    backbone.run(pixels(1, 20, 20))
+    pickle.loads(pickle.dumps(backbone)).run(pixels(1, 24, 24))
+    assert len(fresh_table.sessions) == 1
+
+
+def test_old_sessions_are_dropped(tiny_network, pixels, fresh_table, monkeypatch):
+    monkeypatch.setattr(session, "MAX_SESSIONS", 2)
+    for layer in ("conv1", "relu1", "conv2", "conv1"):
+        Backbone(tiny_network.SerializeToString(), spec=SPEC, layers=layer).run(pixels(1, 9, 9))
+    assert len(fresh_table.sessions) == 2
+
+
+def test_a_pickle_holds_no_session(backbone, pixels):
+    backbone.run(pixels(1, 16, 16))
+    assert len(pickle.dumps(backbone)) < len(backbone.model) + 2000
+
+
+def test_joblib_workers_open_their_own(backbone, pixels):
+    images = pixels(4, 20, 20)
+    expected = backbone.run(images)["fc2"]
+    tasks = (joblib.delayed(backbone.run)(images[i : i + 1]) for i in range(4))
+    outputs = joblib.Parallel(n_jobs=2)(tasks)
+    assert_array_equal(np.concatenate([output["fc2"] for output in outputs]), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_opens_its_own(backbone, pixels):
+    """The inherited session has no threads there, and its destructor would wait for them."""
+    images = pixels(2, 20, 20)
+    expected = backbone.run(images)["fc2"]
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        forked = pool.apply_async(backbone.run, (images,)).get(timeout=60)
+    assert_array_equal(forked["fc2"], expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_leaves_in_peace(tmp_path, tiny_network):
+    """A child that ends as a whole interpreter neither hangs nor crashes on what it inherited."""
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(tiny_network.SerializeToString())
+    script = textwrap.dedent(
+        """
+        import os, sys, warnings
+        import numpy as np
+        from skdeepenc.backbones import Backbone, ModelSpec
+        warnings.simplefilter("ignore")
+        backbone = Backbone(sys.argv[1], spec=ModelSpec("tiny", ("fc2",), 16), n_threads=2)
+        images = np.zeros((2, 3, 20, 20), dtype=np.float32)
+        backbone.run(images)
+        child = os.fork()
+        if child == 0:
+            backbone.run(images)
+            sys.exit(7)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.split() == ["7"]
+
+
+def test_threads_follow_joblib(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert session.available_threads() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert session.available_threads() == joblib.cpu_count()
+
+
+def test_automatic_providers_end_with_the_processor():
+    assert session.resolve_providers("auto")[-1] == session.CPU
+    assert session.resolve_providers(["CUDAExecutionProvider"])[-1] == session.CPU
+    assert session.resolve_providers(session.CPU) == [session.CPU]
+
+
+def test_unknown_providers_get_the_nearest():
+    with pytest.raises(ModelError, match=r"nearest: .*CUDAExecutionProvider"):
+        session.resolve_providers(["CudaExecutionProvider"])
+
+
+def test_a_missing_provider_is_said_once(tiny_network, pixels, fresh_table, capfd):
+    """CoreML runs on one maker's machines; nothing is printed by anyone else."""
+    absent = "CoreMLExecutionProvider"
+    if absent in session.onnxruntime.get_available_providers():
+        absent = "DmlExecutionProvider"
+    content = tiny_network.SerializeToString()
+    backbone = Backbone(content, spec=SPEC, providers=[absent], n_threads=1)
+    with pytest.warns(ModelWarning, match=f"{absent} was asked for and does not run here"):
+        backbone.run(pixels(1, 16, 16))
+    assert backbone.providers_ == [session.CPU]
+    backbone.run(pixels(1, 16, 16))  # a second warning would be an error here
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_automatic_choice_is_silent(tiny_network, pixels, fresh_table, capfd):
+    backbone = Backbone(tiny_network.SerializeToString(), spec=SPEC, n_threads=1)
+    backbone.run(pixels(1, 16, 16))
+    assert backbone.providers_[-1] == session.CPU
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""

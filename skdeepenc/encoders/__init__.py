@@ -1,5 +1,6 @@
 """Estimators that turn feature maps into vectors."""
 
+from skdeepenc.encoders.cluster_mac import ClusterMAC
 from skdeepenc.encoders.global_pooler import GlobalPooler
 
 __all__ = ["GlobalPooler"]
@@ -9,3 +10,4 @@ __all__ = ["MultiScaleFisherEncoder"]
 from skdeepenc.encoders.mop_vlad import MOPVLADEncoder
 
 __all__ = ["MOPVLADEncoder"]
+__all__ = ["ClusterMAC", "GlobalPooler"]

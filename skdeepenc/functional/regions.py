@@ -10,8 +10,9 @@ import numpy as np
 
 from skdeepenc.functional._floats import as_floats
 from skdeepenc.functional.normalize import l2_normalize
+from skdeepenc.functional.segments import segment_max
 
-__all__ = ["region_maxima", "rmac", "rmac_regions"]
+__all__ = ["cluster_maxima", "region_maxima", "rmac", "rmac_regions"]
 
 _WANTED_OVERLAP = 0.4
 
@@ -95,6 +96,34 @@ def region_maxima(feature_map, regions):
     for region, (top, bottom, left, right) in enumerate(spans):
         cells[top:bottom, left:right].max(axis=(0, 1), out=maxima[region])
     return maxima
+
+
+def cluster_maxima(descriptors, labels):
+    """Take the maximum of every channel in every cluster of positions.
+
+    Parameters
+    ----------
+    descriptors : ndarray of shape (n, D)
+        The descriptors of one map.
+    labels : ndarray of int of shape (n,)
+        The cluster of each, from 0.
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, D)
+        The maxima of the clusters that occur, in the order of their labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional.regions import cluster_maxima
+    >>> cluster_maxima(np.array([[1.0], [2.0], [3.0]]), np.array([0, 7, 0]))
+    array([[3.],
+           [2.]])
+    """
+    sizes = np.bincount(labels)
+    offsets = np.concatenate([[0], np.cumsum(sizes[sizes > 0])])
+    return segment_max(descriptors[np.argsort(labels, kind="stable")], offsets)
 
 
 def rmac(feature_map, n_levels=3):

@@ -1,0 +1,370 @@
+"""ClusterMAC: maxima over regions that have the shapes of objects."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.encoders.vocabulary import fit_pca
+from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional import l2_normalize, normalized_cut, rmac_regions, segment_sum
+from skdeepenc.functional.regions import cluster_maxima, region_maxima
+from skdeepenc.maps import sample_descriptors
+
+__all__ = ["ClusterMAC"]
+
+_COLORS = "rgb"
+_UNNAMED = ("features",)  # the one layer of maps that were made of a plain array
+
+
+class ClusterMAC(MapsEncoder):
+    """Sum the whitened maxima of clusters of activations.
+
+    Each map's descriptors, projected to a few principal components, are partitioned by Normalized
+    Cut, once for each number in `n_clusters`, and by the colours of the picture. The channel-wise
+    maxima of every cluster are L2-normalised, whitened and L2-normalised; their sum over all
+    clusters and scales, L2-normalised, encodes the image.
+
+    Learn the whitening on other images than those that will be ranked: fit on a training set, and
+    transform gallery and queries.
+
+    Parameters
+    ----------
+    layer : str or None, default=None
+        The layer to encode; None takes the only one, or of several the deepest that is not "rgb".
+    scales : array-like of int or None, default=None
+        Indices of the scales whose regions are summed; None takes all.
+    regions : {"clusters", "rmac", "mac"}, default="clusters"
+        What maxima are taken over: clusters, R-MAC's grid of squares (3 sizes), or the whole map.
+    n_components : int, default=4
+        Principal components that the descriptors are clustered by (the paper: 4 for VGG-16, 7 for
+        ResNet-101), clipped to what the training descriptors allow.
+    n_clusters : int or sequence of int, default=(5, 20)
+        Number of clusters of each partition by activations. Empty for none.
+    n_color_clusters : int, default=5
+        Number of clusters by colour, from the layer "rgb"; 0 for none. Plain arrays have no such
+        layer, and get none.
+    affinity : {"exponential", "gaussian"}, default="exponential"
+        Similarity of descriptors; see `skdeepenc.functional.normalized_cut`.
+    affinity_scale : float, default=0.05
+        Its scale, as a fraction of the largest distance in the map.
+    eigen_solver : {"auto", "exact", "krylov", "nystroem"}, default="auto"
+        How eigenvectors are found; see `skdeepenc.functional.normalized_cut`.
+    whiten : bool, default=True
+        Whether to whiten the region vectors.
+    n_output_components : int or None, default=None
+        Number of principal components of the region vectors to keep, clipped to what the training
+        regions allow; None keeps all, or projects none if `whiten` is False.
+    max_samples : int, default=256_000
+        Most descriptors to learn the projection from, and most region vectors to learn the
+        whitening from.
+    random_state : int, RandomState or None, default=None
+        Seed of the samples and of the eigen solvers.
+    n_jobs : int or None, default=None
+        Threads over batches of images.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of channels of the layer.
+    layers_in_ : tuple of str
+        Name of the layer, and "rgb" where colours are clustered.
+    n_scales_in_ : int
+        Number of scales of the maps that were fitted, before `scales` chooses.
+    projection_ : sklearn.decomposition.PCA or None
+        Projection of descriptors to what they are clustered by; None without such clusters.
+    n_components_ : int
+        Number of components that descriptors are clustered by; 0 without such clusters.
+    whitening_ : sklearn.decomposition.PCA or None
+        Projection of region vectors; None without `whiten` and `n_output_components`.
+
+    See Also
+    --------
+    GlobalPooler : Global poolings, R-MAC without whitening among them.
+    skdeepenc.functional.normalized_cut : The clustering.
+
+    References
+    ----------
+    Chen et al., "Aggregated deep feature from activation clusters for particular object
+    retrieval", 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.encoders import ClusterMAC
+    >>> from skdeepenc.maps import FeatureMaps
+    >>> rng = np.random.RandomState(0)
+    >>> maps = FeatureMaps.from_layers(
+    ...     {"conv5": rng.rand(6, 8, 8, 16), "rgb": rng.rand(6, 8, 8, 3)}
+    ... )
+    >>> encoder = ClusterMAC(n_clusters=(2, 4), n_color_clusters=2, random_state=0)
+    >>> encoder.fit_transform(maps).shape
+    (6, 16)
+    >>> encoder.cluster_labels(maps)[0][0].shape
+    (8, 8, 3)
+    """
+
+    _parameter_constraints: dict = {
+        **MapsEncoder._parameter_constraints,
+        "regions": [StrOptions({"clusters", "rmac", "mac"})],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "n_color_clusters": [Interval(Integral, 0, None, closed="left")],
+        "affinity": [StrOptions({"exponential", "gaussian"})],
+        "affinity_scale": [Interval(Real, 0, None, closed="neither")],
+        "eigen_solver": [StrOptions({"auto", "exact", "krylov", "nystroem"})],
+        "whiten": ["boolean"],
+        "n_output_components": [Interval(Integral, 1, None, closed="left"), None],
+        "max_samples": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        layer=None,
+        scales=None,
+        regions="clusters",
+        n_components=4,
+        n_clusters=(5, 20),
+        n_color_clusters=5,
+        affinity="exponential",
+        affinity_scale=0.05,
+        eigen_solver="auto",
+        whiten=True,
+        n_output_components=None,
+        max_samples=256_000,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.layer = layer
+        self.scales = scales
+        self.regions = regions
+        self.n_components = n_components
+        self.n_clusters = n_clusters
+        self.n_color_clusters = n_color_clusters
+        self.affinity = affinity
+        self.affinity_scale = affinity_scale
+        self.eigen_solver = eigen_solver
+        self.whiten = whiten
+        self.n_output_components = n_output_components
+        self.max_samples = max_samples
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the projection of descriptors and the whitening of region vectors.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            Maps of training images; see `skdeepenc.maps.as_feature_maps`.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        ClusterMAC
+            The fitted encoder.
+
+        Raises
+        ------
+        FeatureMapsError
+            If there is no descriptor to learn from, if colours are to be clustered and the maps
+            have no layer "rgb", or if that layer has other grids.
+        """
+        maps = self._check_maps(X, reset=True)
+        self._seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        self.projection_ = self._fit_projection(maps)
+        self.n_components_ = self.projection_.n_components_ if self.projection_ else 0
+        self.whitening_ = self._fit_whitening(maps)
+        return self
+
+    def _cuts_clusters(self):
+        return self.regions == "clusters"
+
+    @available_if(_cuts_clusters)
+    def cluster_labels(self, X):
+        """Partition the positions of images.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            Maps of the layers and scales that were fitted.
+
+        Returns
+        -------
+        list of list of ndarray of int of shape (H, W, n_partitions)
+            For each image and scale the labels of each partition, from 0, in the order of
+            `n_clusters`, colours last.
+        """
+        check_is_fitted(self)
+        maps = self._check_maps(X, reset=False)
+        layer, labels = maps.layers[0], []
+        for batch in maps.iter_batches(bytes_per_image=self._bytes_per_image(maps)):
+            grids = batch.grid(layer).reshape(-1, 2)
+            labels += [
+                partitions.reshape(*grid, partitions.shape[1])
+                for (_, partitions), grid in zip(self._partitions(batch), grids, strict=True)
+            ]
+        return [labels[start : start + maps.n_scales] for start in _multiples(maps)]
+
+    def _choose_layers(self, maps):
+        layers = super()._choose_layers(maps)
+        colorless = self.regions != "clusters" or self.n_color_clusters == 0
+        if colorless or maps.layers == _UNNAMED:
+            self._check_some_partition(colorless)
+            return layers
+        if _COLORS not in maps.layers:
+            raise FeatureMapsError(
+                f'n_color_clusters={self.n_color_clusters} needs the layer "rgb", but the maps '
+                f'have {maps.layers}. Extract it too (layers=[..., "rgb"]), or set '
+                "n_color_clusters=0."
+            )
+        return (*layers, _COLORS)
+
+    def _check_some_partition(self, colorless):
+        if self.regions == "clusters" and not np.size(self.n_clusters):
+            cause = "n_color_clusters=0" if colorless else "no colours to cluster"
+            raise ValueError(f"n_clusters is empty, and {cause}: there is no partition to make.")
+
+    def _fit_projection(self, maps):
+        if self.regions != "clusters" or not np.size(self.n_clusters):
+            return None
+        sample = sample_descriptors(
+            maps, maps.layers[0], max_samples=self.max_samples, random_state=self._seed
+        )
+        return fit_pca(sample, self.n_components, random_state=self._seed)
+
+    def _fit_whitening(self, maps):
+        if not self.whiten and self.n_output_components is None:
+            return None
+        vectors = self._sample_region_vectors(maps)
+        return fit_pca(
+            vectors, self.n_output_components, whiten=self.whiten, random_state=self._seed
+        )
+
+    def _sample_region_vectors(self, maps):
+        """Return the region vectors of all images, or of as many as give enough of them."""
+        n_images = -(-self.max_samples // (self._most_regions() * maps.n_scales))
+        if n_images < len(maps):
+            rng = np.random.RandomState(self._seed)
+            maps = maps[np.sort(rng.choice(len(maps), n_images, replace=False))]
+        batches = maps.iter_batches(bytes_per_image=self._bytes_per_image(maps))
+        run = Parallel(self.n_jobs, prefer="threads", return_as="generator")
+        found = run(delayed(self._region_vectors)(batch) for batch in batches)
+        return np.concatenate([vectors for vectors, _ in found])[: self.max_samples]
+
+    def _most_regions(self):
+        """Return how many regions a map has at most, or usually for a grid."""
+        if self.regions == "clusters":
+            return int(np.sum(self.n_clusters)) + self.n_color_clusters
+        return 20 if self.regions == "rmac" else 1
+
+    def _encode(self, maps):
+        vectors, counts = self._region_vectors(maps)
+        if self.whitening_ is not None and len(vectors):
+            active = vectors.any(axis=1)  # a region that nothing responds to says nothing
+            vectors = l2_normalize(self.whitening_.transform(vectors)) * active[:, None]
+        offsets = np.concatenate([[0], np.cumsum(counts)])[:: maps.n_scales]
+        return l2_normalize(segment_sum(vectors, offsets).reshape(len(maps), self._n_features_out))
+
+    def _region_vectors(self, maps):
+        """Return L2-normalised regional maxima, and how many each image and scale has."""
+        found = self._cluster_maxima if self.regions == "clusters" else self._grid_maxima
+        maxima = list(found(maps))
+        return l2_normalize(np.concatenate(maxima)), [len(rows) for rows in maxima]
+
+    def _cluster_maxima(self, maps):
+        for descriptors, partitions in self._partitions(maps):
+            yield np.concatenate([cluster_maxima(descriptors, column) for column in partitions.T])
+
+    def _grid_maxima(self, maps):
+        layer = maps.layers[0]
+        for descriptors, grid in _split(maps, layer):
+            feature_map = descriptors.reshape(*grid, descriptors.shape[1])
+            whole = [(0, 0, *grid)] if grid.all() else np.empty((0, 4), dtype=np.intp)
+            regions = rmac_regions(*grid) if self.regions == "rmac" else whole
+            yield region_maxima(feature_map, regions)
+
+    def _partitions(self, maps):
+        """Yield the descriptors of every image and scale, and their labels, a column each."""
+        layer = maps.layers[0]
+        points = maps.values(layer)
+        if self.projection_ is not None and len(points):
+            points = self.projection_.transform(points)
+        colors = self._colors(maps)
+        offsets = maps.offsets(layer)
+        for index, (descriptors, _) in enumerate(_split(maps, layer)):
+            rows = slice(offsets[index], offsets[index + 1])
+            columns = [np.empty((len(descriptors), 0), dtype=np.intp)]
+            if self.projection_ is not None:
+                weights = self.projection_.explained_variance_
+                columns.append(self._cut(points[rows], np.atleast_1d(self.n_clusters), weights))
+            if colors is not None:
+                columns.append(self._cut(colors[rows], [self.n_color_clusters], np.ones(3)))
+            yield descriptors, np.hstack(columns)
+
+    def _cut(self, points, n_clusters, weights):
+        # Sorted, so that the order of the positions cannot matter: the rotation of Yu and Shi
+        # starts from the middle row, and the eigen solvers from seeded noise.
+        order = np.lexsort(points.T)
+        labels = np.empty((len(points), len(n_clusters)), dtype=np.intp)
+        labels[order] = normalized_cut(
+            points[order],
+            n_clusters,
+            affinity=self.affinity,
+            affinity_scale=self.affinity_scale,
+            weights=weights,
+            eigen_solver=self.eigen_solver,
+            random_state=self._seed,
+        )
+        return labels
+
+    def _colors(self, maps):
+        if len(maps.layers) == 1:
+            return None
+        layer, colors = maps.layers
+        different = np.any(maps.grid(layer) != maps.grid(colors), axis=(1, 2))
+        if different.any():
+            image = np.flatnonzero(different)[0]
+            raise FeatureMapsError(
+                f'The layer "rgb" has other grids than {layer!r} (image {image} of a batch: '
+                f"{maps.grid(colors)[image].tolist()}, {maps.grid(layer)[image].tolist()}). "
+                f"The extractor gives it those of the last layer asked for: ask for {layer!r} last."
+            )
+        return maps.values(colors)
+
+    @property
+    def _n_features_out(self):
+        return self.n_features_in_ if self.whitening_ is None else self.whitening_.n_components_
+
+    def _bytes_per_image(self, maps):
+        """Allow for the similarities of the largest map, and for the solver's basis."""
+        if self.regions != "clusters":
+            return None
+        largest = maps.grid(maps.layers[0]).prod(axis=2).max(axis=1).astype(np.int64)
+        return 4 * largest * (np.minimum(largest, 6_144) + 512)
+
+
+def _split(maps, layer):
+    """Yield the descriptors and the grid of every image and scale."""
+    values, offsets = maps.values(layer), maps.offsets(layer)
+    for index, grid in enumerate(maps.grid(layer).reshape(-1, 2)):
+        yield values[offsets[index] : offsets[index + 1]], grid
+
+
+def _multiples(maps):
+    return range(0, len(maps) * maps.n_scales, maps.n_scales)

@@ -1,7 +1,7 @@
 """The ten objects that scenes show, as polygons in a square from -1 to 1, y downwards.
 
-A part is the corners of a polygon and the shade that fills it: 0, 1 or 2 of the object's own three
-colours. Colours differ from object to object, so only the outline tells what it is.
+A part is the corners of a polygon and the shade that fills it: 0, 1 or 2 of the object's three
+colours. As in nature, an object has usual colours, and single ones depart from them.
 """
 
 import numpy as np
@@ -140,4 +140,17 @@ def tree():
 OBJECTS = {
     draw.__name__: draw()
     for draw in (butterfly, car, cup, fish, flower, house, key, mushroom, sailboat, tree)
+}
+
+USUAL_COLORS = {
+    "butterfly": ((235, 150, 30), (220, 110, 40), (40, 30, 30)),
+    "car": ((200, 30, 40), (190, 200, 210), (40, 40, 50)),
+    "cup": ((240, 235, 225), (170, 190, 220), (90, 60, 40)),
+    "fish": ((90, 140, 200), (60, 90, 160), (230, 230, 240)),
+    "flower": ((240, 130, 190), (200, 90, 200), (250, 210, 60)),
+    "house": ((200, 170, 130), (160, 70, 50), (90, 70, 60)),
+    "key": ((210, 180, 70), (180, 150, 60), (110, 90, 40)),
+    "mushroom": ((200, 50, 40), (230, 220, 190), (250, 245, 235)),
+    "sailboat": ((130, 80, 50), (240, 240, 240), (210, 215, 225)),
+    "tree": ((40, 120, 60), (60, 150, 70), (110, 80, 50)),
 }

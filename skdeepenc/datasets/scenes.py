@@ -12,11 +12,12 @@ from PIL import Image, ImageDraw
 from sklearn.utils import Bunch, check_random_state
 
 from skdeepenc._sklearn import Interval, validate_params
-from skdeepenc.datasets._objects import OBJECTS, box, ellipse, polygon
+from skdeepenc.datasets._objects import OBJECTS, USUAL_COLORS, box, ellipse, polygon
 
 # Pillow draws without blending; the picture is drawn enlarged and reduced, so edges are smooth.
 ENLARGEMENT = 3
 N_CLUTTER = 14
+NEAREST = Image.Resampling.NEAREST
 
 
 @validate_params(
@@ -71,7 +72,7 @@ def make_scenes(
     target = np.arange(n_samples) % n_classes
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_samples)
     scenes = [
-        draw_scene(OBJECTS[names[label]], image_size, np.random.RandomState(seed))
+        draw_scene(names[label], image_size, np.random.RandomState(seed))
         for label, seed in zip(target, seeds, strict=True)
     ]
     images = [image for image, _ in scenes]
@@ -81,28 +82,33 @@ def make_scenes(
     return Bunch(images=images, target=target, target_names=names, boxes=boxes)
 
 
-def draw_scene(parts, image_size, random):
+def draw_scene(name, image_size, random):
     """Draw one object between clutter behind it and a little before it."""
     side = image_size * ENLARGEMENT
-    canvas = Image.fromarray(background(side, random))
+    canvas = Image.fromarray(background(image_size, random)).resize((side, side), NEAREST)
     draw = ImageDraw.Draw(canvas)
     for _ in range(N_CLUTTER):
-        draw_clutter(draw, side, random, (0.03, 0.2))
-    corners, colors = place(parts, side, random), random.randint(256, size=(3, 3))
-    for (_, shade), points in zip(parts, corners, strict=True):
+        draw_clutter(draw, side, random, (0.03, 0.15))
+    corners = place(OBJECTS[name], side, random)
+    colors = vary(np.array(USUAL_COLORS[name]), 45, random)
+    for (_, shade), points in zip(OBJECTS[name], corners, strict=True):
         fill(draw, points, colors[shade])
-    for _ in range(3):
-        draw_clutter(draw, side, random, (0.02, 0.06))
-    pixels = np.asarray(canvas.reduce(ENLARGEMENT), dtype=np.int16)
-    noise = random.randint(-12, 13, size=pixels.shape)
+    for _ in range(2):
+        draw_clutter(draw, side, random, (0.02, 0.05))
+    pixels = vary(np.asarray(canvas.reduce(ENLARGEMENT)), 12, random).astype(np.uint8)
     everything = np.concatenate(corners) / ENLARGEMENT
-    bounds = np.concatenate([everything.min(axis=0), everything.max(axis=0)])
-    return np.clip(pixels + noise, 0, 255).astype(np.uint8), bounds
+    return pixels, np.concatenate([everything.min(axis=0), everything.max(axis=0)])
+
+
+def vary(colors, most, random):
+    """Change each value by a random amount, within what a byte holds."""
+    return np.clip(colors + random.randint(-most, most + 1, size=colors.shape), 0, 255)
 
 
 def background(side, random):
-    """Blend four random colours from corner to corner."""
-    top_left, top_right, bottom_left, bottom_right = random.randint(256, size=(4, 1, 1, 3))
+    """Blend four dull random colours from corner to corner."""
+    grey = random.randint(40, 216, size=(4, 1, 1, 1))
+    top_left, top_right, bottom_left, bottom_right = vary(np.repeat(grey, 3, axis=3), 40, random)
     right = np.linspace(0, 1, side)[None, :, None]
     down = right.transpose(1, 0, 2)
     top = top_left * (1 - right) + top_right * right

@@ -12,6 +12,7 @@ from skdeepenc._version import __version__
 _ROOMS = {
     "backbones": ("Backbone", "ModelSpec"),
     "encoders": (
+        "ClusterMAC",
         "GlobalPooler",
         "MOPVLADEncoder",
         "MultiScaleFisherEncoder",

@@ -168,7 +168,8 @@ class Backbone:
         warnings.warn(
             f"Nothing says how {self._name} wants its images: taking RGB, ImageNet's mean and "
             f"deviation, side {size}, and the layer {layer!r}. If that is wrong, give "
-            "preprocessing=Preprocessing(...) and layers=[...], or a whole spec=ModelSpec(...).",
+            "preprocessing=Preprocessing(...) and layers=[...], or a whole spec=ModelSpec(...), "
+            "which for a transformer says the patch_size too.",
             ModelWarning,
             stacklevel=2,
         )

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -15,7 +16,7 @@ EMBEDDED = "embedded"
 
 
 @cache
-def catalogue():
+def list_models():
     """Return what the catalogue says of each model, by name.
 
     Returns
@@ -25,8 +26,8 @@ def catalogue():
 
     Examples
     --------
-    >>> from skdeepenc.backbones import catalogue
-    >>> catalogue()["squeezenet1.1-7"].licence
+    >>> from skdeepenc.backbones import list_models
+    >>> list_models()["squeezenet1.1-7"].licence
     'Apache-2.0'
     """
     text = resources.files(__package__).joinpath("catalogue.json").read_text(encoding="utf-8")
@@ -35,7 +36,7 @@ def catalogue():
 
 def described(sha256):
     """Return the catalogue's description of a file with this digest, or None."""
-    for spec in catalogue().values():
+    for spec in list_models().values():
         if spec.sha256 == sha256:
             return spec
     return None
@@ -65,9 +66,9 @@ def locate(model):
         return str(resources.files(__package__).joinpath("embedded", "model.onnx"))
     if Path(model).is_file():
         return str(model)
-    if str(model) in catalogue():
-        return fetch(catalogue()[str(model)])
-    names = [EMBEDDED, *catalogue()]
+    if str(model) in list_models():
+        return fetch_model(list_models()[str(model)])
+    names = [EMBEDDED, *list_models()]
     nearest = difflib.get_close_matches(str(model), names, 3, 0.4) or names
     raise ModelError(
         f"{str(model)!r} is neither a file nor a model of the catalogue; nearest: "
@@ -75,7 +76,7 @@ def locate(model):
     )
 
 
-def fetch(spec, folder=None):
+def fetch_model(spec, folder=None):
     """Download a model of the catalogue, verify it, and keep it.
 
     Parameters
@@ -83,7 +84,8 @@ def fetch(spec, folder=None):
     spec : ModelSpec
         Names the source and the digest.
     folder : path-like, optional
-        Where to keep it; None takes the user's cache folder, or that named by SKDEEPENC_CACHE.
+        Where to keep it; None takes the user's cache folder, or the one that the environment
+        variable SKDEEPENC_CACHE names.
 
     Returns
     -------
@@ -94,8 +96,13 @@ def fetch(spec, folder=None):
     ------
     DownloadError
         If it could not be fetched, or is not the promised file.
+
+    Examples
+    --------
+    >>> from skdeepenc.backbones import fetch_model, list_models
+    >>> path = fetch_model(list_models()["squeezenet1.1-7"])  # doctest: +SKIP
     """
-    folder = Path(folder or pooch.os_cache("skdeepenc"))
+    folder = folder or os.environ.get("SKDEEPENC_CACHE") or pooch.os_cache("skdeepenc")
     try:
         return pooch.retrieve(
             spec.source, f"sha256:{spec.sha256}", fname=f"{spec.name}.onnx", path=folder

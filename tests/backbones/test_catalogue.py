@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from skdeepenc.backbones import Backbone, ModelSpec, catalogue, fetch
-from skdeepenc.backbones import catalogue as public_catalogue
+from skdeepenc.backbones import Backbone, ModelSpec, fetch_model, list_models
 from skdeepenc.backbones.catalogue import described, locate
 from skdeepenc.exceptions import DownloadError, ModelError
 
@@ -58,8 +57,8 @@ def served_spec(server, tiny_network):
 
 def test_a_model_is_fetched_once(served_spec, server, tmp_path, pixels):
     requests = server[2]
-    path = fetch(served_spec, tmp_path / "cache")
-    assert fetch(served_spec, tmp_path / "cache") == path
+    path = fetch_model(served_spec, tmp_path / "cache")
+    assert fetch_model(served_spec, tmp_path / "cache") == path
     assert len(requests) == 1
     assert Backbone(path, spec=served_spec).run(pixels(1, 16, 16))["relu2"].shape == (1, 6, 6, 5)
 
@@ -68,26 +67,28 @@ def test_a_tampered_download_is_refused_and_not_kept(served_spec, server, tmp_pa
     target = server[0] / "tiny.onnx"
     target.write_bytes(target.read_bytes()[:-1] + b"!")
     with pytest.raises(DownloadError, match="given by its path"):
-        fetch(served_spec, tmp_path / "cache")
+        fetch_model(served_spec, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_tampered_cache_is_refused(served_spec, tmp_path):
-    path = Path(fetch(served_spec, tmp_path / "cache"))
+    path = Path(fetch_model(served_spec, tmp_path / "cache"))
     path.write_bytes(path.read_bytes()[:100])
     good = served_spec.sha256
-    assert hashlib.sha256(Path(fetch(served_spec, path.parent)).read_bytes()).hexdigest() == good
+    assert (
+        hashlib.sha256(Path(fetch_model(served_spec, path.parent)).read_bytes()).hexdigest() == good
+    )
 
 
 def test_no_network_is_said(tmp_path):
     spec = ModelSpec("none", (), 16, source="http://127.0.0.1:9/none.onnx", sha256="0" * 64)
     with pytest.raises(DownloadError, match=r"none could not be fetched from http://127\.0\.0\.1"):
-        fetch(spec, tmp_path)
+        fetch_model(spec, tmp_path)
 
 
 def test_a_local_path_needs_no_network(tiny_network, tmp_path, monkeypatch):
     """Even under a name of the catalogue."""
-    name = next(iter(catalogue()))
+    name = next(iter(list_models()))
     (tmp_path / name).write_bytes(tiny_network.SerializeToString())
     monkeypatch.chdir(tmp_path)
     assert locate(name) == name
@@ -96,7 +97,7 @@ def test_a_local_path_needs_no_network(tiny_network, tmp_path, monkeypatch):
 def test_a_file_of_the_catalogue_is_known_by_its_digest(monkeypatch, tiny_network):
     content = tiny_network.SerializeToString()
     spec = ModelSpec("tiny", ("relu1",), 16, sha256=hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr("skdeepenc.backbones.catalogue.catalogue", lambda: {"tiny": spec})
+    monkeypatch.setattr("skdeepenc.backbones.catalogue.list_models", lambda: {"tiny": spec})
     assert Backbone(content).spec == spec
     assert Backbone(content).layers == ("relu1",)
 
@@ -106,9 +107,9 @@ def test_unknown_names_get_the_nearest():
         locate("squeezenet")
 
 
-@pytest.mark.parametrize("name", sorted(public_catalogue()))
+@pytest.mark.parametrize("name", sorted(list_models()))
 def test_entries_are_whole(name):
-    spec = catalogue()[name]
+    spec = list_models()[name]
     assert len(bytes.fromhex(spec.sha256)) == 32
     assert spec.source.startswith("https://")
     assert spec.licence

@@ -1,0 +1,136 @@
+"""What may not be run is refused before native code sees it."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from skdeepenc.backbones import Backbone, ModelSpec
+from skdeepenc.backbones.model_file import content_digest, read_model
+from skdeepenc.exceptions import ModelError
+
+SPEC = ModelSpec("tiny", ("relu2", "fc2"), 16)
+
+
+@pytest.fixture
+def model(tiny_network):
+    copy = onnx.ModelProto()
+    copy.CopyFrom(tiny_network)
+    return copy
+
+
+@pytest.fixture
+def beside(model, tmp_path):
+    """Save the model with its weights in another file of the same folder."""
+    path = tmp_path / "folder" / "tiny.onnx"
+    path.parent.mkdir()
+    separate = onnx.ModelProto()
+    separate.CopyFrom(model)
+    onnx.save(separate, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    return path
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x00" * 100])
+def test_what_is_no_model(content):
+    with pytest.raises(ModelError, match="is not an ONNX model"):
+        read_model(content)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ModelError, match=r"none\.onnx cannot be read: No such file"):
+        read_model(tmp_path / "none.onnx")
+
+
+def test_operators_of_other_libraries(model):
+    model.graph.node[0].domain = "com.example"
+    model.opset_import.add(domain="com.example", version=1)
+    with pytest.raises(ModelError, match=r"'Conv' of domain 'com\.example'"):
+        read_model(model.SerializeToString())
+
+
+def test_compiled_binaries(model):
+    model.graph.node[0].op_type, model.graph.node[0].domain = "EPContext", "com.microsoft"
+    with pytest.raises(ModelError, match="EPContext"):
+        read_model(model.SerializeToString())
+
+
+def test_operators_hidden_in_a_branch(model):
+    inner = helper.make_node("Run", ["pixels"], ["inner"], domain="com.example")
+    graph = helper.make_graph([inner], "branch", [], [])
+    model.graph.node.append(
+        helper.make_node("If", ["fc2"], ["out"], then_branch=graph, else_branch=graph)
+    )
+    with pytest.raises(ModelError, match="'Run'"):
+        read_model(model.SerializeToString())
+
+
+def test_old_operators(model):
+    model.opset_import[0].version = 5
+    with pytest.raises(ModelError, match=r"opset 5.*version_converter"):
+        read_model(model.SerializeToString())
+
+
+def test_weights_beside_the_file(model, beside, pixels):
+    images = pixels(2, 20, 20)
+    expected = Backbone(model.SerializeToString(), spec=SPEC).run(images)
+    for layer, maps in Backbone(beside, spec=SPEC).run(images).items():
+        np.testing.assert_array_equal(maps, expected[layer])
+
+
+def test_the_digest_covers_weights_beside_the_file(beside):
+    before = content_digest(beside)
+    weights = beside.parent / "weights.bin"
+    weights.write_bytes(weights.read_bytes()[::-1])
+    beside.write_bytes(beside.read_bytes() + b"")  # its time of change is what is looked at
+    beside.touch()
+    assert content_digest(beside) != before
+
+
+def test_weights_without_their_folder(beside):
+    with pytest.raises(ModelError, match="give its path"):
+        read_model(beside.read_bytes())
+
+
+def test_missing_weights(beside):
+    (beside.parent / "weights.bin").unlink()
+    with pytest.raises(ModelError, match=r"'weights\.bin', which is missing"):
+        read_model(beside)
+
+
+@pytest.mark.parametrize("trick", ["dots", "link"])
+def test_weights_from_elsewhere(trick, beside):
+    weights = beside.parent / "weights.bin"
+    outside = beside.parent.parent / "secret.bin"
+    weights.rename(outside)
+    if trick == "link":
+        weights.symlink_to(outside)
+    else:
+        model = onnx.load(beside, load_external_data=False)
+        for tensor in model.graph.initializer:
+            tensor.external_data[0].value = "../secret.bin"
+        beside.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="outside its own folder"):
+        read_model(beside)
+
+
+def test_a_second_input(model):
+    model.graph.input.append(helper.make_tensor_value_info("gate", 1, [1, 7]))
+    model.graph.node[7].op_type = "Mul"
+    model.graph.node[7].input.append("gate")
+    with pytest.raises(ModelError, match=r"one float input.*gate \(1, 7\)"):
+        _ = Backbone(model.SerializeToString(), spec=SPEC).layer_info
+
+
+def test_channels_last_input(make_model):
+    nodes = [helper.make_node("Transpose", ["pixels"], ["out"], perm=[0, 3, 1, 2])]
+    model = make_model(nodes, input_shape=(1, 8, 8, 3))
+    with pytest.raises(ModelError, match=r"pixels \(1, 8, 8, 3\)"):
+        _ = Backbone(model.SerializeToString(), spec=SPEC).layer_info
+
+
+def test_the_first_input_may_be_a_weight(light_graph, pixels):
+    model = light_graph("squeezenet")
+    assert model.graph.input[0].name != "data_0"
+    spec = ModelSpec("squeezenet", ("r60",), 224)
+    maps = Backbone(model.SerializeToString(), spec=spec).run(pixels(1, 64, 64))
+    assert maps["r60"].shape == (1, 3, 3, 512)

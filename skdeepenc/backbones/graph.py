@@ -13,7 +13,7 @@ from skdeepenc.exceptions import ModelError
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
 # Constants as short as this may be the shapes that inference needs to see.
-_SHORT_CONSTANT = 64
+SHORT_CONSTANT = 64
 # A side longer by this much tells which maps grow with the image, and by which stride: every
 # stride in use divides it.
 EXTRA_SIDE = 1920
@@ -103,7 +103,7 @@ def without_weights(model):
     graph.output.extend(helper.make_empty_tensor_value_info(v.name) for v in model.graph.output)
     graph.sparse_initializer.extend(model.graph.sparse_initializer)
     for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) <= _SHORT_CONSTANT:
+        if math.prod(tensor.dims) <= SHORT_CONSTANT:
             graph.initializer.append(tensor)
         else:
             graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
@@ -164,11 +164,11 @@ def _ready_for_inference(husk, pixels_shape):
     model.CopyFrom(husk)
     graph = model.graph
     _set_shape(graph.input[0], pixels_shape)
-    short = [tensor for tensor in graph.initializer if math.prod(tensor.dims) <= _SHORT_CONSTANT]
+    short = [tensor for tensor in graph.initializer if math.prod(tensor.dims) <= SHORT_CONSTANT]
     graph.input.extend(
         helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
         for tensor in graph.initializer
-        if math.prod(tensor.dims) > _SHORT_CONSTANT
+        if math.prod(tensor.dims) > SHORT_CONSTANT
     )
     del graph.initializer[:]
     graph.initializer.extend(short)
@@ -190,7 +190,7 @@ def short_constants(husk):
     values = {
         tensor.name: numpy_helper.to_array(tensor)
         for tensor in husk.graph.initializer
-        if math.prod(tensor.dims) <= _SHORT_CONSTANT
+        if math.prod(tensor.dims) <= SHORT_CONSTANT
     }
     for node in husk.graph.node:
         value = attribute(node, "value") if node.op_type == "Constant" else None

@@ -6,12 +6,15 @@ before native code sees the graph.
 
 import functools
 import hashlib
+import math
 import os
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx.external_data_helper import load_external_data_for_tensor
 
+from skdeepenc.backbones.graph import SHORT_CONSTANT
 from skdeepenc.exceptions import ModelError
 
 # Operators of other domains are loaded from shared libraries, which a model must not bring along.
@@ -62,7 +65,17 @@ def read_model(source, *, checked=False):
         _check_operators(model, name)
         _check_external_data(model, source, name)
         _check_graph(model, source, name)
+    _embed_short_weights(model, source)
     return model
+
+
+def _embed_short_weights(model, source):
+    """Read short weights that lie beside the file: they may be shapes, which surgery looks at."""
+    for tensor in model.graph.initializer:
+        if _is_external(tensor) and math.prod(tensor.dims) <= SHORT_CONSTANT:
+            load_external_data_for_tensor(tensor, os.fspath(Path(source).resolve().parent))
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            del tensor.external_data[:]
 
 
 def _check_graph(model, source, name):

@@ -70,17 +70,27 @@ class Cache:
 
     def write(self, digest, maps):
         """Make an image's maps an entry, at once and whole."""
-        path = entry_path(self.folder, digest)
-        path.parent.mkdir(exist_ok=True)
-        temporary = self._written_aside / f"{digest}.{uuid.uuid4().hex}"
+        arrays = {_key(layer): values for layer, values in maps.values.items()}
+        self._write_whole(entry_path(self.folder, digest), {GRIDS: maps.grids, **arrays})
+
+    def find_projections(self, digest):
+        """Return the mean and components of every layer, or None where they were not learned."""
         try:
-            with temporary.open("xb") as file:
-                arrays = {_key(layer): values for layer, values in maps.values.items()}
-                np.savez(file, **{GRIDS: maps.grids}, **arrays)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+            with zipfile.ZipFile(self._projections_path(digest)) as entry:
+                layers = json.loads(_read_array(entry, "layers").item())
+                return {
+                    layer: (_read_array(entry, f"mean/{n}"), _read_array(entry, f"components/{n}"))
+                    for n, layer in enumerate(layers)
+                }
+        except _DAMAGED:
+            return None
+
+    def write_projections(self, digest, projections):
+        """Keep what was learned from a set of images."""
+        arrays = {"layers": np.array(json.dumps(list(projections)))}
+        for n, (mean, components) in enumerate(projections.values()):
+            arrays |= {f"mean/{n}": mean, f"components/{n}": components}
+        self._write_whole(self._projections_path(digest), arrays)
 
     def log_run(self, n_images):
         """Note that the network ran on so many images."""
@@ -95,6 +105,21 @@ class Cache:
         """Return what reads the maps of images when they are asked for."""
         recipe = self._recipe
         return CacheStore(self.folder, digests, grids, recipe.channels, recipe.dtype)
+
+    def _projections_path(self, digest):
+        return self.folder / "projections" / f"{digest}.npz"
+
+    def _write_whole(self, path, arrays):
+        """Write a file aside and move it to its place."""
+        path.parent.mkdir(exist_ok=True)
+        temporary = self._written_aside / f"{path.stem}.{uuid.uuid4().hex}"
+        try:
+            with temporary.open("xb") as file:
+                np.savez(file, **arrays)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def _describe(self):
         """Say in the folder what is in it, for people."""

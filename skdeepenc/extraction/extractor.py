@@ -7,13 +7,14 @@ from numbers import Integral
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.backbones import Backbone
 from skdeepenc.exceptions import ImageBatchError, ImageWarning
 from skdeepenc.extraction.cache import Cache
-from skdeepenc.extraction.projection import fit_projections
+from skdeepenc.extraction.projection import fit_projections, projections_digest
 from skdeepenc.extraction.recipe import RGB, Recipe
 from skdeepenc.extraction.runner import Runner
 from skdeepenc.extraction.sources import as_sources
@@ -73,16 +74,15 @@ class ActivationExtractor(
     Attributes
     ----------
     backbone_ : Backbone
-        The network.
+        The network, with the projections that `n_components` asked for.
     layers_ : tuple of str
         The layers that are kept, by name.
-    projections_ : dict of str to Projection
-        What the descriptors of each layer are projected with; empty without `n_components`.
 
     Notes
     -----
     The cache recognises images by their content. It depends on the model's content, the layers,
     the views, the preprocessing, the type and the projection; change one and images are run again.
+    With both `memory` and `n_components` give a `random_state`: another seed is another projection.
 
     Examples
     --------
@@ -172,23 +172,11 @@ class ActivationExtractor(
             Itself.
         """
         sources = as_sources(X)
-        asked = _as_list(self.layers)
-        network_layers = None if asked is None else [layer for layer in asked if layer != RGB]
-        if network_layers == []:
-            raise ValueError('layers="rgb" needs another layer beside it, whose grid it takes.')
-        view = self._view()
-        self.backbone_ = Backbone(
-            self.model,
-            layers=network_layers,
-            preprocessing=self.preprocessing,
-            providers=self.providers,
-            n_threads=self.n_threads,
-            # Kept memory of many image sizes adds up, and saves no time.
-            arena=not view.varies_in_size(),
-        )
-        view.check(self.backbone_.spec.input_size)
-        self.layers_ = _ordered(asked, self.backbone_.layers)
-        self.projections_ = self._fit_projections(sources)
+        self.backbone_ = self._backbone()
+        self._view().check(self.backbone_.spec.input_size)
+        self.layers_ = _ordered(_as_list(self.layers), self.backbone_.layers)
+        if self.n_components is not None:
+            self.backbone_ = self._backbone(self._fit_projections(sources))
         return self
 
     def transform(self, X):
@@ -214,7 +202,7 @@ class ActivationExtractor(
         """
         check_is_fitted(self)
         sources = as_sources(X)
-        runner = self._runner(self._recipe(self.dtype, self.projections_))
+        runner = self._runner(self._recipe(self.dtype))
         if self.memory is None:
             maps = runner.in_memory(sources, stop_at_failure=self.on_error == "raise")
         else:
@@ -236,7 +224,7 @@ class ActivationExtractor(
             The layer's name and the channel's number.
         """
         check_is_fitted(self)
-        channels = self._recipe(self.dtype, self.projections_).channels
+        channels = self._recipe(self.dtype).channels
         names = [f"{layer}_{n}" for layer, count in channels.items() for n in range(count)]
         return np.asarray(names, dtype=object)
 
@@ -266,8 +254,24 @@ class ActivationExtractor(
     def _view(self):
         return Whole() if self.views is None else self.views
 
-    def _recipe(self, dtype, projections):
-        return Recipe(self.backbone_, self.layers_, self._view(), dtype, projections)
+    def _backbone(self, projections=None):
+        asked = _as_list(self.layers)
+        network_layers = None if asked is None else [layer for layer in asked if layer != RGB]
+        if network_layers == []:
+            raise ValueError('layers="rgb" needs another layer beside it, whose grid it takes.')
+        return Backbone(
+            self.model,
+            layers=network_layers,
+            preprocessing=self.preprocessing,
+            projections=projections,
+            providers=self.providers,
+            n_threads=self.n_threads,
+            # Kept memory of many image sizes adds up, and saves no time.
+            arena=not self._view().varies_in_size(),
+        )
+
+    def _recipe(self, dtype):
+        return Recipe(self.backbone_, self.layers_, self._view(), dtype)
 
     def _runner(self, recipe):
         return Runner(
@@ -278,12 +282,23 @@ class ActivationExtractor(
         )
 
     def _fit_projections(self, sources):
-        if self.n_components is None:
-            return {}
-        runner = self._runner(self._recipe("float32", None))
-        layers = [layer for layer in self.layers_ if layer != RGB]
-        projections = fit_projections(runner, sources, layers, self.n_components, self.random_state)
+        """Return a projection for each layer of the network; learned ones come from the cache."""
+        recipe = self._recipe("float32")
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        cache = None if self.memory is None else Cache(self.memory, recipe)
+        if cache is not None:
+            digest = projections_digest(recipe, sources, self.n_components, seed)
+            known = cache.find_projections(digest)
+            if known is not None:
+                return known
+        runner = self._runner(recipe)
+        projections = fit_projections(
+            runner, sources, self.backbone_.layers, self.n_components, seed
+        )
         self._report(runner.failures)
+        if cache is not None:
+            cache.log_run(runner.n_runs)
+            cache.write_projections(digest, projections)
         return projections
 
     def _report(self, failures):

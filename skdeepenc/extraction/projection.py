@@ -1,7 +1,7 @@
 """Learn a projection of a layer's descriptors while they stream by.
 
 Maps can be far larger than their principal components, so the projection is learned from a bounded
-sample and applied before anything is stored.
+sample and becomes part of the network's graph, before anything is stored.
 """
 
 import hashlib
@@ -12,7 +12,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 
-from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchError
+from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchError, ImageError
+from skdeepenc.extraction.sources import known_digest, read_and_digest
 
 # The sample of each layer, and what one image may give to it: 800 images where maps have positions
 # to spare, up to 50,000 images where each gives a single descriptor.
@@ -20,38 +21,7 @@ MAX_SAMPLES = 50_000
 MAX_SAMPLES_OF_IMAGE = 64
 
 
-class Projection:
-    """Principal components of a layer's descriptors: ``descriptors @ matrix + offset``.
-
-    Parameters
-    ----------
-    matrix : array of shape (n_channels, n_components), float32
-        The components.
-    offset : array of shape (n_components,), float32
-        The negative projected mean.
-    """
-
-    def __init__(self, matrix, offset):
-        self.matrix = matrix
-        self.offset = offset
-
-    def __call__(self, descriptors):
-        """Project an array of shape (..., n_channels)."""
-        return descriptors @ self.matrix + self.offset
-
-    @property
-    def n_components(self):
-        """Number of values that are left of a descriptor."""
-        return self.matrix.shape[1]
-
-    @property
-    def digest(self):
-        """Changes whenever the projection does."""
-        content = np.ascontiguousarray(self.matrix).tobytes() + self.offset.tobytes()
-        return hashlib.sha256(content).hexdigest()
-
-
-def fit_projections(runner, sources, layers, n_components, random_state):
+def fit_projections(runner, sources, layers, n_components, seed):
     """Fit one projection a layer on images in random order, until every layer has its sample.
 
     Parameters
@@ -64,18 +34,17 @@ def fit_projections(runner, sources, layers, n_components, random_state):
         The layers to project.
     n_components : int
         Components to keep; fewer where the sample allows no more.
-    random_state : int, RandomState or None
+    seed : int
         Chooses images and descriptors.
 
     Returns
     -------
-    dict of str to Projection
-        By layer.
+    dict of str to (array of shape (D,), array of shape (n_components, D))
+        The mean and the components of each layer.
     """
-    rng = check_random_state(random_state)
-    order = rng.permutation(len(sources))
+    rng = check_random_state(seed)
     samples, counts = defaultdict(list), dict.fromkeys(layers, 0)
-    images = runner.stream(sources, order)
+    images = runner.stream(sources, rng.permutation(len(sources)))
     for _, maps in images:
         for layer in layers if maps is not None else ():
             chosen = _choose(maps.values[layer], MAX_SAMPLES - counts[layer], rng)
@@ -87,6 +56,17 @@ def fit_projections(runner, sources, layers, n_components, random_state):
     if not samples:
         raise ImageBatchError(runner.failures)
     return {layer: _fit(np.concatenate(samples[layer]), n_components, rng) for layer in layers}
+
+
+def projections_digest(recipe, sources, n_components, seed):
+    """Return what stands for the projections that `fit_projections` would learn."""
+    digest = hashlib.sha256(f"{recipe.digest} {n_components} {seed}".encode())
+    for source in sources:
+        try:
+            digest.update((known_digest(source) or read_and_digest(source)[1]).encode())
+        except ImageError:
+            digest.update(b"unreadable")
+    return digest.hexdigest()
 
 
 def _choose(descriptors, room, rng):
@@ -108,5 +88,4 @@ def _fit(sample, n_components, rng):
         )
     seed = rng.randint(np.iinfo(np.int32).max)
     pca = PCA(min(n_components, most), random_state=seed).fit(sample)
-    matrix = np.ascontiguousarray(pca.components_.T, dtype=np.float32)
-    return Projection(matrix, (-pca.mean_ @ matrix).astype(np.float32))
+    return pca.mean_.astype(np.float32), pca.components_.astype(np.float32)

@@ -31,16 +31,13 @@ class Recipe:
         What is cut out of an image.
     dtype : {"float32", "float16"}
         Type of the kept values.
-    projections : dict of str to Projection
-        By layer, what its descriptors are projected with.
     """
 
-    def __init__(self, backbone, layers, view, dtype="float32", projections=None):
+    def __init__(self, backbone, layers, view, dtype="float32"):
         self.backbone = backbone
         self.layers = layers
         self.view = view
         self.dtype = np.dtype(dtype)
-        self.projections = projections or {}
         self.preprocessing = backbone.spec.preprocessing
         self.input_size = backbone.spec.input_size
         self._patch_size = backbone.spec.patch_size
@@ -54,7 +51,8 @@ class Recipe:
     def channels(self):
         """Number of channels of every kept layer, by name."""
         found = {info.name: info.channels for info in self.backbone.layer_info}
-        found.update((layer, p.n_components) for layer, p in self.projections.items())
+        projections = self.backbone.projections.items()
+        found.update((layer, len(components)) for layer, (_, components) in projections)
         return {layer: 3 if layer == RGB else found[layer] for layer in self.layers}
 
     @cached_property
@@ -74,7 +72,6 @@ class Recipe:
             "input_size": self.input_size,
             "patch_size": self._patch_size,
             "dtype": self.dtype.name,
-            "projections": {layer: p.digest for layer, p in self.projections.items()},
         }
 
     def cut(self, content):
@@ -94,8 +91,6 @@ class Recipe:
     def run(self, batch):
         """Run the network on a batch; return (n, rows, columns, channels) maps by layer."""
         outputs = self.backbone.run(batch.tensor)
-        for layer, projection in self.projections.items():
-            outputs[layer] = projection(outputs[layer])
         if RGB in self.layers:
             deepest = [layer for layer in self.layers if layer != RGB][-1]
             outputs[RGB] = _shrunk_pixels(batch.pieces, outputs[deepest].shape[1:3])

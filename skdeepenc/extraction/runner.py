@@ -36,11 +36,14 @@ class Runner:
     ----------
     failures : dict of str to str
         Why images could not be read, by what to call them.
+    n_runs : int
+        How many images the network has run on.
     """
 
     def __init__(self, recipe, *, batch_size, n_decoders, verbose):
         self.recipe = recipe
         self.failures = {}
+        self.n_runs = 0
         self._batch_size = batch_size
         self._n_decoders = n_decoders
         self._verbose = verbose
@@ -140,6 +143,7 @@ class Runner:
                 name = describe_source(sources[job.position], job.position)
                 if job.failure is not None:
                     self.failures[name] = job.failure
+                self.n_runs += job.stacks is not None
                 yield job, None if job.stacks is None else assembler.take(job, name)
 
     def _batches(self, sources, positions, prepare):

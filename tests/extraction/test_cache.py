@@ -128,15 +128,26 @@ def test_a_settled_file_is_hashed_once(paths, monkeypatch):
         {"views": Windows(image_size=16, sizes=(16,))},
         {"layers": ["conv1"]},
         {"dtype": "float16"},
-        {"n_components": 2},
     ],
 )
 def test_another_way_to_extract_is_another_entry(extractor, paths, memory, changed):
     extractor.fit_transform(paths[:3])
     runs = backbone_runs(memory)
-    extractor.set_params(random_state=0, **changed).fit(paths[:3]).transform(paths[:3])
+    extractor.set_params(**changed).fit(paths[:3]).transform(paths[:3])
     assert backbone_runs(memory) == runs + 3
     assert len(entries(memory)) == 6
+
+
+def test_a_projection_is_learned_once(extractor, paths, memory):
+    extractor.set_params(n_components=2, random_state=0)
+    maps = extractor.fit_transform(paths)
+    runs = backbone_runs(memory)
+    assert runs == 2 * len(paths)  # to learn, and to project
+    again = extractor.fit_transform(paths)
+    assert backbone_runs(memory) == runs
+    assert_same_maps(again, maps)
+    assert extractor.fit(paths[:6]).transform(paths).n_channels("conv2") == 2
+    assert backbone_runs(memory) == runs + 6 + len(paths)  # other images, another projection
 
 
 def test_batch_and_thread_parameters_share_entries(extractor, paths, memory):

@@ -28,9 +28,9 @@ VL_TYPE_FLOAT, VL_VLAD_FLAG_SQUARE_ROOT = 1, 2
 
 
 def ours(images, centers):
-    """Encode all images in tiles of about 2,048 descriptors, as the encoder does."""
+    """Encode all images in tiles of about 512 descriptors, as the encoder does."""
     vectors = np.empty((len(images), centers.size), np.float32)
-    for start, stop in consecutive_batches(np.full(len(images), images.shape[1]), 2048 / 2**20):
+    for start, stop in consecutive_batches(np.full(len(images), images.shape[1]), 512 / 2**20):
         tile = images[start:stop].reshape(-1, images.shape[2])
         offsets = np.arange(stop - start + 1) * images.shape[1]
         assignment = soft_assign(tile, centers, N_NEIGHBORS, SIGMA)

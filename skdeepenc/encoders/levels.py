@@ -22,7 +22,7 @@ from skdeepenc.maps.batches import consecutive_batches
 __all__ = ["PooledLevel", "VLADLevel", "reduce_vectors"]
 
 # Descriptors that go through all steps together: their distances and residuals stay in the cache.
-_TILE_SIZE = 2048
+_TILE_SIZE = 512
 
 
 @dataclass

@@ -34,10 +34,12 @@ def l2_normalize(x, axis=-1):
     """
     x = as_floats(x)
     components = np.moveaxis(x, axis, -1)
-    # Squares in float64: those of float32 overflow from 1e19 on, and vanish below 1e-23.
-    norms = np.sqrt(np.einsum("...i,...i->...", components, components, dtype=np.float64))
-    norms = np.expand_dims(np.where(norms == 0, 1, norms), axis)
-    return np.divide(x, norms, out=np.empty_like(x), casting="same_kind")
+    squares = np.einsum("...i,...i->...", components, components)
+    if not np.all((squares > 1e-30) & (squares < 1e30)):
+        # Squares in float32 overflow from 1e19 on and vanish below 1e-23; in float64 is slower.
+        squares = np.einsum("...i,...i->...", components, components, dtype=np.float64)
+    norms = np.where(squares == 0, 1, np.sqrt(squares)).astype(x.dtype)
+    return x / np.expand_dims(norms, axis)
 
 
 def power_normalize(x, exponent=0.5):
@@ -65,6 +67,9 @@ def power_normalize(x, exponent=0.5):
     x = as_floats(x)
     if exponent == 1:
         return x.copy()
-    if exponent == 0.5:  # a square root takes a tenth of the time of a power
-        return np.copysign(np.sqrt(np.abs(x)), x)
+    if exponent == 0.5:  # x / sqrt(|x|) takes a tenth of the time of a power
+        roots = np.abs(x)
+        np.sqrt(roots, out=roots)
+        roots += np.finfo(x.dtype).tiny  # only zeros feel it
+        return np.divide(x, roots, out=roots)
     return np.sign(x) * np.abs(x) ** x.dtype.type(exponent)

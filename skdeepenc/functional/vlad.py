@@ -125,19 +125,27 @@ def vlad_of_segments(descriptors, offsets, centers, indices, weights):
            [[3., 3.]]])
     """
     descriptors, centers = as_floats(descriptors), as_floats(centers)
-    indices, weights = np.asarray(indices), np.asarray(weights)
-    n_images, n_centers, n_neighbors = len(offsets) - 1, len(centers), indices.shape[1]
+    weights = np.asarray(weights)
+    n_images, n_centers, n_neighbors = len(offsets) - 1, len(centers), weights.shape[1]
     images = np.repeat(np.arange(n_images), np.diff(offsets))
-    # One column a descriptor, one row a centre of an image: the product touches few rows at a time.
-    rows = (images[:, None] * n_centers + indices).ravel()
+    bins = (images[:, None] * n_centers + indices).ravel()  # a word of an image each
+    mass = np.bincount(bins, weights.ravel(), minlength=n_images * n_centers)
+    # One sparse product sums the weighted descriptors of every bin, and takes off its mass of the
+    # word: a column a descriptor, then a column a word. It touches few rows at a time, and needs no
+    # second array as large as the result.
+    all_bins = np.arange(n_images * n_centers).reshape(n_images, n_centers)
+    starts_of_words = len(bins) + n_images * np.arange(n_centers + 1)
     assignment = sparse.csc_array(
-        (weights.ravel(), rows, np.arange(0, len(rows) + 1, n_neighbors)),
-        shape=(n_images * n_centers, len(descriptors)),
+        (
+            np.concatenate([weights.ravel(), mass.reshape(all_bins.shape).T.ravel()]),
+            np.concatenate([bins, all_bins.T.ravel()]),
+            np.concatenate([np.arange(0, len(bins), n_neighbors), starts_of_words]),
+        ),
+        shape=(n_images * n_centers, len(descriptors) + n_centers),
+        dtype=np.result_type(descriptors, centers),
     )
-    residuals = (assignment @ descriptors).reshape(n_images, *centers.shape)
-    mass = np.bincount(rows, weights.ravel(), minlength=n_images * n_centers)
-    residuals -= mass.reshape(n_images, n_centers, 1).astype(residuals.dtype) * centers
-    return residuals
+    residuals = assignment @ np.concatenate([descriptors, -centers])
+    return residuals.reshape(n_images, *centers.shape)
 
 
 def _smallest(distances, n_smallest):

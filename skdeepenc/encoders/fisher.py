@@ -14,16 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.encoders.confidence import places_of, score_places, split_by_map
 from skdeepenc.encoders.linear_classifier import linear_weights
-from skdeepenc.encoders.spatial_pyramid import (
-    check_pyramid,
-    count_cells,
-    pyramid_cells,
-    pyramid_pieces,
-)
+from skdeepenc.encoders.spatial_pyramid import check_pyramid, count_cells, pyramid_pieces
 from skdeepenc.encoders.vocabulary import fit_mixture, fit_pca
 from skdeepenc.functional.fisher import fisher_gradients, fisher_sums, fisher_terms
-from skdeepenc.functional.fisher_scores import score_each_alone
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
 from skdeepenc.functional.threads import thread_map
 from skdeepenc.maps import sample_descriptors
@@ -209,10 +204,15 @@ class MultiScaleFisherEncoder(MapsEncoder):
         coefficients, intercepts = linear_weights(classifier, self._n_features_out)
         shape = (self._n_cells, self._n_parts, 2, self.n_gaussians_, self.n_components_)
         coefficients = coefficients.reshape(len(coefficients), *shape)
+        dtype = np.result_type(maps.dtype, np.float32)
+        reduce, terms = self._reduction(dtype), self._terms(dtype)
+        levels, by_scale = check_pyramid(self.spatial_pyramid), self.pooling == "csf"
         scored = []
         for batch in maps.iter_batches(None, self._bytes_per_image(maps)):
-            scores = self._score_batch(batch, coefficients) + intercepts
-            scored += _split_by_map(scores.astype(batch.dtype), batch)
+            places = places_of(batch, levels, by_scale=by_scale)
+            descriptors = reduce(batch.values(batch.layers[0]))
+            scores = score_places(descriptors, places, terms, coefficients, self.power)
+            scored += split_by_map((scores + intercepts).astype(dtype), batch)
         return scored
 
     @property
@@ -231,11 +231,15 @@ class MultiScaleFisherEncoder(MapsEncoder):
         return self._n_cells * self._n_parts * 2 * self.means_.size
 
     def _bytes_per_image(self, maps):
-        """Return the size of an image's vector, its reduced descriptors and their posteriors."""
-        itemsize = np.result_type(maps.dtype, np.float32).itemsize
+        """Return the size of an image's reduced descriptors, of their posteriors, of its vector.
+
+        Vectors may be all there is in memory, and those of a batch are there twice until they are
+        copied into the result: counted many times, they keep the batch a small part of it.
+        """
         n_positions = maps.grid(maps.layers[0]).prod(axis=2).sum(axis=1)
         per_position = self.n_components_ + self.n_gaussians_
-        return itemsize * (self._n_features_out + n_positions * per_position)
+        itemsize = np.result_type(maps.dtype, np.float32).itemsize
+        return itemsize * (16 * self._n_features_out + n_positions * per_position)
 
     def _reduction(self, dtype):
         """Return what turns descriptors into principal components, as `projection_` does.
@@ -286,26 +290,6 @@ class MultiScaleFisherEncoder(MapsEncoder):
         n_occupied = np.count_nonzero(cells.any(axis=1))
         cells /= np.sqrt(max(int(n_occupied), 1))
 
-    def _score_batch(self, maps, coefficients):
-        """Return each descriptor's vector times the weights of its scale and cells."""
-        layer, levels = maps.layers[0], check_pyramid(self.spatial_pyramid)
-        values = maps.values(layer)
-        descriptors, terms = self._reduction(values.dtype)(values), self._terms(values.dtype)
-        places = np.concatenate(
-            [
-                _places(scale if self.pooling == "csf" else 0, grid, levels)
-                for grids in maps.grid(layer)
-                for scale, grid in enumerate(grids)
-            ]
-        )
-        scores = np.zeros((len(descriptors), len(coefficients)), dtype=descriptors.dtype)
-        kinds, kind_of = np.unique(places, axis=0, return_inverse=True)
-        for kind, (part, *cells) in enumerate(kinds):
-            rows = np.flatnonzero(kind_of.ravel() == kind)
-            weights = coefficients[:, cells, part].sum(axis=1) / np.sqrt(len(levels))
-            scores[rows] = score_each_alone(descriptors[rows], terms, weights, self.power)
-        return scores
-
 
 def _sum_cells(descriptors, grid, levels, terms):
     """Return the sums (n_cells, K, 2 D + 1) over a map's cells, and how many they are of."""
@@ -315,18 +299,3 @@ def _sum_cells(descriptors, grid, levels, terms):
     for piece, (start, stop) in enumerate(pairwise(offsets)):
         sums[piece] = fisher_sums(descriptors[order[start:stop]], terms)
     return np.tensordot(membership.astype(sums.dtype), sums, 1), membership @ np.diff(offsets)
-
-
-def _places(part, grid, levels):
-    """Return the part of the vector and the cell of each level that every position falls in."""
-    cells = pyramid_cells(*grid, levels).T
-    return np.column_stack([np.full(len(cells), part), cells])
-
-
-def _split_by_map(scores, maps):
-    """Return the scores of descriptors as a map (H, W, n_classes) for every image and scale."""
-    layer = maps.layers[0]
-    grids = maps.grid(layer).reshape(-1, 2)
-    pieces = np.split(scores, maps.offsets(layer)[1:-1])
-    by_map = [piece.reshape(*grid, -1) for piece, grid in zip(pieces, grids, strict=True)]
-    return [by_map[start : start + maps.n_scales] for start in range(0, len(by_map), maps.n_scales)]

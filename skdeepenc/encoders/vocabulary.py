@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state, gen_batches
 
-from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.exceptions import DegenerateDataError, FeatureMapsError
 from skdeepenc.functional import fit_diagonal_mixture, mixture_from_labels
 
 __all__ = ["fit_codebook", "fit_mixture", "fit_pca"]
@@ -191,7 +191,7 @@ def fit_mixture(sample, n_gaussians, *, random_state=None):
     FeatureMapsError
         If the sample is empty.
     DegenerateDataError
-        If the likelihood stops being a number.
+        If the mixture collapses, because descriptors are too large to be squared.
 
     Examples
     --------
@@ -219,4 +219,10 @@ def _check_sample(sample):
     if len(sample) == 0:
         raise FeatureMapsError(
             "There is no descriptor to learn from: no image has one at the chosen scales."
+        )
+    largest = max(sample.max(), -sample.min())
+    if largest > np.sqrt(np.finfo(sample.dtype).max / sample.size):
+        raise DegenerateDataError(
+            f"Descriptors reach {largest:.3g}: their sums of squares are too large for "
+            f"{sample.dtype}. Scale them down, for instance with l2_normalize."
         )

@@ -1,0 +1,158 @@
+"""Where in a picture the classifier saw its class."""
+
+import numpy as np
+from PIL import Image
+
+from skdeepenc._optional import require
+from skdeepenc.images import decode_image
+from skdeepenc.inspection.classes import class_index
+
+__all__ = ["ConfidenceMapDisplay"]
+
+
+class ConfidenceMapDisplay:
+    """Draw over a picture how much each place of it speaks for a class.
+
+    Every descriptor of every scale is scored as if it were the image; the maps of scores are
+    stretched to the picture and summed. It holds the picture and the maps, so that it can be drawn
+    many times.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 3)
+        The picture.
+    maps : list of ndarray of shape (H, W)
+        The scores of the class, one map a scale; empty ones are left out.
+    class_name : str or None, default=None
+        What to write above the picture.
+
+    Attributes
+    ----------
+    confidence : ndarray of shape (height, width)
+        The sum over scales, at the size of the picture.
+    ax_ : matplotlib Axes
+        Where the last `plot` drew.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    im_ : matplotlib AxesImage
+        What the last `plot` drew over the picture.
+
+    See Also
+    --------
+    skdeepenc.encoders.MultiScaleFisherEncoder.confidence_maps : Computes the maps.
+    WindowScanDisplay : The window that scores best.
+
+    Notes
+    -----
+    Section 4.5 of Yoo et al., "Fisher Kernel for Deep Neural Activations", 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.inspection import ConfidenceMapDisplay
+    >>> picture = np.zeros((4, 4, 3), dtype=np.uint8)
+    >>> maps = [np.array([[1.0]]), np.array([[0.0, 2.0], [0.0, 2.0]])]
+    >>> display = ConfidenceMapDisplay(image=picture, maps=maps, class_name="lily")
+    >>> display.confidence[0].tolist()
+    [1.0, 1.5, 2.5, 3.0]
+    """
+
+    def __init__(self, *, image, maps, class_name=None):
+        self.image = image
+        self.maps = maps
+        self.class_name = class_name
+
+    @classmethod
+    def from_estimator(cls, pipeline, image, class_, *, image_size=512):
+        """Ask a fitted pipeline what it sees.
+
+        Parameters
+        ----------
+        pipeline : Pipeline
+            Fitted; it ends in an encoder with `confidence_maps` and a linear classifier.
+        image : path, bytes, PIL.Image.Image or array
+            The picture.
+        class_ : label
+            One of the classifier's classes.
+        image_size : int, default=512
+            The longer side, in pixels, of the copy that the display keeps.
+
+        Returns
+        -------
+        ConfidenceMapDisplay
+            Ready for `plot`.
+
+        Raises
+        ------
+        ValueError
+            If the pipeline does not end in such an encoder and a classifier.
+        ClassifierError
+            If the classifier is not linear, or does not know the class.
+        """
+        extractor, encoder, classifier = _split(pipeline)
+        index = class_index(classifier, class_)
+        (scores,) = encoder.confidence_maps(extractor.transform([image]), classifier)
+        picture = Image.fromarray(decode_image(image))
+        picture.thumbnail((image_size, image_size))
+        maps = [scale[..., index] for scale in scores]
+        return cls(image=np.asarray(picture), maps=maps, class_name=str(class_))
+
+    @property
+    def confidence(self):
+        """The sum over scales, at the size of the picture."""
+        height, width = np.shape(self.image)[:2]
+        total = np.zeros((height, width), dtype=np.float32)
+        for scores in self.maps:
+            if np.size(scores):
+                image = Image.fromarray(np.ascontiguousarray(scores, dtype=np.float32))
+                total += np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+        return total
+
+    def plot(self, *, ax=None, cmap="RdBu_r", alpha=0.6, colorbar=True):
+        """Draw the picture, and the confidence over it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        cmap : str or Colormap, default="RdBu_r"
+            Colours, of which the middle one is a score of zero.
+        alpha : float, default=0.6
+            How much the colours cover the picture, 0 to 1.
+        colorbar : bool, default=True
+            Whether to draw the scale of colours.
+
+        Returns
+        -------
+        ConfidenceMapDisplay
+            The display itself, with `ax_`, `figure_` and `im_`.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Drawing displays")
+        if ax is None:
+            _, ax = pyplot.subplots(layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        confidence = self.confidence
+        strongest = float(np.abs(confidence).max()) or 1.0
+        ax.imshow(self.image)
+        self.im_ = ax.imshow(confidence, cmap=cmap, alpha=alpha, vmin=-strongest, vmax=strongest)
+        ax.set(xticks=[], yticks=[])
+        if self.class_name is not None:
+            ax.set_title(self.class_name)
+        if colorbar:
+            self.figure_.colorbar(self.im_, ax=ax, label="confidence, summed over scales")
+        return self
+
+
+def _split(pipeline):
+    """Return the steps that make maps, the encoder and the classifier."""
+    if len(getattr(pipeline, "steps", ())) < 3 or not hasattr(pipeline[-2], "confidence_maps"):
+        raise ValueError(
+            "Confidence maps need a Pipeline of an extractor, an encoder with confidence_maps, "
+            f"such as MultiScaleFisherEncoder, and a linear classifier; got {pipeline!r}."
+        )
+    return pipeline[:-2], pipeline[-2], pipeline[-1]

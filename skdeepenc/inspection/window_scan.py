@@ -1,0 +1,219 @@
+"""The window of a picture that a classifier likes best: "scene detection"."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from skdeepenc._optional import require
+from skdeepenc.images import decode_image
+from skdeepenc.inspection.classes import score_class
+
+__all__ = ["ScoredWindow", "WindowScanDisplay", "best_window"]
+
+FRAME_COLOR = "red"
+
+
+class ScoredWindow(NamedTuple):
+    """A window of a picture and its score.
+
+    Attributes
+    ----------
+    box : tuple of int
+        Rows and columns of the picture, half open: y0, x0, y1, x1.
+    width : int
+        Width of the window in the resized picture.
+    score : float
+        What the classifier gives it.
+    """
+
+    box: tuple[int, int, int, int]
+    width: int
+    score: float
+
+
+def best_window(pipeline, image, class_, widths=(224, 192, 160, 128), stride=16, *, image_size=256):
+    """Find the window of a picture with the highest score for a class.
+
+    The picture is resized to a square; every square window of the given widths is classified as a
+    picture of its own.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        Takes a list of pictures; fitted, with `decision_function` or `predict_proba`.
+    image : path, bytes, PIL.Image.Image or array
+        The picture.
+    class_ : label
+        One of the classifier's classes.
+    widths : sequence of int, default=(224, 192, 160, 128)
+        Widths of the windows in pixels of the resized picture.
+    stride : int, default=16
+        Pixels from one window to the next.
+    image_size : int, default=256
+        Side of the square to which the picture is resized.
+
+    Returns
+    -------
+    ScoredWindow
+        The window, in pixels of the picture as it was given, and its score.
+
+    Raises
+    ------
+    ValueError
+        If a window is wider than the resized picture, or there is none.
+    ClassifierError
+        If the classifier does not know the class.
+
+    Notes
+    -----
+    Section 2 and figure 5 of Gong, Wang, Guo and Lazebnik, "Multi-scale Orderless Pooling of Deep
+    Convolutional Activation Features", ECCV 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from skdeepenc.inspection import best_window
+    >>> def brightness(pictures):
+    ...     return np.array([[np.mean(picture) / 255] for picture in pictures])
+    >>> pipeline = make_pipeline(FunctionTransformer(brightness), LogisticRegression())
+    >>> dark, bright = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 255, np.uint8)
+    >>> pipeline = pipeline.fit([dark, bright], ["night", "day"])
+    >>> picture = np.concatenate([dark, dark, bright, dark], axis=1)
+    >>> best_window(pipeline, picture, "day", widths=[64], stride=64).box
+    (0, 16, 2, 24)
+    """
+    picture = decode_image(image)
+    boxes = _windows(tuple(widths), stride, image_size)
+    square = Image.fromarray(picture).resize((image_size,) * 2, Image.Resampling.BILINEAR)
+    pixels = np.asarray(square)
+    scores = score_class(pipeline, [pixels[y0:y1, x0:x1] for y0, x0, y1, x1 in boxes], class_)
+    best = int(np.argmax(scores))
+    scale = np.array(picture.shape[:2] * 2) / image_size
+    y0, x0, y1, x1 = (int(edge) for edge in np.round(boxes[best] * scale))
+    width = int(boxes[best][2] - boxes[best][0])
+    return ScoredWindow((y0, x0, y1, x1), width, float(scores[best]))
+
+
+def _windows(widths, stride, image_size):
+    """Return the boxes (n, 4) of all windows, y0, x0, y1, x1."""
+    if stride < 1 or not widths or not all(1 <= width <= image_size for width in widths):
+        raise ValueError(
+            f"windows need a stride of 1 or more, and widths from 1 to the picture's {image_size}; "
+            f"got widths={widths}, stride={stride}."
+        )
+    boxes = []
+    for width in widths:
+        starts = np.arange(0, image_size - width + 1, stride)
+        y0, x0 = (axis.ravel() for axis in np.meshgrid(starts, starts, indexing="ij"))
+        boxes.append(np.stack([y0, x0, y0 + width, x0 + width], axis=1))
+    return np.concatenate(boxes)
+
+
+class WindowScanDisplay:
+    """Draw the window that scores best for a class.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 3)
+        The picture.
+    window : ScoredWindow
+        The window to frame.
+    class_name : str or None, default=None
+        What to write above the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where the last `plot` drew.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    frame_ : matplotlib Rectangle
+        The frame that the last `plot` drew.
+
+    See Also
+    --------
+    best_window : Finds the window.
+    ConfidenceMapDisplay : Scores of every place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.inspection import WindowScanDisplay
+    >>> from skdeepenc.inspection.window_scan import ScoredWindow
+    >>> window = ScoredWindow(box=(2, 0, 6, 4), width=128, score=1.5)
+    >>> display = WindowScanDisplay(image=np.zeros((8, 8, 3)), window=window, class_name="tower")
+    >>> display.plot().ax_.get_title()
+    'tower: 1.50'
+    """
+
+    def __init__(self, *, image, window, class_name=None):
+        self.image = image
+        self.window = window
+        self.class_name = class_name
+
+    @classmethod
+    def from_estimator(
+        cls, pipeline, image, class_, widths=(224, 192, 160, 128), stride=16, *, image_size=256
+    ):
+        """Scan a picture with a fitted pipeline.
+
+        Parameters
+        ----------
+        pipeline : estimator
+            Takes a list of pictures; fitted, with `decision_function` or `predict_proba`.
+        image : path, bytes, PIL.Image.Image or array
+            The picture.
+        class_ : label
+            One of the classifier's classes.
+        widths : sequence of int, default=(224, 192, 160, 128)
+            Widths of the windows in pixels of the resized picture.
+        stride : int, default=16
+            Pixels from one window to the next.
+        image_size : int, default=256
+            Side of the square to which the picture is resized.
+
+        Returns
+        -------
+        WindowScanDisplay
+            Ready for `plot`.
+        """
+        window = best_window(pipeline, image, class_, widths, stride, image_size=image_size)
+        return cls(image=decode_image(image), window=window, class_name=str(class_))
+
+    def plot(self, *, ax=None):
+        """Draw the picture and the frame.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        WindowScanDisplay
+            The display itself, with `ax_`, `figure_` and `frame_`.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Drawing displays")
+        patches = require("matplotlib.patches", extra="plot", purpose="Drawing displays")
+        if ax is None:
+            _, ax = pyplot.subplots(layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        ax.imshow(self.image)
+        y0, x0, y1, x1 = self.window.box
+        self.frame_ = ax.add_patch(
+            patches.Rectangle(
+                (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=FRAME_COLOR, lw=3
+            )
+        )
+        name = "" if self.class_name is None else f"{self.class_name}: "
+        ax.set(xticks=[], yticks=[], title=f"{name}{self.window.score:.2f}")
+        return self

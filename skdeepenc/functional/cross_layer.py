@@ -4,13 +4,12 @@ Each channel of the guidance acts as the detector of a part: the features are su
 with the channel's activations as weights, so that an image becomes one vector for each part.
 """
 
-import itertools
-
 import numpy as np
 
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional._floats import as_floats
 from skdeepenc.functional.grid_matching import match_grids
+from skdeepenc.functional.runs import equal_runs
 
 __all__ = ["cross_layer", "segment_cross_layer"]
 
@@ -105,7 +104,7 @@ def segment_cross_layer(features, guidance, offsets, pooling="sum"):
     shape = (len(offsets) - 1, guidance.shape[1], features.shape[1])
     pooled = np.empty(shape, np.result_type(features, guidance))
     pool = {"sum": _sum_products, "max": _max_products}[pooling]
-    for first, last in _runs(np.diff(offsets)):
+    for first, last in equal_runs(np.diff(offsets)):
         rows = slice(offsets[first], offsets[last])
         pool(
             features[rows].reshape(last - first, -1, features.shape[1]),
@@ -113,13 +112,6 @@ def segment_cross_layer(features, guidance, offsets, pooling="sum"):
             out=pooled[first:last],
         )
     return pooled
-
-
-def _runs(values):
-    """Yield where each run of equal values starts and stops."""
-    changes = np.flatnonzero(np.diff(values)) + 1
-    bounds = [0, *changes.tolist(), len(values)]
-    yield from itertools.pairwise(bounds)
 
 
 def _sum_products(features, guidance, out):

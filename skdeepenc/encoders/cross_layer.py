@@ -1,0 +1,341 @@
+"""Cross-convolutional-layer pooling: one layer guides the pooling of another.
+
+Liu, Shen, van den Hengel: "Cross-Convolutional-Layer Pooling for Image Recognition", IEEE
+Transactions on Pattern Analysis and Machine Intelligence, 2017.
+"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.encoders.guidance import GuidanceFilters
+from skdeepenc.encoders.matched_layers import match_layers
+from skdeepenc.encoders.spatial_pyramid import check_pyramid, count_cells, pyramid_cells
+from skdeepenc.encoders.vocabulary import fit_pca
+from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional import l2_normalize, power_normalize, segment_cross_layer
+from skdeepenc.functional.runs import matmul_by_segment
+from skdeepenc.maps import sample_descriptors
+
+__all__ = ["CrossLayerPooler"]
+
+_UNIFORM = "uniform"
+
+
+class CrossLayerPooler(MapsEncoder):
+    """Encode images by pooling the features of one layer under every channel of another.
+
+    A channel of the guidance layer acts as the detector of a part. For each, the features are
+    summed over the image with the channel's activations as weights, and the sum is L2-normalised;
+    the signed square root follows. A channel without activation stays zero, and an image without
+    descriptors encodes to zeros. Guidance is used as it is: negative activations, which no layer
+    after ReLU has, count as negative weights. Several scales are summed as one.
+
+    Layers on different grids are matched: the finer one is summed over the cells of the coarser,
+    and its signed square root is taken.
+
+    Parameters
+    ----------
+    feature_layer : str or None, default=None
+        Layer of the features; None for the one before `guidance_layer`, or, where that is not
+        given either, for the first. The layer "rgb" is taken only if named.
+    guidance_layer : str or None, default=None
+        Layer of the guidance; None for the one after `feature_layer`. A single layer, and the last
+        one, guides itself. "uniform" weighs every position by one, which is plain pooling, the
+        paper's baseline. With `n_guidance_filters`, the layer that the filters read, and None is
+        `feature_layer`.
+    n_components : int, None or "passthrough", default=None
+        Principal components of the features, clipped to what the sample allows. None keeps all and
+        so decorrelates only, the paper's choice for convolutional layers; it takes 2,000 for fully
+        connected ones. "passthrough" leaves the features as they are.
+    pooling : {"sum", "max"}, default="sum"
+        Whether to sum the weighted features over positions, or to take each value's maximum.
+    power : float, default=0.5
+        Exponent of the power normalisation; 0.5 is the signed square root, 1 changes nothing.
+    quantize : {"sign"} or None, default=None
+        "sign" gives -1, 0 and 1, which neither normalisation would change;
+        `skdeepenc.retrieval.SignCodes` stores these in 2 bits.
+    n_guidance_filters : int or None, default=None
+        Number of filters that are trained on `y` to give the guidance; the paper's is 100. None
+        takes a layer's own channels.
+    spatial_pyramid : list of (int, int) or None, default=None
+        Rows and columns of the levels of a spatial pyramid, whose cells are pooled separately; None
+        is the whole image. The paper's levels are ``[(1, 1), (2, 2), (4, 4)]``.
+    max_samples : int, default=256000
+        Most descriptors to learn components from.
+    random_state : int, RandomState or None, default=None
+        Seed of the sample and of the filters.
+    n_jobs : int or None, default=None
+        Number of threads that encode, one batch each. The matrix products have threads of their
+        own.
+    verbose : int, default=0
+        Whether to show the progress of training and encoding; above 1 it stays on the screen.
+
+    Attributes
+    ----------
+    feature_layer_ : str
+        Layer of the features.
+    guidance_layer_ : str
+        Layer of the guidance, or "uniform".
+    projection_ : sklearn.decomposition.PCA or None
+        Principal components of the features.
+    n_components_ : int
+        Length of the features that are pooled.
+    guidance_filters_ : GuidanceFilters or None
+        What was trained on `y`.
+    n_guidance_channels_ : int
+        Number of guidance channels.
+    n_iter_ : int
+        Number of epochs that the filters were trained; only with `n_guidance_filters`.
+    loss_curve_ : list of float
+        Mean cross-entropy of each epoch; only with `n_guidance_filters`.
+    layers_in_ : tuple of str
+        The layers that are read.
+    n_scales_in_ : int
+        Number of scales of the maps that were fitted.
+    n_features_in_ : int
+        Number of channels of `feature_layer_`.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where a data frame was fitted.
+
+    See Also
+    --------
+    skdeepenc.functional.cross_layer : The pooling of one image.
+    skdeepenc.retrieval.SignCodes : Signs in 2 bits a value.
+    skdeepenc.retrieval.AdaptiveChannelRanker : Retrieval by the channels that a query activates.
+
+    References
+    ----------
+    .. [1] L. Liu, C. Shen, A. van den Hengel, "Cross-Convolutional-Layer Pooling for Image
+       Recognition", TPAMI 2017: Equation 2 and Section 3.4; matched grids are in Section 4.2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.encoders import CrossLayerPooler
+    >>> from skdeepenc.maps import FeatureMaps
+    >>> rng = np.random.default_rng(0)
+    >>> layers = {"conv4": rng.random((6, 5, 5, 8)), "conv5": rng.random((6, 5, 5, 3))}
+    >>> pooler = CrossLayerPooler(random_state=0)
+    >>> pooler.fit_transform(FeatureMaps.from_layers(layers)).shape  # 3 channels x 8 components
+    (6, 24)
+    """
+
+    _parameter_constraints: dict = {
+        "feature_layer": [str, None],
+        "guidance_layer": [str, None],
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"passthrough"}),
+            None,
+        ],
+        "pooling": [StrOptions({"sum", "max"})],
+        "power": [Interval(Real, 0, 1, closed="both")],
+        "quantize": [StrOptions({"sign"}), None],
+        "n_guidance_filters": [Interval(Integral, 1, None, closed="left"), None],
+        "spatial_pyramid": ["array-like", None],
+        "max_samples": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    scales = None  # the base takes all scales
+
+    def __init__(
+        self,
+        *,
+        feature_layer=None,
+        guidance_layer=None,
+        n_components=None,
+        pooling="sum",
+        power=0.5,
+        quantize=None,
+        n_guidance_filters=None,
+        spatial_pyramid=None,
+        max_samples=256_000,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.feature_layer = feature_layer
+        self.guidance_layer = guidance_layer
+        self.n_components = n_components
+        self.pooling = pooling
+        self.power = power
+        self.quantize = quantize
+        self.n_guidance_filters = n_guidance_filters
+        self.spatial_pyramid = spatial_pyramid
+        self.max_samples = max_samples
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the components of the features and, where asked for, the guidance.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            Maps of the training images; see `as_feature_maps`.
+        y : array-like of shape (n_images,), default=None
+            Labels of the images; needed with `n_guidance_filters`, not used otherwise.
+
+        Returns
+        -------
+        self : CrossLayerPooler
+            The fitted encoder.
+        """
+        maps = self._check_maps(X, reset=True)
+        check_pyramid(self.spatial_pyramid)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        self.projection_ = self._fit_projection(maps, seed)
+        self.guidance_filters_ = self._fit_guidance_filters(maps, y, seed)
+        self.n_components_ = (
+            self.n_features_in_ if self.projection_ is None else self.projection_.n_components_
+        )
+        self.n_guidance_channels_ = self._count_guidance_channels(maps)
+        return self
+
+    def _fit_projection(self, maps, seed):
+        if self.n_components == "passthrough":
+            return None
+        sample = sample_descriptors(
+            maps, self.feature_layer_, max_samples=self.max_samples, random_state=seed
+        )
+        return fit_pca(sample, self.n_components)
+
+    def _fit_guidance_filters(self, maps, y, seed):
+        if self.n_guidance_filters is None:
+            return None
+        if y is None:
+            raise ValueError(
+                f"n_guidance_filters={self.n_guidance_filters} requires y to be passed, but the "
+                "target y is None: the filters are trained on the labels of the images. Pass the "
+                "labels to fit, or leave n_guidance_filters at None."
+            )
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(maps, y)
+        check_classification_targets(y)
+        return GuidanceFilters(
+            n_filters=self.n_guidance_filters,
+            max_samples=self.max_samples,
+            random_state=seed,
+            verbose=self.verbose,
+        ).fit(maps.select(layers=[self.guidance_layer_]), y)
+
+    def _count_guidance_channels(self, maps):
+        if self.guidance_filters_ is not None:
+            return self.guidance_filters_.n_filters
+        return 1 if self._is_uniform else maps.n_channels(self.guidance_layer_)
+
+    @property
+    def n_iter_(self):
+        """Number of epochs that the filters were trained."""
+        return self.guidance_filters_.n_iter_
+
+    @property
+    def loss_curve_(self):
+        """Mean cross-entropy of each epoch."""
+        return self.guidance_filters_.loss_curve_
+
+    @property
+    def _is_uniform(self):
+        return self.guidance_layer_ not in self.layers_in_
+
+    def _choose_layers(self, maps):
+        layers = [layer for layer in maps.layers if layer != "rgb"] or list(maps.layers)
+        for layer in (self.feature_layer, self.guidance_layer):
+            if layer not in (None, _UNIFORM, *maps.layers):
+                raise FeatureMapsError(f"There is no layer {layer!r}: the maps have {maps.layers}.")
+        features, guidance = self.feature_layer, self.guidance_layer
+        if features is None:
+            features = _neighbor(layers, guidance, -1)
+        if guidance is None:
+            learned = self.n_guidance_filters is not None
+            guidance = features if learned else _neighbor(layers, features, 1)
+        self.feature_layer_, self.guidance_layer_ = features, guidance
+        return [layer for layer in dict.fromkeys((features, guidance)) if layer in maps.layers]
+
+    def _check_maps(self, X, *, reset):
+        maps = super()._check_maps(X, reset=reset)
+        return match_layers(maps, self.layers_in_[0], self.layers_in_[-1])
+
+    @property
+    def _n_features_out(self):
+        n_cells = count_cells(check_pyramid(self.spatial_pyramid))
+        return n_cells * self.n_guidance_channels_ * self.n_components_
+
+    def _bytes_per_image(self, maps):
+        """Return the size of an image's vector, thrice, and of its features and guidance."""
+        itemsize = np.result_type(maps.dtype, np.float32).itemsize
+        n_positions = maps.grid(self.feature_layer_).prod(axis=2).sum(axis=1)
+        per_position = self.n_features_in_ + self.n_components_ + self.n_guidance_channels_
+        # Each normalisation makes a new array; so does the order of positions by cells.
+        return itemsize * (3 * self._n_features_out + 2 * n_positions * per_position)
+
+    def _encode(self, maps):
+        offsets = maps.offsets(self.feature_layer_)[:: maps.n_scales]
+        features = self._project(maps.values(self.feature_layer_), offsets)
+        guidance = self._guide(maps, features, offsets)
+        pooled = [
+            segment_cross_layer(features[order], guidance[order], bounds, self.pooling)
+            for order, bounds in _cells(maps, self.feature_layer_, self.spatial_pyramid)
+        ]
+        pooled = [level.reshape(len(maps), -1, self.n_components_) for level in pooled]
+        vectors = pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1)
+        if self.quantize == "sign":
+            return np.sign(vectors).reshape(len(maps), -1)
+        return power_normalize(l2_normalize(vectors), self.power).reshape(len(maps), -1)
+
+    def _project(self, features, offsets):
+        """Centre and project the features, image by image, so that none depends on its batch."""
+        if self.projection_ is None:
+            return features
+        centred = features - self.projection_.mean_.astype(features.dtype, copy=False)
+        directions = self.projection_.components_.T.astype(features.dtype, copy=False)
+        return matmul_by_segment(centred, offsets, directions)
+
+    def _guide(self, maps, features, offsets):
+        if self._is_uniform:
+            return np.ones((len(features), 1), features.dtype)
+        guidance = maps.values(self.guidance_layer_)
+        if self.guidance_filters_ is None:
+            return guidance
+        return self.guidance_filters_.activations(guidance, offsets)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.n_guidance_filters is not None
+        return tags
+
+
+def _neighbor(layers, layer, step):
+    """Return the layer before or after another, itself at the ends; the first of all for None."""
+    if layer not in layers:
+        return layers[0]
+    return layers[min(max(layers.index(layer) + step, 0), len(layers) - 1)]
+
+
+def _cells(maps, layer, spatial_pyramid):
+    """Yield, level by level, the order that brings the positions of each cell together, and bounds.
+
+    Cells are sorted by image; those of all scales of an image that have one number are one cell.
+    """
+    levels = check_pyramid(spatial_pyramid)
+    n_images, image_offsets = len(maps), maps.offsets(layer)[:: maps.n_scales]
+    if levels == ((1, 1),):
+        yield slice(None), image_offsets
+        return
+    image_of = np.repeat(np.arange(n_images), np.diff(image_offsets))
+    for level in levels:
+        n_cells = level[0] * level[1]
+        cells = [pyramid_cells(*grid, (level,))[0] for grid in maps.grid(layer).reshape(-1, 2)]
+        cell_of = image_of * n_cells + np.concatenate(cells)
+        sizes = np.bincount(cell_of, minlength=n_images * n_cells)
+        yield np.argsort(cell_of, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])

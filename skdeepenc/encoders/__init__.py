@@ -1,9 +1,6 @@
 """Estimators that turn feature maps into vectors."""
 
 from skdeepenc.encoders.cluster_mac import ClusterMAC
-from skdeepenc.encoders.global_pooler import GlobalPooler
-
-__all__ = ["GlobalPooler"]
 from skdeepenc.encoders.cross_layer import CrossLayerPooler
 from skdeepenc.encoders.fisher import MultiScaleFisherEncoder
 from skdeepenc.encoders.global_pooler import GlobalPooler
@@ -13,3 +10,10 @@ __all__ = ["MOPVLADEncoder"]
 __all__ = ["ClusterMAC", "GlobalPooler"]
 __all__ = ["ClusterMAC", "GlobalPooler", "MOPVLADEncoder", "MultiScaleFisherEncoder"]
 __all__ = ["CrossLayerPooler", "GlobalPooler", "MOPVLADEncoder", "MultiScaleFisherEncoder"]
+__all__ = [
+    "ClusterMAC",
+    "CrossLayerPooler",
+    "GlobalPooler",
+    "MOPVLADEncoder",
+    "MultiScaleFisherEncoder",
+]

@@ -19,6 +19,7 @@ from skdeepenc.retrieval.ternary_bits import (
     TernaryQuery,
     blocks,
     compare,
+    count_nonzeros,
     pack_signs,
     unpack_signs,
     words_for,
@@ -139,6 +140,30 @@ class SignCodes:
         _finish_folder(folder, n_codes, n_values)
         return cls.load(folder)
 
+    @classmethod
+    def concatenate(cls, parts):
+        """Join codes of equally many values.
+
+        Parameters
+        ----------
+        parts : list of SignCodes
+            At least one.
+
+        Returns
+        -------
+        SignCodes
+            All codes in order, in memory.
+
+        Raises
+        ------
+        ValueError
+            If they differ in their number of values.
+        """
+        lengths = {part._n_values for part in parts}
+        if len(lengths) != 1:
+            raise ValueError(f"Codes of one number of values can be joined, not of {lengths}.")
+        return cls(np.concatenate([part._words for part in parts]), lengths.pop())
+
     @property
     def shape(self):
         """Number of codes and of values in each."""
@@ -183,6 +208,16 @@ class SignCodes:
             -1, 0 or 1.
         """
         return unpack_signs(self._words, self._n_values)
+
+    def count_nonzero(self):
+        """Count the values of each code that are not zero.
+
+        Returns
+        -------
+        ndarray of shape (n_codes,), int64
+            The counts: the similarity of each code with itself.
+        """
+        return count_nonzeros(self._words)
 
     def similarity(self, queries, *, n_jobs=None):
         """Ternary dot products with all codes, exact.

@@ -43,6 +43,12 @@ def unpack_signs(words, n_values):
     return (not_negative + positive - 1)[:, :n_values]
 
 
+def count_nonzeros(words):
+    """Count the values of each code that are not zero: their two bits are equal."""
+    differ = np.bitwise_count(words[:, 0::2] ^ words[:, 1::2]).sum(axis=1, dtype=np.int64)
+    return 64 * (words.shape[1] // 2) - differ
+
+
 def compare(words, queries, result):
     """Fill `result` with the similarity of every query and code, by blocks that stay in cache."""
     words = np.asarray(words)  # a memory map's own slicing costs more than the arithmetic

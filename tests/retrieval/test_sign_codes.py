@@ -155,6 +155,20 @@ def test_subsets_are_codes(rows):
     assert_array_equal(SignCodes.encode(signs)[rows].decode(), np.atleast_2d(signs[rows]))
 
 
+@pytest.mark.parametrize("n_values", WIDTHS)
+def test_nonzeros_are_counted(n_values):
+    signs = random_signs(7, n_values)
+    assert_array_equal(SignCodes.encode(signs).count_nonzero(), np.count_nonzero(signs, axis=1))
+
+
+def test_codes_are_joined_in_order():
+    signs = random_signs(9, 77)
+    parts = [SignCodes.encode(signs[:4]), SignCodes.encode(signs[4:])]
+    assert_array_equal(SignCodes.concatenate(parts).decode(), signs)
+    with pytest.raises(ValueError, match="one number of values"):
+        SignCodes.concatenate([parts[0], SignCodes.encode(signs[:, :5])])
+
+
 def test_queries_of_another_length_are_refused():
     with pytest.raises(ValueError, match="Queries have 8 values, the codes 9"):
         SignCodes.encode(random_signs(3, 9)).similarity(random_signs(2, 8))

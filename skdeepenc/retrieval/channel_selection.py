@@ -1,0 +1,255 @@
+"""Rank by the guidance channels that a query activates most.
+
+Cross-layer pooling gives a vector for every guidance channel. Most channels find little in a given
+query, and what they pool is noise: comparing only the channels of the highest average activation
+costs less, and mostly ranks better.
+"""
+
+from numbers import Integral
+
+import numpy as np
+
+from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
+from skdeepenc.retrieval.base import Ranker, check_labels
+from skdeepenc.retrieval.sign_codes import SignCodes
+from skdeepenc.retrieval.themselves import RELATIVE_DIFFERENCE, find_themselves
+
+
+class AdaptiveChannelRanker(Ranker):
+    """Rank a gallery by the guidance channels of highest average activation in each query.
+
+    The similarity of a query q and an image x is ``sum_{k in S} P_q,k . P_x,k`` over the pooled
+    vectors P of the channels S in which the query's average activation is largest.
+
+    Parameters
+    ----------
+    n_channels : int or None, default=50
+        Number of channels to compare, clipped to those there are; None compares all.
+    n_guidance_channels : int or None, default=None
+        How many guidance channels K there are in an `X` that has K pooled vectors of one length
+        side by side, and then the K average activations, as the example below makes it. None
+        means that `X` holds average activations alone: every column is a channel, and what is
+        pooled under it.
+    quantize : {"sign"} or None, default="sign"
+        "sign" compares the signs of pooled vectors only, stored in 2 bits a value; None compares
+        their values.
+    n_neighbors : int, default=None
+        How many images `rank` and `kneighbors` return; None means the whole gallery.
+    n_jobs : int, default=None
+        How many threads share the batches of queries.
+
+    Attributes
+    ----------
+    gallery_ : SignCodes or ndarray of shape (n_gallery, n_values)
+        The pooled vectors.
+    activations_ : ndarray of shape (n_gallery, K)
+        The average activations.
+    n_channels_ : int
+        Number of channels that are compared.
+    labels_ : ndarray of shape (n_gallery,) or None
+        What `y` was in `fit`.
+    n_features_in_ : int
+        Number of columns of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if `fit` was given a frame with names.
+
+    See Also
+    --------
+    skdeepenc.encoders.CrossLayerPooler : Makes the pooled vectors.
+    SignCodes : Stores their signs, and searches a file of them.
+
+    References
+    ----------
+    .. [1] L. Liu, C. Shen, A. van den Hengel, "Cross-Convolutional-Layer Pooling for Image
+       Recognition", TPAMI 2017, Section 3.5, Equation 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline, make_union
+    >>> from skdeepenc.encoders import CrossLayerPooler, GlobalPooler
+    >>> from skdeepenc.maps import FeatureMaps
+    >>> from skdeepenc.retrieval import AdaptiveChannelRanker
+    >>> rng = np.random.RandomState(0)
+    >>> layers = {"conv4": rng.rand(5, 3, 3, 8), "conv5": rng.rand(5, 3, 3, 6)}
+    >>> maps = FeatureMaps.from_layers(layers)
+    >>> ranker = make_pipeline(
+    ...     make_union(CrossLayerPooler(), GlobalPooler(layer="conv5", normalize=False)),
+    ...     AdaptiveChannelRanker(n_channels=2, n_guidance_channels=6),
+    ... )
+    >>> ranker.fit(maps).transform(maps[:1])  # of 2 channels with 8 values each
+    array([[16.,  ...]])
+    """
+
+    _parameter_constraints: dict = {
+        "n_channels": [Interval(Integral, 1, None, closed="left"), None],
+        "n_guidance_channels": [Interval(Integral, 1, None, closed="left"), None],
+        "quantize": [StrOptions({"sign"}), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_channels=50,
+        n_guidance_channels=None,
+        quantize="sign",
+        n_neighbors=None,
+        n_jobs=None,
+    ):
+        self.n_channels = n_channels
+        self.n_guidance_channels = n_guidance_channels
+        self.quantize = quantize
+        self.n_neighbors = n_neighbors
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Keep the gallery.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_gallery, n_features)
+            Pooled vectors and average activations of the images.
+        y : array-like of shape (n_gallery,), default=None
+            Labels or names of the images, for `score` and `metrics.retrieval_scorer`.
+
+        Returns
+        -------
+        AdaptiveChannelRanker
+            The ranker itself.
+        """
+        images = self._validate(X, reset=True)
+        n_channels = images.activations.shape[1]
+        self.n_channels_ = (
+            n_channels if self.n_channels is None else min(self.n_channels, n_channels)
+        )
+        self.labels_ = check_labels(y, len(images))
+        self.gallery_, self.activations_ = self._stored(images.vectors), images.activations
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Add images at the end of the gallery: only their signs need to fit in memory together.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_new, n_features)
+            Pooled vectors and average activations of the images.
+        y : array-like of shape (n_new,), default=None
+            Their labels; needed if, and only if, the images before them have labels.
+
+        Returns
+        -------
+        AdaptiveChannelRanker
+            The ranker itself.
+        """
+        if not hasattr(self, "gallery_"):
+            return self.fit(X, y)
+        images = self._validate(X, reset=False)
+        labels = check_labels(y, len(images))
+        if (labels is None) != (self.labels_ is None):
+            raise ValueError("Give y for all images of the gallery, or for none of them.")
+        join = SignCodes.concatenate if self.quantize == "sign" else np.concatenate
+        if labels is not None:
+            self.labels_ = np.concatenate([self.labels_, labels])
+        self.gallery_ = join([self.gallery_, self._stored(images.vectors)])
+        self.activations_ = np.concatenate([self.activations_, images.activations])
+        return self
+
+    def _stored(self, vectors):
+        return SignCodes.encode(vectors) if self.quantize == "sign" else vectors
+
+    def _validate(self, X, *, reset):
+        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
+        if not reset:
+            X = X.astype(self.activations_.dtype, copy=False)
+        n_channels, n_columns = self.n_guidance_channels, X.shape[1]
+        if n_channels is None:
+            return _Images(X, X)
+        if n_columns <= n_channels or n_columns % n_channels:
+            raise ValueError(
+                f"X has n_features={n_columns}, which cannot be {n_channels} pooled vectors of one "
+                f"length and {n_channels} average activations (n_guidance_channels={n_channels}). "
+                "Stack them with FeatureUnion: first the CrossLayerPooler, then "
+                "GlobalPooler(layer=<the guidance layer>, normalize=False)."
+            )
+        return _Images(X[:, :-n_channels], X[:, -n_channels:])
+
+    def _check_queries(self, X):
+        return self._validate(X, reset=False)
+
+    @property
+    def _n_features_out(self):
+        return len(self.gallery_)
+
+    def _similarities(self, queries):
+        vectors = queries.strongest(self.n_channels_)
+        if self.quantize == "sign":
+            return self.gallery_.similarity(vectors).astype(self.activations_.dtype)
+        return vectors @ self.gallery_.T
+
+    def _bytes_per_query(self, n_kept):
+        n_values = self.gallery_.shape[1]
+        return super()._bytes_per_query(n_kept) + 3 * n_values * self.activations_.itemsize
+
+    def _distances(self, similarities):
+        return -similarities
+
+    def _find_themselves(self, X, y):
+        queries = self._validate(X, reset=False).vectors
+        if self.quantize is None:
+            return find_themselves([queries], y, [self.gallery_], self.labels_)
+        return _find_same_codes(SignCodes.encode(queries), y, self.gallery_, self.labels_)
+
+    def _gallery_queries(self):
+        return _Images(self.gallery_, self.activations_)
+
+
+class _Images:
+    """Pooled vectors, or their codes, and average activations of the same images."""
+
+    def __init__(self, vectors, activations):
+        self.vectors = vectors
+        self.activations = activations
+
+    @property
+    def shape(self):
+        return self.activations.shape
+
+    def __len__(self):
+        return len(self.activations)
+
+    def __getitem__(self, images):
+        return _Images(self.vectors[images], self.activations[images])
+
+    def strongest(self, n_channels):
+        """Return the vectors with zeros in all but the channels of highest average activation."""
+        vectors = self.vectors
+        if isinstance(vectors, SignCodes):
+            vectors = vectors.decode().astype(self.activations.dtype)
+        order = np.argsort(-self.activations, axis=1, kind="stable")
+        kept = np.zeros(self.shape, dtype=bool)
+        np.put_along_axis(kept, order[:, :n_channels], True, axis=1)
+        by_channel = vectors.reshape(*self.shape, -1)
+        return np.where(kept[..., None], by_channel, 0).reshape(vectors.shape)
+
+
+def _find_same_codes(queries, query_labels, gallery, gallery_labels):
+    """Return the gallery code that each query is, or -1: the same label and, but for few, signs."""
+    found = np.full(len(queries), -1)
+    for label in np.intersect1d(query_labels, gallery_labels):
+        rows = np.flatnonzero(query_labels == label)
+        candidates = np.flatnonzero(gallery_labels == label)
+        codes = gallery[candidates]
+        differences = (
+            queries[rows].count_nonzero()[:, None]
+            + codes.count_nonzero()
+            - 2 * codes.similarity(queries[rows])
+        )
+        nearest = differences.argmin(axis=1)
+        allowed = RELATIVE_DIFFERENCE * queries[rows].count_nonzero()
+        same = differences[np.arange(len(rows)), nearest] <= allowed
+        found[rows[same]] = candidates[nearest[same]]
+    return found

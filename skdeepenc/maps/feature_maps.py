@@ -14,6 +14,7 @@ from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional._floats import as_floats
 from skdeepenc.maps.batches import consecutive_batches
 from skdeepenc.maps.checks import check_columns, check_finite
+from skdeepenc.maps.cropping import cropped_columns
 from skdeepenc.maps.packing import pack_images
 from skdeepenc.maps.storage import open_store, save_maps
 from skdeepenc.maps.stores import ArrayStore, grid_offsets
@@ -286,6 +287,31 @@ class FeatureMaps:
                 f"{self.n_scales} (0 to {self.n_scales - 1})."
             )
         return self._view(layers=layers, scales=self._scales[indices])
+
+    def crop(self, boxes, image_sizes=None):
+        """Keep the activations inside a box of each picture ("crop X").
+
+        A position is kept if its centre lies in the box; at least one is.
+
+        Parameters
+        ----------
+        boxes : array-like of shape (n_images, 4)
+            A box an image: ``y0, x0, y1, x1``, half open, inside the picture.
+        image_sizes : array-like of shape (n_images, 2) or None, default=None
+            Height and width of the pictures that the boxes are drawn on, in the same unit, such as
+            pixels. None takes the map for the picture: boxes are in its positions.
+
+        Returns
+        -------
+        FeatureMaps
+            The positions inside, of all layers and scales in view, in memory.
+
+        Raises
+        ------
+        FeatureMapsError
+            If a box is empty or reaches outside its picture; the message names the image.
+        """
+        return FeatureMaps.from_values(*cropped_columns(self, boxes, image_sizes))
 
     def iter_batches(self, working_memory=None, bytes_per_image=None):
         """Yield consecutive images, as many at a time as fit the working memory.

@@ -3,6 +3,10 @@
 from skdeepenc.retrieval.channel_selection import AdaptiveChannelRanker
 from skdeepenc.retrieval.expansion import expand_queries
 from skdeepenc.retrieval.layer_fusion import LayerFusionRanker
+from skdeepenc.retrieval.expansion import augment_gallery, expand_queries
+from skdeepenc.retrieval.layer_fusion import LayerFusionRanker
+from skdeepenc.retrieval.localization import localize
+from skdeepenc.retrieval.localizing_ranker import LocalizingRanker
 from skdeepenc.retrieval.ranker import NearestNeighborRanker
 from skdeepenc.retrieval.sign_codes import SignCodes
 
@@ -12,4 +16,11 @@ __all__ = [
     "NearestNeighborRanker",
     "SignCodes",
     "expand_queries",
+    "LayerFusionRanker",
+    "LocalizingRanker",
+    "NearestNeighborRanker",
+    "SignCodes",
+    "augment_gallery",
+    "expand_queries",
+    "localize",
 ]

@@ -1,11 +1,16 @@
-"""Query expansion: let the first results speak for the query, and ask again."""
+"""Expansion: let the first results speak for a query, or for a gallery image, and ask again."""
 
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_array
+from sklearn.utils import check_array, gen_batches
 
-from skdeepenc.retrieval.products import GalleryProducts
+from skdeepenc._sklearn import get_chunk_n_rows
+from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, is_sparse
+
+__all__ = ["augment_gallery", "expand_queries"]
+
+_ACCEPTED = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 def expand_queries(queries, gallery, n_neighbors, alpha=0.0):
@@ -43,10 +48,56 @@ def expand_queries(queries, gallery, n_neighbors, alpha=0.0):
     >>> expand_queries([[1.0, 0.0]], gallery, n_neighbors=1)
     array([[0.70710678, 0.70710678]])
     """
-    types = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
-    products = GalleryProducts(check_array(gallery, **types), "cosine")
-    queries = products.prepare(check_array(queries, **types))
+    products = GalleryProducts(check_array(gallery, **_ACCEPTED), "cosine")
+    queries = products.prepare(check_array(queries, **_ACCEPTED))
     return expand_prepared(queries, products, n_neighbors, alpha)
+
+
+def augment_gallery(gallery, n_neighbors, alpha=0.0):
+    """Replace each gallery vector by a mean of itself and its nearest others.
+
+    It does to the gallery, once, what `expand_queries` does to queries. A vector is not its own
+    neighbour; copies of it are.
+
+    Parameters
+    ----------
+    gallery : {array-like, sparse matrix} of shape (n_gallery, n_features)
+        One vector an image.
+    n_neighbors : int
+        How many neighbours join each vector; at most all others do.
+    alpha : float, default=0.0
+        0 takes plain means; larger values trust near neighbours more.
+
+    Returns
+    -------
+    {ndarray, sparse matrix} of shape (n_gallery, n_features)
+        Augmented vectors of unit length.
+
+    References
+    ----------
+    Turcot and Lowe, "Better matching with fewer features", ICCV workshops 2009; weights as in
+    Radenović et al., TPAMI 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.retrieval import augment_gallery
+    >>> augment_gallery(np.array([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]), n_neighbors=1)[:1]
+    array([[0.70710678, 0.70710678]])
+    """
+    products = GalleryProducts(check_array(gallery, **_ACCEPTED), "cosine")
+    vectors = products.prepare(products.gallery)
+    n_vectors = vectors.shape[0]
+    n_kept = min(n_neighbors, n_vectors - 1) + 1
+    stack = sparse.vstack if is_sparse(vectors) else np.concatenate
+    augmented = []
+    for rows in gen_batches(n_vectors, get_chunk_n_rows(row_bytes=32 * ROWS_A_BLOCK)):
+        similarities, indices = products.nearest(vectors[rows], n_kept)
+        themselves = indices == np.arange(n_vectors)[rows, None]
+        themselves[~themselves.any(axis=1), -1] = True  # copies crowd it out: one of them goes
+        weights = np.where(themselves, 0, _weigh(similarities, alpha))
+        augmented.append(_add_neighbors(vectors[rows], products, indices, weights))
+    return stack(augmented)
 
 
 def expand_prepared(queries, products, n_neighbors, alpha):
@@ -55,9 +106,17 @@ def expand_prepared(queries, products, n_neighbors, alpha):
         return queries
     n_kept = min(n_neighbors, products.gallery.shape[0])
     similarities, indices = products.nearest(queries, n_kept)
-    weights = np.where(similarities < 0, 0, np.maximum(similarities, 0) ** alpha)
+    return _add_neighbors(queries, products, indices, _weigh(similarities, alpha))
+
+
+def _weigh(similarities, alpha):
+    return np.where(similarities < 0, 0, np.maximum(similarities, 0) ** alpha)
+
+
+def _add_neighbors(vectors, products, indices, weights):
+    """Add to each vector its weighted neighbours, brought to unit length, and normalise."""
     neighbors = normalize(products.gallery[indices.ravel()])
-    # One row a query, its neighbours' weights as entries: the weighted sums are one product.
-    starts = np.arange(0, indices.size + 1, n_kept)
+    # One row a vector, its neighbours' weights as entries: the weighted sums are one product.
+    starts = np.arange(0, indices.size + 1, indices.shape[1])
     sums = sparse.csr_array((weights.ravel(), np.arange(indices.size), starts)) @ neighbors
-    return normalize(queries + sums)
+    return normalize(vectors + sums)

@@ -1,0 +1,217 @@
+"""Find the box of a map that looks most like a query: approximate max-pooling localization.
+
+The maximum of a channel over a box is nearly the 10th root of the box's mean 10th power, which four
+entries of an integral image give, whatever the box. A coarse search over boxes with about the
+query's aspect ratio is refined by moving one side at a time.
+"""
+
+from itertools import chain
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn import get_config
+from sklearn.utils.parallel import Parallel, delayed
+
+from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional import l2_normalize
+from skdeepenc.maps import as_feature_maps
+
+__all__ = ["localize"]
+
+_EXPONENT = 10
+# Each side of a box in turn, outwards and inwards; as rows y0, x0, y1, x1.
+_MOVES = np.concatenate([np.eye(4, dtype=np.intp), -np.eye(4, dtype=np.intp)])
+
+
+def localize(
+    maps,
+    queries,
+    aspect_ratios,
+    *,
+    layer=None,
+    step=3,
+    tolerance=1.1,
+    refinement=(3, 2, 1),
+    max_rounds=5,
+    n_jobs=None,
+):
+    """Find in every map the box whose maxima are most similar to those of every query.
+
+    Parameters
+    ----------
+    maps : FeatureMaps, array-like or sequence
+        Where to look, one scale; see `skdeepenc.maps.as_feature_maps`.
+    queries : array-like of shape (n_queries, D) or (D,)
+        The channel-wise maxima (MAC) of what is looked for.
+    aspect_ratios : array-like of shape (n_queries,) or float
+        Width over height of each query.
+    layer : str or None, default=None
+        The layer to look in; None takes the only one, or the deepest that is not "rgb".
+    step : int, default=3
+        Positions between the box sides of the coarse search.
+    tolerance : float, default=1.1
+        Largest factor between the aspect ratios of query and box in the coarse search. Where no box
+        of the search comes so near, the nearest is taken.
+    refinement : sequence of int, default=(3, 2, 1)
+        By how many positions one side moves, first coarsely.
+    max_rounds : int, default=5
+        Most moves of each size.
+    n_jobs : int or None, default=None
+        Threads over batches of maps.
+
+    Returns
+    -------
+    boxes : ndarray of int of shape (n_queries, n_images, 4)
+        Rows ``y0, x0, y1, x1``, half open, in positions; zeros for a map without any.
+    similarities : ndarray of shape (n_queries, n_images)
+        Cosine of the query and the box's approximate maxima; zero for a map without positions.
+
+    References
+    ----------
+    Tolias et al., "Particular object retrieval with integral max-pooling of CNN activations",
+    ICLR 2016, sections 4.1 and 4.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.retrieval import localize
+    >>> feature_map = np.zeros((12, 12, 2))
+    >>> feature_map[..., 0] = 1
+    >>> feature_map[3:6, 6:9, 1] = 2
+    >>> feature_map[3:6, 6:9, 0] = 0
+    >>> boxes, similarities = localize([feature_map], [0.0, 1.0], 1.0)
+    >>> boxes[0, 0], similarities.round(3)
+    (array([3, 6, 6, 9]), array([[1.]]))
+    """
+    maps = as_feature_maps(maps)
+    layer = maps.deepest_layer if layer is None else layer
+    queries = l2_normalize(np.atleast_2d(queries))
+    ratios = np.broadcast_to(np.asarray(aspect_ratios, dtype=np.float64), len(queries))
+    _check(maps, layer, queries, ratios)
+    search = _Search(queries, ratios, step, tolerance, tuple(refinement), max_rounds)
+    memory = get_config()["working_memory"] / effective_n_jobs(n_jobs)
+    batches = maps.select(layers=[layer]).iter_batches(memory)
+    run = Parallel(n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
+    found = chain.from_iterable(run(delayed(search.batch)(batch) for batch in batches))
+    boxes, similarities = zip(*found, strict=True)
+    return np.stack(boxes, axis=1), np.stack(similarities, axis=1)
+
+
+def _check(maps, layer, queries, ratios):
+    if maps.n_scales != 1:
+        raise FeatureMapsError(
+            f"The maps have {maps.n_scales} scales; choose one to look in: maps.select(scales=[0])."
+        )
+    if queries.shape[1] != maps.n_channels(layer):
+        raise FeatureMapsError(
+            f"Queries have {queries.shape[1]} values, but layer {layer!r} has "
+            f"{maps.n_channels(layer)} channels."
+        )
+    if not np.all(ratios > 0):
+        raise ValueError(f"Aspect ratios are positive; got {ratios.min()}.")
+
+
+class _Search:
+    """The search of all queries in one map after the other."""
+
+    def __init__(self, queries, ratios, step, tolerance, refinement, max_rounds):
+        self.queries, self.ratios = queries, ratios
+        self.step, self.tolerance = step, tolerance
+        self.refinement, self.max_rounds = refinement, max_rounds
+
+    def batch(self, maps):
+        """Return boxes and similarities, (n_queries, ...), of each map."""
+        layer = maps.layers[0]
+        values, offsets = maps.values(layer), maps.offsets(layer)
+        return [
+            self.one(values[offsets[index] : offsets[index + 1]], *grid[0])
+            for index, grid in enumerate(maps.grid(layer))
+        ]
+
+    def one(self, descriptors, height, width):
+        """Return the best box, and its similarity, of each query in one map."""
+        boxes = np.zeros((len(self.queries), 4), dtype=np.intp)
+        similarities = np.zeros(len(self.queries), dtype=self.queries.dtype)
+        if len(descriptors):
+            integral = _integral_powers(descriptors.reshape(height, width, -1))
+            for query, ratio in enumerate(self.ratios):
+                boxes[query], similarities[query] = self._find(integral, self.queries[query], ratio)
+        return boxes, similarities
+
+    def _find(self, integral, query, ratio):
+        boxes = _coarse_boxes(
+            integral.shape[0] - 1, integral.shape[1] - 1, ratio, self.step, self.tolerance
+        )
+        best, similarity = _most_similar(integral, boxes, query)
+        for size in self.refinement:
+            for _ in range(self.max_rounds):
+                moved = _valid(best + size * _MOVES, integral.shape)
+                if not len(moved):
+                    break
+                candidate, candidate_similarity = _most_similar(integral, moved, query)
+                if candidate_similarity <= similarity:
+                    break
+                best, similarity = candidate, candidate_similarity
+        return best, similarity
+
+
+def _integral_powers(feature_map):
+    """Return the integral image of the 10th powers, one row and one column larger than the map.
+
+    In float64: a box with small activations is the small difference of large sums, and its 10th
+    root shows their rounding (3 % of a channel's maximum, and 20 % in float32). Negative
+    activations count as zero.
+    """
+    height, width, n_channels = feature_map.shape
+    peak = max(feature_map.max(), np.finfo(feature_map.dtype).tiny)
+    integral = np.zeros((height + 1, width + 1, n_channels))
+    powers = integral[1:, 1:]
+    np.maximum(feature_map, 0, out=powers)
+    powers /= peak
+    squares = powers * powers
+    np.multiply(squares, squares, out=powers)  # x^4, then x^8, then x^10
+    powers *= powers
+    powers *= squares
+    for row in range(1, height + 1):
+        integral[row] += integral[row - 1]
+    for column in range(1, width + 1):
+        integral[:, column] += integral[:, column - 1]
+    return integral
+
+
+def _coarse_boxes(height, width, ratio, step, tolerance):
+    """Return the boxes between cuts `step` apart whose aspect ratio is near the query's."""
+    tops, bottoms = _spans(height, step)
+    lefts, rights = _spans(width, step)
+    factors = np.log((rights - lefts) / (bottoms - tops)[:, None] / ratio)
+    distances = np.abs(factors)
+    near = distances <= max(np.log(tolerance), distances.min()) + 1e-9
+    rows, columns = np.nonzero(near)
+    return np.stack([tops[rows], lefts[columns], bottoms[rows], rights[columns]], axis=1)
+
+
+def _spans(length, step):
+    cuts = np.unique([*range(0, length, step), length])
+    starts, stops = np.triu_indices(len(cuts), 1)
+    return cuts[starts], cuts[stops]
+
+
+def _valid(boxes, shape):
+    inside = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] < shape[:2]).all(axis=1)
+    return boxes[inside & (boxes[:, :2] < boxes[:, 2:]).all(axis=1)]
+
+
+def _most_similar(integral, boxes, query):
+    """Return the box whose approximate maxima are nearest to the query, and their cosine."""
+    top, left, bottom, right = boxes.T
+    sums = integral[bottom, right]
+    sums -= integral[top, right]
+    sums -= integral[bottom, left]
+    sums += integral[top, left]
+    maxima = np.maximum(sums, 0).astype(query.dtype)
+    maxima /= ((bottom - top) * (right - left))[:, None].astype(query.dtype)
+    np.power(maxima, query.dtype.type(1 / _EXPONENT), out=maxima)
+    norms = np.sqrt(np.einsum("bd,bd->b", maxima, maxima))
+    cosines = maxima @ query / np.where(norms > 0, norms, 1)
+    best = int(cosines.argmax())
+    return boxes[best], cosines[best]

@@ -1,0 +1,204 @@
+"""Re-rank the first results by where in them the query is found, and expand the query by them."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import clone
+
+from skdeepenc._sklearn import HasMethods, Interval, fit_context
+from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional import l2_normalize, segment_max
+from skdeepenc.maps import as_feature_maps
+from skdeepenc.retrieval.base import Ranker, check_labels
+from skdeepenc.retrieval.localization import localize
+from skdeepenc.retrieval.themselves import find_themselves
+
+__all__ = ["LocalizingRanker"]
+
+
+class LocalizingRanker(Ranker):
+    """Rank maps by any encoder's vectors, then by localization, then by the expanded query.
+
+    The gallery is ordered by the cosine of encoded vectors. The first `n_candidates` are ordered
+    again by the similarity of the query's maxima with those of the best box of each map. The query
+    is then replaced by its mean with the vectors of the `n_expansion` best boxes, encoded as if
+    they were images, and the gallery is ordered a last time.
+
+    Parameters
+    ----------
+    encoder : transformer
+        Turns maps into vectors. It is cloned and fitted on the gallery; put one that was fitted on
+        other images into scikit-learn's `FrozenEstimator`.
+    layer : str or None, default=None
+        The layer to localize in; None takes the only one, or the deepest that is not "rgb".
+    n_candidates : int, default=1000
+        How many of the first results are localized in.
+    n_expansion : int, default=5
+        How many re-ranked results join the query; 0 ends with the re-ranked list.
+    step : int, default=3
+        Positions between box sides in the coarse search.
+    tolerance : float, default=1.1
+        Largest factor between the aspect ratios of query and box in the coarse search.
+    n_neighbors : int or None, default=None
+        How many images `rank` and `kneighbors` return; None for all.
+    n_jobs : int or None, default=None
+        Threads over batches of queries.
+
+    Attributes
+    ----------
+    encoder_ : transformer
+        The fitted encoder.
+    gallery_ : FeatureMaps
+        The maps of the gallery.
+    vectors_ : ndarray of shape (n_gallery, n_features)
+        Their vectors, of unit length.
+    labels_ : ndarray of shape (n_gallery,) or None
+        Their labels.
+
+    See Also
+    --------
+    localize : Where in maps a query is found.
+    skdeepenc.maps.FeatureMaps.crop : Queries by a box.
+
+    References
+    ----------
+    Tolias et al., "Particular object retrieval with integral max-pooling of CNN activations",
+    ICLR 2016, section 4; Chen et al., 2017, section 4.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from skdeepenc.encoders import GlobalPooler
+    >>> from skdeepenc.retrieval import LocalizingRanker
+    >>> maps = np.random.RandomState(0).rand(8, 9, 9, 16)
+    >>> encoder = FrozenEstimator(GlobalPooler(method="rmac").fit(maps))
+    >>> ranker = LocalizingRanker(encoder, n_candidates=4, n_expansion=0).fit(maps)
+    >>> ranker.rank(maps[2:4])[:, 0]
+    array([2, 3])
+    """
+
+    _parameter_constraints: dict = {
+        "encoder": [HasMethods(["fit", "transform"])],
+        "layer": [str, None],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "n_expansion": [Interval(Integral, 0, None, closed="left")],
+        "step": [Interval(Integral, 1, None, closed="left")],
+        "tolerance": [Interval(Real, 1, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        encoder,
+        *,
+        layer=None,
+        n_candidates=1000,
+        n_expansion=5,
+        step=3,
+        tolerance=1.1,
+        n_neighbors=None,
+        n_jobs=None,
+    ):
+        self.encoder = encoder
+        self.layer = layer
+        self.n_candidates = n_candidates
+        self.n_expansion = n_expansion
+        self.step = step
+        self.tolerance = tolerance
+        self.n_neighbors = n_neighbors
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Keep the gallery and encode it.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            The maps of the gallery, one scale; see `skdeepenc.maps.as_feature_maps`.
+        y : array-like of shape (n_gallery,), default=None
+            Labels, needed by `score`.
+
+        Returns
+        -------
+        LocalizingRanker
+            The ranker itself.
+        """
+        maps = as_feature_maps(X)
+        if maps.n_scales != 1:
+            raise FeatureMapsError(
+                f"LocalizingRanker looks in one scale, and the maps have {maps.n_scales}; choose "
+                "one: maps.select(scales=[0])."
+            )
+        self.labels_ = check_labels(y, len(maps))
+        self.encoder_ = clone(self.encoder).fit(maps, y)
+        self.gallery_ = maps
+        self.vectors_ = self._vectors(maps)
+        return self
+
+    def _vectors(self, maps):
+        vectors = self.encoder_.transform(maps)
+        return l2_normalize(vectors.toarray() if hasattr(vectors, "toarray") else vectors)
+
+    def _check_queries(self, X):
+        return as_feature_maps(X)
+
+    @property
+    def _n_features_out(self):
+        return len(self.gallery_)
+
+    def _similarities(self, queries):
+        """Return similarities whose order is the final one.
+
+        Without expansion, localized images keep their similarity and all others come 2 lower.
+        """
+        vectors = self._vectors(queries)
+        similarities = vectors @ self.vectors_.T
+        layer = self._layer(queries)
+        maxima = segment_max(queries.values(layer), queries.offsets(layer))
+        for query, (height, width) in enumerate(queries.grid(layer)[:, 0]):
+            ratio = width / height if width and height else 1.0
+            similarities[query] = self._rerank(
+                vectors[query], similarities[query], maxima[query], ratio
+            )
+        return similarities
+
+    def _rerank(self, vector, cosines, maxima, ratio):
+        candidates = np.argsort(-cosines, kind="stable")[: self.n_candidates]
+        boxes, similarities = localize(
+            self.gallery_[candidates],
+            maxima,
+            ratio,
+            layer=self._layer(self.gallery_),
+            step=self.step,
+            tolerance=self.tolerance,
+        )
+        if self.n_expansion == 0:
+            reranked = cosines - 2
+            reranked[candidates] = similarities[0]
+            return reranked
+        found = similarities[0] > 0  # an image without descriptors has no box to encode
+        best = np.argsort(-similarities[0][found], kind="stable")[: self.n_expansion]
+        vectors = self._box_vectors(candidates[found][best], boxes[0][found][best])
+        return self.vectors_ @ l2_normalize(vector + vectors.sum(axis=0))
+
+    def _box_vectors(self, images, boxes):
+        if not len(images):
+            return np.zeros((1, self.vectors_.shape[1]), dtype=self.vectors_.dtype)
+        maps = self.gallery_[images]
+        return self._vectors(maps.crop(boxes, maps.grid(self._layer(maps))[:, 0]))
+
+    def _layer(self, maps):
+        return maps.deepest_layer if self.layer is None else self.layer
+
+    def _distances(self, similarities):
+        return 1 - similarities
+
+    def _find_themselves(self, X, y):
+        queries = self._vectors(as_feature_maps(X))
+        return find_themselves([queries], y, [self.vectors_], self.labels_)
+
+    def _gallery_queries(self):
+        return self.gallery_

@@ -1,8 +1,6 @@
 """Rank a gallery: rankers, expansion, localization, sign codes."""
 
 from skdeepenc.retrieval.channel_selection import AdaptiveChannelRanker
-from skdeepenc.retrieval.expansion import expand_queries
-from skdeepenc.retrieval.layer_fusion import LayerFusionRanker
 from skdeepenc.retrieval.expansion import augment_gallery, expand_queries
 from skdeepenc.retrieval.layer_fusion import LayerFusionRanker
 from skdeepenc.retrieval.localization import localize
@@ -12,10 +10,6 @@ from skdeepenc.retrieval.sign_codes import SignCodes
 
 __all__ = [
     "AdaptiveChannelRanker",
-    "LayerFusionRanker",
-    "NearestNeighborRanker",
-    "SignCodes",
-    "expand_queries",
     "LayerFusionRanker",
     "LocalizingRanker",
     "NearestNeighborRanker",

@@ -2,6 +2,7 @@
 
 from skdeepenc.encoders.cluster_mac import ClusterMAC
 from skdeepenc.encoders.cross_layer import CrossLayerPooler
+from skdeepenc.encoders.bag_of_words import BagOfVisualWords
 from skdeepenc.encoders.fisher import MultiScaleFisherEncoder
 from skdeepenc.encoders.global_pooler import GlobalPooler
 from skdeepenc.encoders.mop_vlad import MOPVLADEncoder
@@ -17,3 +18,4 @@ __all__ = [
     "MOPVLADEncoder",
     "MultiScaleFisherEncoder",
 ]
+__all__ = ["BagOfVisualWords", "GlobalPooler", "MOPVLADEncoder", "MultiScaleFisherEncoder"]

@@ -1,5 +1,10 @@
 """The methods' mathematics: pure functions on arrays."""
 
+from skdeepenc.functional.approximate_search import (
+    build_index,
+    nearest_vectors,
+    search_index,
+)
 from skdeepenc.functional.cross_layer import cross_layer, segment_cross_layer
 from skdeepenc.functional.fisher import fisher_vector
 from skdeepenc.functional.gmm import fit_diagonal_mixture, mixture_from_labels, responsibilities
@@ -13,6 +18,7 @@ from skdeepenc.functional.similarity import map_similarity
 from skdeepenc.functional.vlad import soft_assign, vlad, vlad_of_segments
 
 __all__ = [
+    "build_index",
     "cross_layer",
     "crow",
     "fisher_vector",
@@ -23,11 +29,13 @@ __all__ = [
     "map_similarity",
     "match_grids",
     "mixture_from_labels",
+    "nearest_vectors",
     "normalized_cut",
     "power_normalize",
     "responsibilities",
     "rmac",
     "rmac_regions",
+    "search_index",
     "segment_cross_layer",
     "segment_max",
     "segment_mean",

@@ -1,0 +1,192 @@
+"""Nearest neighbours among many vectors: exactly by tiled products, or nearly by an index of faiss.
+
+Search in an index is approximate, so we never take it on trust: it is built to find a stated share
+of what the exact search finds, and the share that it does find is measured and handed back.
+"""
+
+import numpy as np
+from sklearn.utils.extmath import row_norms
+
+from skdeepenc._optional import require
+from skdeepenc.functional.threads import thread_map
+
+__all__ = ["build_index", "nearest_vectors", "search_index"]
+
+# A tile of products this large is read back from the cache, not from memory.
+_TILE = (1024, 4096)
+# Searching in few dimensions, then comparing the best in all, is faster than either alone.
+_N_COMPONENTS = 64
+_N_COMPARED = 10
+
+
+def nearest_vectors(queries, vectors):
+    """Find the nearest vector to each query, exactly.
+
+    Of vectors equally near the first is taken. Memory is bounded by a tile of products.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, D)
+        What to find neighbours of, in float32 or float64.
+    vectors : ndarray of shape (n_vectors, D)
+        Where to find them.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_queries,)
+        Positions among `vectors`.
+    squared_distances : ndarray of shape (n_queries,)
+        Squared Euclidean distances, not below zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import nearest_vectors
+    >>> nearest_vectors(np.array([[0.9], [5.0]]), np.array([[0.0], [1.0], [7.0]]))[0]
+    array([1, 2])
+    """
+    half_squares = row_norms(vectors, squared=True) / 2
+    indices = np.empty(len(queries), dtype=np.intp)
+    closeness = np.full(len(queries), -np.inf, dtype=queries.dtype)
+
+    def search(rows):
+        for columns in _tiles(len(vectors), _TILE[1]):
+            tile = queries[rows] @ vectors[columns].T
+            tile -= half_squares[columns]
+            best = tile.argmax(axis=1)
+            values = np.take_along_axis(tile, best[:, None], axis=1)[:, 0]
+            better = values > closeness[rows]
+            indices[rows][better] = columns.start + best[better]
+            closeness[rows][better] = values[better]
+
+    with thread_map() as run:
+        list(run(search, _tiles(len(queries), _TILE[0])))
+    squared = row_norms(queries, squared=True) - 2 * closeness
+    return indices, np.maximum(squared, 0)
+
+
+def build_index(vectors, queries, *, n_neighbors=1, recall=0.95, random_state=0):
+    """Build a faiss index that finds most of the nearest neighbours.
+
+    An inverted file in the principal components of the vectors finds a few more than asked for, and
+    those are compared in all dimensions. How many of its lists are searched, and then how many more
+    are compared, is doubled until it finds the stated share of the true neighbours of some queries.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_vectors, D)
+        What to search among; read in float32.
+    queries : ndarray of shape (n_queries, D)
+        What will be asked for, a few hundred, to measure on.
+    n_neighbors : int, default=1
+        How many neighbours will be asked for.
+    recall : float, default=0.95
+        The share of the true neighbours to find.
+    random_state : int, default=0
+        Seed of the lists.
+
+    Returns
+    -------
+    index : faiss index
+        For `search_index`. It pickles.
+    found : float
+        The share of the true neighbours that it finds, below `recall` only if searching all lists
+        does not find more.
+
+    Raises
+    ------
+    MissingDependencyError
+        If faiss is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import build_index, search_index
+    >>> vectors = np.random.default_rng(0).random((500, 8), dtype=np.float32)
+    >>> index, found = build_index(vectors, vectors[:50])
+    >>> found >= 0.95, search_index(index, vectors[:3])[0].ravel().tolist()
+    (True, [0, 1, 2])
+    """
+    faiss = require("faiss", extra="ann", purpose="Approximate search")
+    vectors, queries = _as_rows(vectors), _as_rows(queries)
+    n_lists = max(1, int(np.sqrt(len(vectors))))
+    index = _new_index(faiss, vectors.shape[1], n_lists, random_state)
+    index.train(vectors)
+    index.add(vectors)
+    expected = _true_neighbors(queries, vectors, n_neighbors)
+    n_probes, found = 1, 0.0
+    while found < recall and index.k_factor < len(vectors):
+        if n_probes < 2 * n_lists:
+            faiss.ParameterSpace().set_index_parameter(index, "nprobe", min(n_probes, n_lists))
+            n_probes *= 2
+        else:
+            index.k_factor *= 2
+        found = _overlap(search_index(index, queries, n_neighbors)[0], expected)
+    return index, found
+
+
+def search_index(index, queries, n_neighbors=1):
+    """Find nearest neighbours by an index of `build_index`.
+
+    Parameters
+    ----------
+    index : faiss index
+        What `build_index` returned.
+    queries : ndarray of shape (n_queries, D)
+        What to find neighbours of; read in float32.
+    n_neighbors : int, default=1
+        How many.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_queries, n_neighbors)
+        Positions among the vectors of the index, nearest first; -1 where it found no more.
+    squared_distances : ndarray of shape (n_queries, n_neighbors)
+        Squared Euclidean distances; the largest float where it found no more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import build_index, search_index
+    >>> vectors = np.eye(4, dtype=np.float32)
+    >>> index, _ = build_index(vectors, vectors)
+    >>> indices, squared_distances = search_index(index, vectors[2:])
+    >>> indices.tolist(), squared_distances.tolist()
+    ([[2], [3]], [[0.0], [0.0]])
+    """
+    squared_distances, indices = index.search(_as_rows(queries), n_neighbors)
+    return indices, squared_distances
+
+
+def _new_index(faiss, n_dimensions, n_lists, random_state):
+    n_components = min(n_dimensions, _N_COMPONENTS)
+    lists = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_components), n_components, n_lists)
+    lists.cp.seed = random_state
+    lists.cp.min_points_per_centroid = 1
+    projection = faiss.PCAMatrix(n_dimensions, n_components)
+    index = faiss.IndexRefineFlat(faiss.IndexPreTransform(projection, lists))
+    index.k_factor = _N_COMPARED
+    return index
+
+
+def _tiles(n_rows, n_together):
+    return [slice(start, start + n_together) for start in range(0, n_rows, n_together)]
+
+
+def _as_rows(vectors):
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def _true_neighbors(queries, vectors, n_neighbors):
+    half_squares = row_norms(vectors, squared=True) / 2
+    rows = [
+        np.argpartition(half_squares - query @ vectors.T, n_neighbors - 1)[:n_neighbors]
+        for query in queries
+    ]
+    return np.array(rows)
+
+
+def _overlap(indices, expected):
+    """Return the share of expected neighbours that were found."""
+    pairs = zip(indices, expected, strict=True)
+    return float(np.mean([np.isin(right, found).mean() for found, right in pairs]))

@@ -1,0 +1,62 @@
+"""Exact search in tiles against all distances; an index against the exact search."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics.pairwise import euclidean_distances
+
+from skdeepenc.exceptions import MissingDependencyError
+from skdeepenc.functional import approximate_search, build_index, nearest_vectors, search_index
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tiles_find_the_nearest(monkeypatch, dtype):
+    rng = np.random.default_rng(0)
+    queries, vectors = rng.random((70, 5)).astype(dtype), rng.random((90, 5)).astype(dtype)
+    monkeypatch.setattr(approximate_search, "_TILE", (16, 7))
+    indices, squared = nearest_vectors(queries, vectors)
+    expected = euclidean_distances(queries.astype(float), vectors.astype(float), squared=True)
+    assert_array_equal(indices, expected.argmin(axis=1))
+    assert squared.dtype == dtype
+    assert_allclose(squared, expected.min(axis=1), rtol=1e-3, atol=1e-6)
+
+
+def test_of_equal_vectors_the_first_is_found():
+    indices, squared = nearest_vectors(np.ones((3, 2)), np.ones((5, 2)))
+    assert_array_equal(indices, 0)
+    assert_array_equal(squared, 0)
+
+
+def test_an_index_finds_what_it_promises():
+    rng = np.random.default_rng(0)
+    vectors = rng.random((3000, 80), dtype=np.float32)
+    queries = rng.random((200, 80), dtype=np.float32)
+    index, found = build_index(vectors, queries[:100], recall=0.9)
+    expected, expected_squared = nearest_vectors(queries, vectors)
+    indices, squared = search_index(index, queries)
+    right = indices[:, 0] == expected
+    assert found >= 0.9
+    assert right.mean() >= 0.8
+    assert_allclose(squared[right, 0], expected_squared[right], rtol=1e-4)
+    again = pickle.loads(pickle.dumps(index))
+    assert_array_equal(search_index(again, queries)[0], indices)
+
+
+def test_an_index_finds_several_and_is_seeded():
+    rng = np.random.default_rng(0)
+    vectors = rng.random((400, 6), dtype=np.float32)
+    first, found = build_index(vectors, vectors[:50], n_neighbors=8)
+    second, _ = build_index(vectors, vectors[:50], n_neighbors=8)
+    indices, squared = search_index(first, vectors, 8)
+    assert found >= 0.95
+    assert_array_equal(indices[:, 0], np.arange(400))
+    assert (np.diff(squared, axis=1) >= 0).all()
+    assert_array_equal(indices, search_index(second, vectors, 8)[0])
+
+
+def test_says_how_to_install_faiss(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    with pytest.raises(MissingDependencyError, match=r"skdeepenc\[ann\]"):
+        build_index(np.ones((2, 2)), np.ones((1, 2)))

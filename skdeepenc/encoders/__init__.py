@@ -1,8 +1,8 @@
 """Estimators that turn feature maps into vectors."""
 
+from skdeepenc.encoders.bag_of_words import BagOfVisualWords
 from skdeepenc.encoders.cluster_mac import ClusterMAC
 from skdeepenc.encoders.cross_layer import CrossLayerPooler
-from skdeepenc.encoders.bag_of_words import BagOfVisualWords
 from skdeepenc.encoders.fisher import MultiScaleFisherEncoder
 from skdeepenc.encoders.global_pooler import GlobalPooler
 from skdeepenc.encoders.mop_vlad import MOPVLADEncoder

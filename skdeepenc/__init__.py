@@ -12,7 +12,9 @@ from skdeepenc._version import __version__
 _ROOMS = {
     "backbones": ("Backbone", "ModelSpec"),
     "encoders": (
+        "BagOfVisualWords",
         "ClusterMAC",
+        "CrossLayerPooler",
         "GlobalPooler",
         "MOPVLADEncoder",
         "MultiScaleFisherEncoder",

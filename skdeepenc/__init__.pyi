@@ -1,7 +1,9 @@
 from skdeepenc._version import __version__ as __version__
 from skdeepenc.backbones import Backbone as Backbone
 from skdeepenc.backbones import ModelSpec as ModelSpec
+from skdeepenc.encoders import BagOfVisualWords as BagOfVisualWords
 from skdeepenc.encoders import ClusterMAC as ClusterMAC
+from skdeepenc.encoders import CrossLayerPooler as CrossLayerPooler
 from skdeepenc.encoders import GlobalPooler as GlobalPooler
 from skdeepenc.encoders import MOPVLADEncoder as MOPVLADEncoder
 from skdeepenc.encoders import MultiScaleFisherEncoder as MultiScaleFisherEncoder

@@ -22,7 +22,13 @@ _ROOMS = {
     "extraction": ("ActivationExtractor",),
     "images": ("Crops", "Preprocessing", "Pyramid", "Whole", "Windows"),
     "maps": ("FeatureMaps", "as_feature_maps"),
-    "retrieval": ("LayerFusionRanker", "NearestNeighborRanker", "SignCodes"),
+    "retrieval": (
+        "AdaptiveChannelRanker",
+        "LayerFusionRanker",
+        "LocalizingRanker",
+        "NearestNeighborRanker",
+        "SignCodes",
+    ),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 

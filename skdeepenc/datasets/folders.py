@@ -51,7 +51,7 @@ def load_image_folder(folder, *, return_X_y=False):
     (['cat', 'dog'], [0, 1])
     """
     class_folders = _find_class_folders(Path(folder))
-    found = [_find_pictures(path) for path in class_folders]
+    found = [_walk(path) for path in class_folders]
     empty = [path.name for path, pictures in zip(class_folders, found, strict=True) if not pictures]
     if empty:
         raise DataSetError(
@@ -76,8 +76,47 @@ def _find_class_folders(folder):
     return sorted(subfolders)
 
 
-def _find_pictures(folder):
-    """List what a class's folder holds, at any depth, that ends like a picture."""
+def find_pictures(path):
+    """List the pictures of a folder, at any depth, without opening them.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A folder, or one file, which is taken whatever its name.
+
+    Returns
+    -------
+    list of str
+        Paths in the order of names.
+
+    Raises
+    ------
+    DataSetError
+        If nothing is there, or no picture.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from skdeepenc.datasets import find_pictures
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (8, 8)).save(Path(folder) / "cat.png")
+    ...     [Path(path).name for path in find_pictures(folder)]
+    ['cat.png']
+    """
+    if os.path.isfile(path):
+        return [str(path)]
+    if not os.path.isdir(path):
+        raise DataSetError(f"There is no picture or folder {path}.")
+    pictures = _walk(path)
+    if not pictures:
+        raise DataSetError(f"The folder {path} holds no pictures.")
+    return pictures
+
+
+def _walk(folder):
+    """List what a folder holds, at any depth, that ends like a picture."""
     endings = Image.registered_extensions()
     pictures = []
     for parent, subfolders, names in os.walk(folder):

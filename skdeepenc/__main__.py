@@ -1,0 +1,8 @@
+"""Run the command line with ``python -m skdeepenc``."""
+
+import sys
+
+from skdeepenc.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""The command line answers, and says in one line what went wrong."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skdeepenc
+from skdeepenc import FeatureMaps
+from skdeepenc.cli import main
+from skdeepenc.exceptions import ModelWarning
+
+COMMANDS = ("demo", "layers", "extract", "models")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(256, size=(3, 40, 50, 3), dtype=np.uint8)
+    for name, pixels in zip(("b.png", "a.png", "more/c.png"), noise, strict=True):
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+def fail(arguments, capsys):
+    """Run a command that must fail; return its one line."""
+    assert main([str(argument) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("skdeepenc: error: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_layers_lists_names_channels_and_strides(capsys):
+    assert main(["layers", "embedded"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["embedded,", "images", "of", "64", "pixels"]
+    assert lines[1] == ["layer", "operator", "kind", "channels", "grid", "stride"]
+    assert ["conv5", "Relu", "map", "224", "7x7", "4"] in lines
+
+
+def test_models_lists_the_embedded_one_and_the_catalogue(capsys):
+    assert main(["models"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names[:2] == ["model", "embedded"]
+    assert names[2:] == list(skdeepenc.backbones.catalogue())
+
+
+def test_extract_saves_maps_and_the_order_of_pictures(photos, tmp_path, capsys):
+    out = tmp_path / "maps"
+    words = ["extract", "embedded", photos, out, "--layers", "conv5", "fc7", "--scales", "2"]
+    assert main([str(word) for word in words]) == 0
+    maps = FeatureMaps.load(out)
+    assert (len(maps), maps.layers, maps.n_scales) == (3, ("conv5", "fc7"), 2)
+    expected = [str(photos / name) for name in ("a.png", "b.png", "more/c.png")]
+    assert (out / "images.txt").read_text(encoding="utf-8").splitlines() == expected
+    assert str(out) in capsys.readouterr().out
+
+
+def test_extract_takes_one_picture_and_stores_halves(photos, tmp_path):
+    out = tmp_path / "maps"
+    assert main(["extract", "embedded", str(photos / "a.png"), str(out), "--dtype", "float16"]) == 0
+    assert FeatureMaps.load(out).dtype == np.float16
+
+
+def test_demo_passes_its_options_on(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "skdeepenc.demo.run_demo", lambda *args, **kwargs: calls.append((args, kwargs))
+    )
+    assert main(["demo", "--images", "flowers", "--picture", "x.png", "--quiet"]) == 0
+    assert main(["demo"]) == 0
+    assert calls == [
+        (("flowers",), {"picture": "x.png", "verbose": 0}),
+        ((None,), {"picture": "skdeepenc-demo.png", "verbose": 1}),
+    ]
+
+
+def test_an_unknown_model_is_one_line(capsys):
+    assert "nowhere.onnx" in fail(["layers", "nowhere.onnx"], capsys)
+
+
+def test_a_file_that_is_no_model_is_one_line(photos, capsys):
+    assert "a.png" in fail(["layers", photos / "a.png"], capsys)
+
+
+def test_missing_pictures_are_one_line(tmp_path, capsys):
+    assert "nowhere" in fail(["extract", "embedded", tmp_path / "nowhere", tmp_path], capsys)
+    (tmp_path / "empty").mkdir()
+    assert "holds no pictures" in fail(
+        ["extract", "embedded", tmp_path / "empty", tmp_path], capsys
+    )
+
+
+def test_broken_pictures_are_listed_in_one_line(photos, tmp_path, capsys):
+    for name in ("d.png", "e.png"):
+        (photos / name).write_bytes(b"no picture")
+    message = fail(["extract", "embedded", photos, tmp_path / "maps"], capsys)
+    assert "d.png" in message
+    assert "e.png" in message
+    assert not (tmp_path / "maps").exists()
+
+
+def test_an_unknown_layer_names_the_nearest(photos, tmp_path, capsys):
+    words = ["extract", "embedded", photos, tmp_path / "maps", "--layers", "conv55"]
+    assert "conv5" in fail(words, capsys)
+
+
+@pytest.mark.parametrize("words", [[], ["dance"], ["layers"], ["demo", "--images"]])
+def test_words_that_make_no_command_are_one_line(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "--help" in captured.err
+
+
+def test_warnings_are_one_line(monkeypatch, capsys):
+    def warn(*args, **kwargs):
+        warnings.warn("supposed\nmuch", ModelWarning, stacklevel=1)
+
+    monkeypatch.setattr("skdeepenc.demo.run_demo", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["demo"]) == 0
+    assert capsys.readouterr().err == "skdeepenc: warning: supposed much\n"
+
+
+def test_an_interruption_is_no_traceback(monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skdeepenc.demo.run_demo", interrupt)
+    assert main(["demo"]) == 130
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert f"example: skdeepenc {command}" in capsys.readouterr().out
+
+
+def test_help_of_the_whole_lists_the_commands(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert all(command in out for command in COMMANDS)
+    assert "example: skdeepenc demo" in out
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"skdeepenc {skdeepenc.__version__}\n"
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "skdeepenc", "layers", "nowhere.onnx"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert finished.stderr.count("\n") == 1

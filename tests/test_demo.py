@@ -1,0 +1,96 @@
+"""The demo measures what it says, on scenes and on a folder of pictures."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skdeepenc import demo
+from skdeepenc.datasets import make_scenes
+from skdeepenc.demo import Result, format_table, run_demo
+from skdeepenc.exceptions import DataSetError, MissingDependencyError
+
+
+@pytest.fixture
+def few_scenes(monkeypatch):
+    monkeypatch.setattr(demo, "N_SCENES", 20)
+    monkeypatch.setattr(demo, "N_TIMED", 2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Save three scenes of each of three classes in a folder of class subfolders."""
+    scenes = make_scenes(9, image_size=64, n_classes=3, random_state=0)
+    for index, (image, label) in enumerate(zip(scenes.images, scenes.target, strict=True)):
+        subfolder = tmp_path / scenes.target_names[label]
+        subfolder.mkdir(exist_ok=True)
+        Image.fromarray(image).save(subfolder / f"{index}.png")
+    return tmp_path
+
+
+def test_a_run_on_scenes_prints_its_table_and_draws_its_picture(few_scenes, tmp_path, capsys):
+    pytest.importorskip("matplotlib").use("agg")
+    results = run_demo(picture=tmp_path / "demo.png", verbose=0)
+    assert [result.name for result in results] == list(demo.ROWS)
+    assert all(0 <= result.accuracy <= 1 and 0 < result.mean_ap <= 1 for result in results)
+    assert all(result.milliseconds > 0 for result in results)
+    lengths = [result.length for result in results]
+    assert lengths[0] == 512
+    assert lengths[3] == sum(lengths[:3])
+    out = capsys.readouterr().out
+    assert "10 classes, 10 pictures to learn from, 10 to test." in out
+    assert format_table(results) in out
+    with Image.open(tmp_path / "demo.png") as picture:
+        assert min(picture.size) > 200
+
+
+def test_a_folder_of_class_subfolders_is_measured(few_scenes, folder, capsys):
+    results = run_demo(folder, verbose=0)
+    assert len(results) == len(demo.ROWS)
+    assert "3 classes, 4 pictures to learn from, 5 to test." in capsys.readouterr().out
+
+
+def test_without_matplotlib_the_table_stands_alone(few_scenes, folder, monkeypatch, capsys):
+    def missing(*args, **kwargs):
+        raise MissingDependencyError("Drawing displays needs matplotlib")
+
+    monkeypatch.setattr("skdeepenc.inspection.RankingDisplay.plot", missing)
+    run_demo(folder, picture=folder / "demo.png", verbose=0)
+    assert "No picture: Drawing displays needs matplotlib" in capsys.readouterr().out
+    assert not (folder / "demo.png").exists()
+
+
+def test_the_progress_bar_shows_when_asked_for(few_scenes, folder, capsys):
+    run_demo(folder, verbose=1)
+    assert "encode" in capsys.readouterr().err
+
+
+def test_tables_line_up():
+    rows = [Result("a", 0.5, 0.25, 512, 1.26), Result("longer name", 1, 1, 10_000, 100)]
+    assert format_table(rows).splitlines() == [
+        "             accuracy %  mAP %  length  ms an image",
+        "a                  50.0   25.0     512          1.3",
+        "longer name       100.0  100.0   10000        100.0",
+    ]
+
+
+def test_halves_share_no_picture_and_hold_every_class():
+    target = np.repeat(np.arange(5), [2, 3, 4, 5, 40])
+    train, test = demo._split(target, list("abcde"))
+    assert sorted([*train, *test]) == list(range(len(target)))
+    assert set(target[train]) == set(target[test]) == set(range(5))
+
+
+def test_a_class_with_one_picture_is_named(folder):
+    (folder / "owl").mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "owl" / "1.png")
+    with pytest.raises(DataSetError, match=re.escape("too few are in 'owl'")):
+        run_demo(folder, verbose=0)
+
+
+def test_one_class_alone_is_refused(tmp_path):
+    (tmp_path / "owl").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "owl" / "1.png")
+    with pytest.raises(DataSetError, match="has one class"):
+        run_demo(tmp_path, verbose=0)

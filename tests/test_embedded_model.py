@@ -1,0 +1,88 @@
+"""The network inside the package is as small, as dense and as good as it says."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from skdeepenc.backbones import Backbone, read_spec
+from skdeepenc.extraction import ActivationExtractor
+from skdeepenc.images import Preprocessing
+
+FOLDER = Path(__file__).parents[1] / "skdeepenc" / "backbones" / "embedded"
+MODEL = FOLDER / "model.onnx"
+LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "pool5", "fc6", "fc7")
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return Backbone("embedded", layers=LAYERS, n_threads=1)
+
+
+@pytest.fixture
+def picture():
+    return np.random.default_rng(0).normal(size=(1, 3, 112, 88)).astype(np.float32)
+
+
+def test_the_file_is_small_and_has_a_card():
+    assert MODEL.stat().st_size <= 8e6
+    assert "licence" in (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8").lower()
+
+
+def test_weights_are_stored_in_half_precision():
+    weights = [array for array in onnx.load(MODEL).graph.initializer if "half" in array.name]
+    assert len(weights) == 16  # weight and bias of five convolutions, fc6, fc7 and the scores
+    assert {array.data_type for array in weights} == {onnx.TensorProto.FLOAT16}
+
+
+def test_the_file_describes_itself():
+    spec = read_spec(onnx.load(MODEL))
+    assert (spec.name, spec.input_size, spec.layers) == ("embedded", 64, ("fc7",))
+    assert spec.preprocessing == Preprocessing()
+    assert spec.licence
+    assert spec.source
+
+
+def test_layers_carry_alexnets_names(backbone):
+    assert set(LAYERS) <= {layer.name for layer in backbone.layer_info}
+
+
+def test_fully_connected_layers_see_the_whole_image_at_its_own_size(backbone):
+    maps = backbone.run(np.zeros((2, 3, 64, 64), dtype=np.float32))
+    assert maps["fc6"].shape == maps["fc7"].shape == (2, 1, 1, 512)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (80, 64), (97, 131)])
+def test_the_last_two_convolutions_share_a_grid(backbone, size):
+    maps = backbone.run(np.zeros((1, 3, *size), dtype=np.float32))
+    assert maps["conv4"].shape == maps["conv5"].shape
+
+
+@pytest.mark.parametrize("layer", ["fc6", "fc7"])
+def test_a_larger_image_gives_what_its_windows_give(backbone, picture, layer):
+    dense = backbone.run(picture)[layer][0]
+    windows = np.concatenate(
+        [
+            picture[:, :, 8 * row : 8 * row + 64, 8 * column : 8 * column + 64]
+            for row in range(dense.shape[0])
+            for column in range(dense.shape[1])
+        ]
+    )
+    apart = backbone.run(windows)[layer].reshape(dense.shape)
+    np.testing.assert_allclose(dense, apart, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.real_data
+def test_it_recognises_images_that_it_was_not_trained_on():
+    folder = os.environ.get("SKDEEPENC_DATA")
+    if folder is None:
+        pytest.skip("SKDEEPENC_DATA is not set")
+    with zipfile.ZipFile(Path(folder) / "images" / "tiny_imagenet_val.zip") as archive:
+        names = sorted(name for name in archive.namelist() if not name.endswith("/"))
+        pictures = [archive.read(name) for name in names]
+    labels = np.unique([Path(name).parts[-2] for name in names], return_inverse=True)[1]
+    scores = ActivationExtractor(layers="logits").fit_transform(pictures).values("logits")
+    assert np.mean(scores.argmax(axis=1) == labels) >= 0.52

@@ -163,7 +163,7 @@ class _Head:
         """Make a convolution of a product with a constant matrix, and an addition of its bias."""
         source, weight, *bias = node.input
         window = self.windows.get(source)
-        is_vector = window is not None or source in self.dense
+        is_vector = window is not None or (source in self.dense and source in self.shapes)
         is_matrix = weight not in self.reached and len(self.shapes.get(weight, ())) == 2
         if not (is_vector and is_matrix and _is_plain_product(node)):
             return False

@@ -187,16 +187,19 @@ def _set_shape(value, shape):
 
 def short_constants(husk):
     """Return the constants that a husk still knows, by name: those that may be shapes or axes."""
-    values = {
-        tensor.name: numpy_helper.to_array(tensor)
+    tensors = {
+        tensor.name: tensor
         for tensor in husk.graph.initializer
         if math.prod(tensor.dims) <= SHORT_CONSTANT
     }
     for node in husk.graph.node:
         value = attribute(node, "value") if node.op_type == "Constant" else None
         if value is not None:
-            values[node.output[0]] = numpy_helper.to_array(value)
-    return values
+            tensors[node.output[0]] = value
+    try:
+        return {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"A constant of the graph is damaged: {error}") from error
 
 
 def attribute(node, name, default=None):

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx.external_data_helper import load_external_data_for_tensor
 
 from skdeepenc.backbones.graph import SHORT_CONSTANT
@@ -24,6 +24,16 @@ FORBIDDEN_OPERATORS = {"EPContext"}
 # onnxruntime promises nothing below; version 7 dates from 2018.
 OLDEST_OPSET = 7
 _READ_CHUNK = 1 << 22
+_BITS = {
+    onnx.TensorProto.FLOAT: 32,
+    onnx.TensorProto.FLOAT16: 16,
+    onnx.TensorProto.BFLOAT16: 16,
+    onnx.TensorProto.DOUBLE: 64,
+    onnx.TensorProto.INT64: 64,
+    onnx.TensorProto.INT32: 32,
+    onnx.TensorProto.INT8: 8,
+    onnx.TensorProto.UINT8: 8,
+}
 
 
 def model_name(source):
@@ -69,6 +79,28 @@ def read_model(source, *, checked=False):
     return model
 
 
+def _check_text(message):
+    """Raise a ValueError if a name is no text, which protobuf hands out as bytes."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if isinstance(value, Message) else value:
+                _check_text(inner)
+        elif field.type == field.TYPE_STRING:
+            texts = [value] if isinstance(value, str | bytes) else value
+            if any(isinstance(text, bytes) for text in texts):
+                raise ValueError(f"a {field.name} is no text.")
+
+
+def _check_weight(tensor):
+    """Raise a ValueError unless a weight holds as many bytes as its sizes say."""
+    n_values = math.prod(tensor.dims)
+    if min(tensor.dims, default=0) < 0:
+        raise ValueError(f"the weight {tensor.name!r} has a negative size.")
+    n_bits = _BITS.get(tensor.data_type)
+    if tensor.raw_data and n_bits and 8 * len(tensor.raw_data) != n_bits * n_values:
+        raise ValueError(f"the weight {tensor.name!r} does not hold its {n_values} values.")
+
+
 def _embed_short_weights(model, source):
     """Read short weights that lie beside the file: they may be shapes, which surgery looks at."""
     for tensor in model.graph.initializer:
@@ -79,8 +111,11 @@ def _embed_short_weights(model, source):
 
 
 def _check_graph(model, source, name):
-    """Let onnx's own checker judge the graph."""
+    """Let onnx's own checker judge the graph, and look at what it leaves out."""
     try:
+        _check_text(model)
+        for tensor in model.graph.initializer:
+            _check_weight(tensor)
         onnx.checker.check_model(os.fspath(source) if has_external_data(model) else model)
     except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]

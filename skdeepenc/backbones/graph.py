@@ -198,7 +198,7 @@ def short_constants(husk):
             tensors[node.output[0]] = value
     try:
         return {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise ModelError(f"A constant of the graph is damaged: {error}") from error
 
 

@@ -70,6 +70,8 @@ class ModelSpec:
             object.__setattr__(
                 self, "preprocessing", Preprocessing.from_dict(dict(self.preprocessing))
             )
+        if not isinstance(self.preprocessing, Preprocessing):
+            raise ModelError(f"preprocessing is a Preprocessing, not {self.preprocessing!r}.")
         for name in ("input_size", "patch_size"):
             value = getattr(self, name)
             optional = name == "patch_size" and value is None

@@ -33,10 +33,9 @@ def answer_or_model_error(content, spec):
         try:
             backbone = Backbone(content, spec=spec, n_threads=1)
             outputs = backbone.run(np.zeros((2, 3, 20, 24), dtype=np.float32))
-        except ModelError as error:
-            assert str(error)
-        else:
-            assert all(len(maps) == 2 and maps.ndim == 4 for maps in outputs.values())
+        except ModelError:
+            return
+    assert all(len(maps) == 2 and maps.ndim == 4 for maps in outputs.values())
 
 
 @damaged

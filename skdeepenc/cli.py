@@ -192,9 +192,9 @@ def _add_models(commands):
 
 
 def _run_models(options):
-    from skdeepenc.backbones import Backbone, catalogue
+    from skdeepenc.backbones import Backbone, list_models
 
-    specs = [Backbone("embedded").spec, *catalogue().values()]
+    specs = [Backbone("embedded").spec, *list_models().values()]
     rows = [(spec.name, spec.input_size, spec.licence, spec.source) for spec in specs]
     _print_table(("model", "side", "licence", "source"), rows)
 

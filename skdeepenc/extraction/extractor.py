@@ -87,22 +87,12 @@ class ActivationExtractor(
     Examples
     --------
     >>> import numpy as np
-    >>> import onnx
-    >>> from onnx import helper
-    >>> from skdeepenc.backbones import ModelSpec, write_spec
     >>> from skdeepenc.extraction import ActivationExtractor
     >>> from skdeepenc.images import Pyramid
-    >>> graph = helper.make_graph(
-    ...     [helper.make_node("MaxPool", ["x"], ["pool"], kernel_shape=[4, 4], strides=[4, 4])],
-    ...     "example",
-    ...     [helper.make_tensor_value_info("x", 1, ["n", 3, 8, 8])],
-    ...     [helper.make_tensor_value_info("pool", 1, ["n", 3, 2, 2])],
-    ... )
-    >>> model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    >>> write_spec(model, ModelSpec("example", ("pool",), input_size=8))
-    >>> extractor = ActivationExtractor(model.SerializeToString(), views=Pyramid(n_scales=3))
-    >>> extractor.fit_transform([np.zeros((60, 80, 3)), np.ones((50, 50))])
-    FeatureMaps(2 images, 3 scales, pool: 58 x 3 float32)
+    >>> extractor = ActivationExtractor(layers="conv5", views=Pyramid(n_scales=2, ratio=2.0))
+    >>> maps = extractor.fit_transform([np.zeros((60, 80, 3)), np.ones((50, 50))])
+    >>> maps.layers, len(maps), maps.n_scales
+    (('conv5',), 2, 2)
     """
 
     _parameter_constraints: dict = {

@@ -6,6 +6,7 @@ Two runs with equal recipes may share a cache; anything that could change a numb
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -50,10 +51,22 @@ class Recipe:
     @cached_property
     def channels(self):
         """Number of channels of every kept layer, by name."""
-        found = {info.name: info.channels for info in self.backbone.layer_info}
+        found = {layer: info.channels for layer, info in self._layer_info.items()}
         projections = self.backbone.projections.items()
         found.update((layer, len(components)) for layer, (_, components) in projections)
         return {layer: 3 if layer == RGB else found[layer] for layer in self.layers}
+
+    @cached_property
+    def _layer_info(self):
+        """What is known of the kept layers; the network runs once where its graph does not tell."""
+        kept = {info.name: info for info in self.backbone.layer_info if info.name in self.layers}
+        if any(info.channels is None for info in kept.values()):
+            blank = np.zeros((1, 3, self.input_size, self.input_size), dtype=np.float32)
+            for layer, maps in self.backbone.run(blank).items():
+                if kept[layer].channels is None:
+                    grid, channels = maps.shape[1:3], maps.shape[3]
+                    kept[layer] = replace(kept[layer], channels=channels, grid=grid)
+        return kept
 
     @cached_property
     def digest(self):
@@ -92,8 +105,7 @@ class Recipe:
         """Run the network on a batch; return (n, rows, columns, channels) maps by layer."""
         outputs = self.backbone.run(batch.tensor)
         if RGB in self.layers:
-            deepest = [layer for layer in self.layers if layer != RGB][-1]
-            outputs[RGB] = _shrunk_pixels(batch.pieces, outputs[deepest].shape[1:3])
+            outputs[RGB] = _shrunk_pixels(batch.pieces, outputs[self._deepest].shape[1:3])
         return outputs
 
     def estimate_bytes(self, plan):
@@ -106,6 +118,11 @@ class Recipe:
         return n_values * self.dtype.itemsize
 
     @property
+    def _deepest(self):
+        """The last layer of the network, whose grid the pixels take."""
+        return [layer for layer in self.layers if layer != RGB][-1]
+
+    @property
     def _sizes(self):
         return self.input_size, self._patch_size
 
@@ -113,9 +130,7 @@ class Recipe:
         """Estimate the positions of a layer's maps of one scale from the layer's stride."""
         if self.view.pool is not None:
             return stack.n_pieces
-        if layer == RGB:
-            layer = [other for other in self.layers if other != RGB][-1]
-        info = next(info for info in self.backbone.layer_info if info.name == layer)
+        info = self._layer_info[self._deepest if layer == RGB else layer]
         if info.kind == "tokens":
             return (stack.height // self._patch_size) * (stack.width // self._patch_size)
         sides = zip(info.grid, (stack.height, stack.width), strict=True)

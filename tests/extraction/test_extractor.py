@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError, SkipTestWarning
@@ -11,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
+from skdeepenc.backbones import ModelSpec, write_spec
 from skdeepenc.exceptions import (
     ImageBatchError,
     ImageWarning,
@@ -143,6 +145,34 @@ def test_preprocessing_replaces_the_models_own(model, pictures):
     assert_allclose(maps.values("conv2"), 2 * expected.values("conv2"), rtol=1e-5)
 
 
+def test_a_layer_of_unknown_shape_is_measured(pictures):
+    """A slice whose end only the pixels tell: two channels."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
+            helper.make_node("Mul", ["most", "nought"], ["nothing"]),
+            helper.make_node("Add", ["nothing", "two"], ["end"]),
+            helper.make_node("Cast", ["end"], ["whole"], to=TensorProto.INT64),
+            helper.make_node("Reshape", ["whole", "one"], ["ends"]),
+            helper.make_node("Slice", ["pixels", "start", "ends", "one"], ["cut"]),
+        ],
+        "unknown",
+        [helper.make_tensor_value_info("pixels", 1, ["n", 3, 16, 16])],
+        [helper.make_tensor_value_info("cut", 1, ["n", "channels", "h", "w"])],
+        [
+            numpy_helper.from_array(np.float32(0), "nought"),
+            numpy_helper.from_array(np.float32(2), "two"),
+            numpy_helper.from_array(np.array([1]), "one"),
+            numpy_helper.from_array(np.array([0]), "start"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    write_spec(model, ModelSpec("unknown", ("cut",), 16))
+    maps = ActivationExtractor(model.SerializeToString()).fit_transform(pictures)
+    assert maps.n_channels("cut") == 2
+    assert_array_equal(maps.grid("cut")[0], [[16, 16]])
+
+
 # --- Projection ------------------------------------------------------------------------------
 
 
@@ -271,6 +301,16 @@ def test_bad_images_can_be_left_without_descriptors(model, tmp_path, bad_paths, 
     assert_allclose(maps.values("conv2"), good.values("conv2"), rtol=1e-6)
 
 
+@pytest.mark.parametrize("with_cache", [False, True])
+def test_images_may_all_be_bad(model, tmp_path, bad_paths, with_cache):
+    memory = tmp_path / "cache" if with_cache else None
+    extractor = ActivationExtractor(model, memory=memory, on_error="warn").fit(bad_paths)
+    with pytest.warns(ImageWarning):
+        maps = extractor.transform(bad_paths[::2])
+    assert maps.shape == (4,)
+    assert maps.values("conv2").shape == (0, 5)
+
+
 def test_arrays_are_named_by_their_position(model, pictures):
     extractor = ActivationExtractor(model).fit(pictures)
     with pytest.raises(ImageBatchError, match=r"image 1 \(array of shape \(5,\)\)"):
@@ -321,6 +361,14 @@ def test_the_estimate_is_the_size_of_the_maps(model, pictures, monkeypatch):
     monkeypatch.setattr("skdeepenc.extraction.runner.check_room", estimates.append)
     maps = extractor.fit_transform(pictures)
     assert_allclose(estimates, maps.nbytes, rtol=0.02)
+
+
+def test_progress_is_shown_when_asked_for(model, pictures, capsys):
+    extractor = ActivationExtractor(model).fit(pictures)
+    extractor.transform(pictures)
+    assert capsys.readouterr().err == ""
+    extractor.set_params(verbose=2).transform(pictures)
+    assert "12/12" in capsys.readouterr().err
 
 
 # --- Parameters ------------------------------------------------------------------------------

@@ -54,8 +54,8 @@ class ImageBatchError(ImageError):
         count = len(lines)
         noun = "image" if count == 1 else "images"
         return (
-            f"{count} {noun} could not be read (the others were processed; "
-            'on_error="warn" leaves bad images out):\n' + "\n".join(lines)
+            f'{count} {noun} could not be read (on_error="warn" leaves bad images out, '
+            "memory=FOLDER keeps what was done for the others):\n" + "\n".join(lines)
         )
 
 

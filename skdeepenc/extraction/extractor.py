@@ -294,10 +294,14 @@ class ActivationExtractor(
     def _report(self, failures):
         if not failures:
             return
-        error = ImageBatchError(failures)
         if self.on_error == "raise":
-            raise error
-        warnings.warn(str(error), ImageWarning, stacklevel=3)
+            raise ImageBatchError(failures)
+        reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
+        warnings.warn(
+            f"{len(failures)} images could not be read and have no descriptors:\n{reasons}",
+            ImageWarning,
+            stacklevel=3,
+        )
 
 
 def _as_list(layers):

@@ -12,6 +12,8 @@ from skdeepenc.images.decode import load_picture, read_source
 
 # A file that changed a moment ago may change again within one tick of its time stamp.
 SETTLED_SECONDS = 2.0
+# Some hundred bytes each; forgetting them costs no more than hashing again.
+MOST_DIGESTS = 200_000
 _DIGESTS: dict[tuple, str] = {}
 
 
@@ -68,6 +70,8 @@ def read_and_digest(source):
     stamp = _stamp(source)
     content = read_source(source)
     digest = content_digest(content)
+    if len(_DIGESTS) >= MOST_DIGESTS:
+        _DIGESTS.clear()
     if stamp is not None and stamp == _stamp(source):
         _DIGESTS[stamp] = digest
     return content, digest

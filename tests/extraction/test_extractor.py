@@ -457,6 +457,19 @@ def test_a_pipeline_may_ask_for_tables(model, pictures):
     assert pipeline.predict(pictures).shape == (12,)
 
 
+@pytest.mark.parametrize("with_cache", [False, True])
+def test_a_pipeline_remembers_maps(model, pictures, tmp_path, with_cache, monkeypatch):
+    memory = tmp_path / "cache" if with_cache else None
+    extractor = ActivationExtractor(model, memory=memory)
+    pipeline = make_pipeline(
+        extractor, MeanOfMaps(), LogisticRegression(), memory=str(tmp_path / "steps")
+    )
+    labels = np.arange(len(pictures)) % 2
+    expected = pipeline.fit(pictures, labels).predict_proba(pictures)
+    monkeypatch.setattr(ActivationExtractor, "fit_transform", None)  # what is remembered
+    assert_array_equal(pipeline.fit(pictures, labels).predict_proba(pictures), expected)
+
+
 def test_grid_search_reaches_views_in_worker_processes(model, tmp_path, paths):
     memory = tmp_path / "cache"
     pipeline = make_pipeline(

@@ -1,0 +1,133 @@
+"""Compare ways to pool the scales of a network on Oxford Flowers 17 (Yoo et al., table 6).
+
+    SKDEEPENC_DATA=data python benchmarks/benchmark_flowers_fisher.py embedded --cache folder
+    SKDEEPENC_DATA=data python benchmarks/benchmark_flowers_fisher.py squeezenet --cache folder
+
+Rows: the global activation, the average of ten crops (AP10), the Fisher vector of each scale
+alone, of all scales at once (NFK), side by side (CSF) and averaged (MPP). Columns: the split by
+name order, then the mean and spread of seeded stratified splits, 40 training and 40 test images a
+class each. Components and mixture are learned from training images, C of the linear SVM by
+cross-validation on them. The seed of a random split is the encoder's seed too.
+"""
+
+import argparse
+import copy
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+from sklearn.svm import LinearSVC
+
+from skdeepenc.encoders import GlobalPooler, MultiScaleFisherEncoder
+from skdeepenc.extraction import ActivationExtractor
+from skdeepenc.images import Crops, Preprocessing, Pyramid, Whole
+
+DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
+N_TRAIN = 40
+NETWORKS = {
+    "embedded": {"model": "embedded", "layers": "fc7"},  # takes 64 pixels a side
+    "squeezenet": {
+        "model": DATA / "weights" / "squeezenet1_0_deepcomp.onnx",
+        "layers": "fire9/concat",
+        "preprocessing": Preprocessing(
+            mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1
+        ),
+    },
+}
+
+
+def flowers():
+    """Return paths and classes, 80 of each, in name order."""
+    folders = sorted(
+        (DATA / "images" / "flowers17").glob("c*"), key=lambda path: int(path.name[1:])
+    )
+    images = [sorted(folder.glob("*.jpg")) for folder in folders]
+    labels = np.repeat([folder.name for folder in folders], [len(paths) for paths in images])
+    return [str(path) for paths in images for path in paths], labels
+
+
+def splits(labels, n_seeds):
+    """Yield a seed, training and test images: by name order first, then at random."""
+    position = np.concatenate([np.arange(np.sum(labels == label)) for label in np.unique(labels)])
+    yield 0, np.flatnonzero(position < N_TRAIN), np.flatnonzero(position >= N_TRAIN)
+    for seed in range(n_seeds):
+        shuffle = StratifiedShuffleSplit(1, train_size=0.5, test_size=0.5, random_state=seed)
+        train, test = next(shuffle.split(labels, labels))
+        yield seed, np.sort(train), np.sort(test)
+
+
+def accuracy(vectors, labels, train, test):
+    """Return the test accuracy, in percent, of a linear SVM.
+
+    A linear SVM sees vectors through their products alone, so they are first turned into the
+    coordinates of the space that the training vectors span: 680 values for 65,536.
+    """
+    products = np.asarray(vectors @ vectors[train].T, dtype=np.float64)
+    variances, axes = np.linalg.eigh(products[train])
+    kept = variances > 1e-10 * variances[-1]
+    coordinates = products @ (axes[:, kept] / np.sqrt(variances[kept]))
+    search = GridSearchCV(LinearSVC(), {"C": [1, 10, 100]}, cv=3)
+    search.fit(coordinates[train], labels[train])
+    return 100 * search.score(coordinates[test], labels[test])
+
+
+def pooled_variants(arguments, maps, train, seed):
+    """Yield name and vectors of every way to pool, all with the vocabulary of one fit."""
+    encoder = MultiScaleFisherEncoder(
+        n_components=arguments.components,
+        n_gaussians=arguments.gaussians,
+        max_samples=arguments.samples,
+        random_state=seed,
+    ).fit(maps[train])
+    variants = {f"FV scale {scale}": {"scales": [scale]} for scale in range(maps.n_scales)}
+    variants |= {pooling.upper(): {"pooling": pooling} for pooling in ("nfk", "csf", "mpp")}
+    for name, parameters in variants.items():
+        # Neither parameter changes what fit learns, but for scales, where all teach one vocabulary.
+        yield name, copy.copy(encoder).set_params(**parameters).transform(maps)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", choices=NETWORKS)
+    parser.add_argument("--cache", help="folder in which activations are kept")
+    parser.add_argument("--scales", type=int, default=5)
+    parser.add_argument("--base", type=int, help="smallest side; the network's own by default")
+    parser.add_argument("--components", type=int, default=128)
+    parser.add_argument("--gaussians", type=int, default=256)
+    parser.add_argument("--samples", type=int, default=256_000)
+    parser.add_argument("--seeds", type=int, default=3, help="number of random splits")
+    arguments = parser.parse_args()
+    paths, labels = flowers()
+    extractor = ActivationExtractor(
+        **NETWORKS[arguments.network], dtype="float16", memory=arguments.cache, verbose=1
+    ).fit(paths)
+    side = extractor.backbone_.spec.input_size
+
+    def extract(views):
+        return extractor.set_params(views=views).fit_transform(paths)
+
+    average = GlobalPooler(method="avg")
+    # The paper crops 227 pixels from 256.
+    crops = Crops(n=5, flip=True, image_size=round(side * 256 / 227))
+    baselines = {
+        "global": average.fit_transform(extract(Whole())),
+        "AP10": average.fit_transform(extract(crops)),
+    }
+    maps = extract(Pyramid(n_scales=arguments.scales, base=arguments.base))
+    scores = {}
+    for seed, train, test in splits(labels, arguments.seeds):
+        start = time.perf_counter()
+        rows = [*baselines.items(), *pooled_variants(arguments, maps, train, seed)]
+        for name, vectors in rows:
+            scores.setdefault(name, []).append(accuracy(vectors, labels, train, test))
+        print(f"split {len(scores['MPP']) - 1}: {time.perf_counter() - start:.0f} s", flush=True)
+    print(f"\n{maps!r}\n{'':12}name order   random splits")
+    for name, (by_name, *at_random) in scores.items():
+        spread = f"{np.mean(at_random):6.2f} +- {np.std(at_random):.2f}" if at_random else ""
+        print(f"{name:12}{by_name:10.2f}   {spread}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,15 +7,11 @@ from skdeepenc.encoders.fisher import MultiScaleFisherEncoder
 from skdeepenc.encoders.global_pooler import GlobalPooler
 from skdeepenc.encoders.mop_vlad import MOPVLADEncoder
 
-__all__ = ["MOPVLADEncoder"]
-__all__ = ["ClusterMAC", "GlobalPooler"]
-__all__ = ["ClusterMAC", "GlobalPooler", "MOPVLADEncoder", "MultiScaleFisherEncoder"]
-__all__ = ["CrossLayerPooler", "GlobalPooler", "MOPVLADEncoder", "MultiScaleFisherEncoder"]
 __all__ = [
+    "BagOfVisualWords",
     "ClusterMAC",
     "CrossLayerPooler",
     "GlobalPooler",
     "MOPVLADEncoder",
     "MultiScaleFisherEncoder",
 ]
-__all__ = ["BagOfVisualWords", "GlobalPooler", "MOPVLADEncoder", "MultiScaleFisherEncoder"]

@@ -10,6 +10,7 @@ from PIL import Image
 
 import skdeepenc
 from skdeepenc import FeatureMaps
+from skdeepenc.backbones import list_models
 from skdeepenc.cli import main
 from skdeepenc.exceptions import ModelWarning
 
@@ -47,7 +48,7 @@ def test_models_lists_the_embedded_one_and_the_catalogue(capsys):
     assert main(["models"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert names[:2] == ["model", "embedded"]
-    assert names[2:] == list(skdeepenc.backbones.catalogue())
+    assert names[2:] == list(list_models())
 
 
 def test_extract_saves_maps_and_the_order_of_pictures(photos, tmp_path, capsys):

@@ -57,7 +57,7 @@ def run_surgery(model, layers, pixels, *, dense, size):
 @pytest.mark.parametrize("name", REAL_GRAPHS)
 def test_real_graphs_are_unchanged_at_their_own_size(name, light_graph, pixels):
     layers = REAL_GRAPHS[name]
-    model, images = light_graph(name), pixels(2, 224, 224)
+    model, images = light_graph(name), pixels(1 if name == "vgg19" else 2, 224, 224)
     expected = run_untouched(model, layers, images)
     for dense in (False, True):
         actual = run_surgery(model, layers, images, dense=dense, size=224)
@@ -69,7 +69,7 @@ def test_real_graphs_are_unchanged_at_their_own_size(name, light_graph, pixels):
             )
 
 
-@pytest.mark.parametrize("name", set(REAL_GRAPHS) - {"vgg19", "densenet121"})
+@pytest.mark.parametrize("name", ["bvlc_alexnet", "inception_v1", "shufflenet", "squeezenet"])
 def test_real_graphs_take_images_of_any_size(name, light_graph, pixels):
     layer = REAL_GRAPHS[name][-1]
     images = pixels(2, 224 + 64, 224 + 96)

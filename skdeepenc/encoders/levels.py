@@ -17,6 +17,7 @@ from skdeepenc.functional import (
     soft_assign,
     vlad_of_segments,
 )
+from skdeepenc.functional.threads import thread_map
 from skdeepenc.maps.batches import consecutive_batches
 
 __all__ = ["PooledLevel", "VLADLevel", "reduce_vectors"]
@@ -66,16 +67,23 @@ class VLADLevel:
         """Return normalised VLAD vectors of shape (n_images, K * n_components)."""
         dtype = np.result_type(descriptors, self.codebook)
         vectors = np.empty((len(offsets) - 1, self.codebook.size), dtype)
-        for start, stop in _tiles(np.diff(offsets)):
-            bounds = offsets[start : stop + 1]
-            tile = self._residuals(descriptors[bounds[0] : bounds[-1]], bounds - bounds[0])
-            vectors[start:stop] = l2_normalize(power_normalize(tile, self.power))
+
+        def fill(bounds):
+            start, stop = bounds
+            own = offsets[start : stop + 1]
+            residuals = self._residuals(descriptors[own[0] : own[-1]], own - own[0])
+            vectors[start:stop] = l2_normalize(power_normalize(residuals, self.power))
+
+        with thread_map() as share:
+            list(share(fill, _tiles(np.diff(offsets))))
         return vectors
 
     def _residuals(self, descriptors, offsets):
         if len(descriptors) == 0:
             return np.zeros((len(offsets) - 1, self.codebook.size))
-        projected = self.projection.transform(descriptors)
+        components = self.projection.components_.T
+        # What projection.transform does, without the checks that take a fifth of its time.
+        projected = descriptors @ components - self.projection.mean_ @ components
         indices, weights = soft_assign(projected, self.codebook, self.n_neighbors, self.sigma)
         residuals = vlad_of_segments(projected, offsets, self.codebook, indices, weights)
         return residuals.reshape(len(residuals), -1)

@@ -289,9 +289,13 @@ class CrossLayerPooler(MapsEncoder):
         ]
         pooled = [level.reshape(len(maps), -1, self.n_components_) for level in pooled]
         vectors = pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1)
+        return self._normalize(vectors).reshape(len(maps), -1)
+
+    def _normalize(self, vectors):
+        """Finish the pooled vectors (n_images, n_cells * n_guidance_channels, n_components)."""
         if self.quantize == "sign":
-            return np.sign(vectors).reshape(len(maps), -1)
-        return power_normalize(l2_normalize(vectors), self.power).reshape(len(maps), -1)
+            return np.sign(vectors)
+        return power_normalize(l2_normalize(vectors), self.power)
 
     def _project(self, features, offsets):
         """Centre and project the features, image by image, so that none depends on its batch."""

@@ -1,0 +1,153 @@
+"""Rank the Oxford subset by the guidance channels that a query activates (the paper's figure 4).
+
+    SKDEEPENC_DATA=data python benchmarks/benchmark_oxford_channels.py --cache folder
+
+SqueezeNet's fire8 guided by fire9, images with their proportions kept, queries cropped to their
+boxes at the gallery's scale and whole. Rows: whitened average pooling, the paper's baseline; then
+cross-layer pooling compared in k channels, as signs and as values. PCA is learned on the training
+images of Flowers 17. Ten queries are few: differences under five points are noise.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.utils import gen_batches
+
+from skdeepenc.encoders import CrossLayerPooler, GlobalPooler
+from skdeepenc.extraction import ActivationExtractor
+from skdeepenc.functional import l2_normalize
+from skdeepenc.images import Preprocessing, Pyramid
+from skdeepenc.maps import FeatureMaps
+from skdeepenc.metrics import mean_average_precision
+from skdeepenc.retrieval import AdaptiveChannelRanker
+
+DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
+FEATURES, GUIDANCE = "fire8/concat", "fire9/concat"
+CAFFE = Preprocessing(mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1)
+N_AT_ONCE = 64
+
+
+def extract(pictures, side, cache=None):
+    """Return the maps of pictures with their proportions kept."""
+    extractor = ActivationExtractor(
+        str(DATA / "weights" / "squeezenet1_0_deepcomp.onnx"),
+        layers=[FEATURES, GUIDANCE],
+        views=Pyramid(n_scales=1, base=side, aspect="keep"),
+        preprocessing=CAFFE,
+        dtype="float16",
+        batch_size=4,
+        memory=cache,
+    )
+    return extractor.fit_transform(pictures)
+
+
+def crop_queries(truth, folder):
+    """Yield the pixels inside the box of each query; boxes are given for the original size."""
+    for query in truth["standard_queries"]:
+        with Image.open(folder / f"{query['image']}.jpg") as picture:
+            ratio = picture.width / truth["orig_size_wh"][query["image"]][0]
+            box = [round(edge * ratio) for edge in query["bbox_orig_xyxy"]]
+            yield np.asarray(picture.convert("RGB").crop(box))
+
+
+def joined(parts):
+    """Return one container of the maps of single images."""
+    return FeatureMaps.from_layers(
+        {layer: [part[0][layer][0] for part in parts] for layer in (FEATURES, GUIDANCE)}
+    )
+
+
+def answers(truth):
+    """Return positions of queries, and the positives and junk of each."""
+    position = {name: number for number, name in enumerate(truth["images"])}
+    landmarks = {landmark["name"]: landmark for landmark in truth["landmarks"]}
+    lists = [landmarks[query["landmark"]] for query in truth["standard_queries"]]
+    return (
+        [position[query["image"]] for query in truth["standard_queries"]],
+        [[position[name] for name in landmark["ok"]] for landmark in lists],
+        [[position[name] for name in landmark["junk"]] for landmark in lists],
+    )
+
+
+def channel_rankings(training, gallery, queries, n_guidance_channels):
+    """Yield the name of each row, and the gallery in the order that each kind of query gives."""
+    union = make_union(
+        CrossLayerPooler(feature_layer=FEATURES, guidance_layer=GUIDANCE, random_state=0),
+        GlobalPooler(layer=GUIDANCE, normalize=False),
+    ).fit(training)
+    vectors = {name: union.transform(maps) for name, maps in queries.items()}
+    for quantize in ("sign", None):
+        ranker = AdaptiveChannelRanker(n_guidance_channels=n_guidance_channels, quantize=quantize)
+        for some in gen_batches(len(gallery), N_AT_ONCE):
+            ranker.partial_fit(union.transform(gallery[some]))
+        for n_channels in (10, 20, 50, 100, n_guidance_channels):
+            ranker.n_channels_ = n_channels  # what fit would learn from n_channels, and no more
+            kind = "signs" if quantize else "values"
+            yield (
+                f"{kind}, {n_channels} channels",
+                {name: ranker.rank(given) for name, given in vectors.items()},
+            )
+
+
+def average_rankings(training, gallery, queries):
+    """Yield the rows of average pooling, plain and whitened."""
+    plain = GlobalPooler(layer=GUIDANCE)
+    whitened = make_pipeline(plain, PCA(256, whiten=True, random_state=0))
+    for name, encoder in (("average", plain), ("average, whitened to 256", whitened)):
+        vectors = l2_normalize(encoder.fit(training).transform(gallery))
+        yield (
+            name,
+            {
+                kind: np.argsort(-l2_normalize(encoder.transform(maps)) @ vectors.T, axis=1)
+                for kind, maps in queries.items()
+            },
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cache", help="folder in which activations are kept")
+    parser.add_argument("--side", type=int, default=320, help="shorter edge of the images")
+    parser.add_argument("--training", type=int, default=40, help="training images of a class")
+    arguments = parser.parse_args()
+    folder = DATA / "images" / "oxford5k_subset"
+    truth = json.loads((folder / "gnd_subset.json").read_text())
+    positions, positives, junk = answers(truth)
+    paths = [str(folder / "jpg" / f"{name}.jpg") for name in truth["images"]]
+    gallery = extract(paths, arguments.side, arguments.cache)
+    crops = crop_queries(truth, folder / "jpg")
+    queries = {
+        "cropped": joined([extract([picture], min(picture.shape[:2])) for picture in crops]),
+        "whole": gallery[positions],
+    }
+    training = extract(
+        [
+            str(path)
+            for number in range(1, 18)
+            for path in sorted((DATA / "images" / "flowers17" / f"c{number}").glob("*.jpg"))[
+                : arguments.training
+            ]
+        ],
+        arguments.side,
+        arguments.cache,
+    )
+    print(f"{gallery!r}\n{'':28}{'cropped':>8}{'whole':>8}  queries", flush=True)
+    for rankings in (
+        average_rankings(training, gallery, queries),
+        channel_rankings(training, gallery, queries, gallery.n_channels(GUIDANCE)),
+    ):
+        for name, by_kind in rankings:
+            scores = [
+                100 * mean_average_precision(ranked, positives, junk) for ranked in by_kind.values()
+            ]
+            print(f"{name:28}" + "".join(f"{score:8.2f}" for score in scores), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Rank the Oxford subset by regions, clusters and their baselines; whitening of flowers17.
+
+    python benchmarks/benchmark_oxford_regions.py --memory CACHE [--models squeezenet mobilenet_v2]
+
+Needs the folder that the environment variable SKDEEPENC_DATA names. Every row is one encoding of
+the 1,008 images (shorter edge 320): mean average precision of the 10 standard queries, in percent,
+with the activations cropped to the query's box ("crop X"), with the picture cropped ("crop I"), and
+with re-ranking (R) and query expansion (QE) after either. PCA and whitening are learned on the 680
+training images of flowers17. Ten queries are few: differences under five points are noise.
+"""
+
+import argparse
+import json
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.cluster import KMeans
+from sklearn.frozen import FrozenEstimator
+
+from skdeepenc.encoders import ClusterMAC, GlobalPooler
+from skdeepenc.exceptions import ModelWarning
+from skdeepenc.extraction import ActivationExtractor
+from skdeepenc.images import Preprocessing, Pyramid
+from skdeepenc.maps import FeatureMaps
+from skdeepenc.metrics import mean_average_precision
+from skdeepenc.retrieval import LocalizingRanker
+
+SIDE = 320
+CAFFE = Preprocessing(mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1)
+CENTERED = Preprocessing(mean=(128,) * 3, std=(128,) * 3, scale=1)
+MODELS = {
+    "squeezenet": ("squeezenet1_0_deepcomp.onnx", "fire9/concat", CAFFE),
+    "mobilenet_v2": ("mobilenet_v2_1.0_224_quant_float.onnx", "L61_conv_2d", CENTERED),
+}
+
+
+class SharedClusterMAC(ClusterMAC):
+    """ClusterMAC that takes partitions made for an earlier row; they are the same."""
+
+    made: dict = {}
+
+    def _cut(self, points, n_clusters, weights):
+        counts = (5, 20) if len(weights) == self.n_components_ else (5,)
+        key = self.affinity, counts, hash(points.tobytes())
+        if key not in self.made:
+            self.made[key] = super()._cut(points, counts, weights).astype(np.int8)
+        columns = [counts.index(count) for count in n_clusters]
+        return self.made[key][:, columns].astype(np.intp)
+
+
+class KMeansMAC(ClusterMAC):
+    """ClusterMAC with k-means in the place of Normalized Cut."""
+
+    def _cut(self, points, n_clusters, weights):
+        scaled = (points * np.sqrt(weights)).astype(np.float32)
+        counts = np.minimum(n_clusters, len(np.unique(scaled, axis=0)))
+        models = [KMeans(count, n_init=1, random_state=self._seed) for count in counts]
+        return np.stack([model.fit_predict(scaled) for model in models], axis=1)
+
+
+def encoders():
+    """Yield the name of each row, its encoder, and whether it is re-ranked."""
+    for method in ("avg", "max", "gem", "spoc", "crow", "rmac"):
+        yield f"{method}, no whitening", GlobalPooler(method=method), False
+    yield "MAC, whitened", ClusterMAC(regions="mac", random_state=0), False
+    yield "R-MAC, whitened regions", ClusterMAC(regions="rmac", random_state=0), True
+    for affinity in ("exponential", "gaussian"):
+        for colors in (0, 5):
+            for counts in ((5,), (20,), (5, 20)):
+                name = f"clusters {' + '.join(map(str, counts))}, colours {colors}, {affinity}"
+                encoder = SharedClusterMAC(
+                    n_clusters=counts, n_color_clusters=colors, affinity=affinity, random_state=0
+                )
+                yield name, encoder, counts == (5, 20) and colors == 5
+    encoder = SharedClusterMAC(whiten=False, random_state=0)
+    yield "clusters 5 + 20, colours 5, no whitening", encoder, False
+    yield "k-means 5 + 20, colours 5", KMeansMAC(random_state=0), False
+
+
+class Oxford:
+    """The images, the queries and the right answers."""
+
+    def __init__(self, folder):
+        truth = json.loads((folder / "gnd_subset.json").read_text())
+        self.paths = [folder / "jpg" / f"{name}.jpg" for name in truth["images"]]
+        position = {name: number for number, name in enumerate(truth["images"])}
+        self.queries = [position[query["image"]] for query in truth["standard_queries"]]
+        boxes = np.array([query["bbox_orig_xyxy"] for query in truth["standard_queries"]])
+        sizes = [truth["orig_size_wh"][truth["images"][query]] for query in self.queries]
+        self.sizes = np.array(sizes, dtype=float)[:, ::-1]
+        self.boxes = boxes[:, [1, 0, 3, 2]]
+        landmarks = {landmark["name"]: landmark for landmark in truth["landmarks"]}
+        answers = [landmarks[query["landmark"]] for query in truth["standard_queries"]]
+        self.positives = [[position[name] for name in answer["ok"]] for answer in answers]
+        self.junk = [[position[name] for name in answer["junk"]] for answer in answers]
+
+    def measure(self, rankings):
+        return 100 * mean_average_precision(rankings, self.positives, self.junk)
+
+    def cropped_pictures(self):
+        for query, box, size in zip(self.queries, self.boxes, self.sizes, strict=True):
+            with Image.open(self.paths[query]) as picture:
+                y0, x0, y1, x1 = (
+                    box * np.tile([picture.height, picture.width], 2) / np.tile(size, 2)
+                )
+                yield picture.convert("RGB").crop([round(side) for side in (x0, y0, x1, y1)])
+
+
+def extract(model, data, memory, pictures, side=SIDE):
+    name, layer, preprocessing = MODELS[model]
+    extractor = ActivationExtractor(
+        str(data / "weights" / name),
+        layers=[layer, "rgb"],
+        views=Pyramid(n_scales=1, base=side, aspect="keep"),
+        preprocessing=preprocessing,
+        dtype="float16",
+        batch_size=4,
+        memory=memory,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelWarning)  # the models' files describe nothing
+        return extractor.fit_transform(pictures)
+
+
+def in_memory(maps):
+    """Return the maps in memory, in float32: every row reads them again."""
+    values = {layer: maps.values(layer).astype(np.float32) for layer in maps.layers}
+    return FeatureMaps.from_values(values, {layer: maps.grid(layer) for layer in maps.layers})
+
+
+def joined(parts):
+    """Return one container of the maps of single images."""
+    layers = {layer: [part[0][layer] for part in parts] for layer in parts[0].layers}
+    return FeatureMaps.from_layers(layers)
+
+
+def load(model, data, memory):
+    oxford = Oxford(data / "images" / "oxford5k_subset")
+    flowers = [
+        path
+        for number in range(1, 18)
+        for path in sorted((data / "images" / "flowers17" / f"c{number}").glob("*.jpg"))[:40]
+    ]
+    training = in_memory(extract(model, data, memory, flowers))
+    gallery = in_memory(extract(model, data, memory, oxford.paths))
+    crop_i = joined(
+        # At the scale of the gallery: the crop is not enlarged to the gallery's side.
+        [extract(model, data, None, [crop], min(crop.size)) for crop in oxford.cropped_pictures()]
+    )
+    crop_x = gallery[oxford.queries].crop(oxford.boxes, oxford.sizes)
+    return oxford, training, gallery, {"crop X": crop_x, "crop I": crop_i}
+
+
+def rank(vectors, query_vectors):
+    return np.argsort(-query_vectors @ vectors.T, axis=1, kind="stable")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--memory", required=True, help="folder that keeps the activations")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--only", default="", help="only rows whose name contains this")
+    parser.add_argument("--no-reranking", action="store_true")
+    arguments = parser.parse_args()
+    data = Path(os.environ["SKDEEPENC_DATA"])
+    for model in arguments.models:
+        bench = load(model, data, arguments.memory)
+        print(f"\n{model}: mAP in percent; X1 leaves the query's own image out")
+        print(f"{'':45}  crop X  crop I      X1     X+R  X+R+QE     I+R  I+R+QE", flush=True)
+        for name, encoder, is_reranked in encoders():
+            if arguments.only in name:
+                figures = measure(encoder, *bench, is_reranked and not arguments.no_reranking)
+                print(f"{name:45} " + " ".join(f"{figure:7.1f}" for figure in figures), flush=True)
+
+
+def measure(encoder, oxford, training, gallery, queries, is_reranked):
+    """Return the figures of one row."""
+    vectors = encoder.fit(training).transform(gallery)
+    rankings = {way: rank(vectors, encoder.transform(maps)) for way, maps in queries.items()}
+    figures = [oxford.measure(rankings[way]) for way in queries]
+    figures.append(leave_one_out(oxford, rankings["crop X"]))
+    return [*figures, *reranked(encoder, oxford, gallery, queries)] if is_reranked else figures
+
+
+def leave_one_out(oxford, rankings):
+    """Measure rankings without the query's own image."""
+    pairs = list(zip(rankings, oxford.positives, oxford.queries, strict=True))
+    others = [row[row != query] for row, _, query in pairs]
+    positives = [[image for image in answer if image != query] for _, answer, query in pairs]
+    return 100 * mean_average_precision(others, positives, oxford.junk)
+
+
+def reranked(encoder, oxford, gallery, queries):
+    for maps in queries.values():
+        for n_expansion in (0, 5):
+            ranker = LocalizingRanker(FrozenEstimator(encoder), n_expansion=n_expansion)
+            yield oxford.measure(ranker.fit(gallery).rank(maps))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,16 @@
 """Displays: what people would rather look at than read."""
 
+from skdeepenc.inspection.cluster_map import ClusterMapDisplay
 from skdeepenc.inspection.confidence_map import ConfidenceMapDisplay
 from skdeepenc.inspection.ranking import RankingDisplay
+from skdeepenc.inspection.region_precision import region_precision
 from skdeepenc.inspection.window_scan import WindowScanDisplay, best_window
 
 __all__ = [
+    "ClusterMapDisplay",
     "ConfidenceMapDisplay",
     "RankingDisplay",
     "WindowScanDisplay",
     "best_window",
+    "region_precision",
 ]

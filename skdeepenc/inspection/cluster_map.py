@@ -1,0 +1,144 @@
+"""Clusters over the picture, below how strongly each place responds: the paper's figure 7."""
+
+import numpy as np
+
+from skdeepenc._optional import require
+from skdeepenc.images import decode_image
+from skdeepenc.maps import as_feature_maps
+
+OPACITY = 0.65
+COLORS = "tab20"
+
+
+class ClusterMapDisplay:
+    """Show the clusters that `ClusterMAC` takes maxima over.
+
+    One column an image: the picture, the L2 norm of each descriptor, and every partition laid over
+    the picture, a colour a cluster. Make one with `from_estimator`; it can be drawn many times.
+
+    Parameters
+    ----------
+    images : list of ndarray of shape (height, width, 3)
+        The pictures.
+    norms : list of ndarray of shape (H, W)
+        The norm of the descriptor at each position.
+    labels : list of ndarray of int of shape (H, W, n_partitions)
+        The cluster of each position.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (2 + n_partitions, n_images)
+        Where the last `plot` drew.
+    figure_ : matplotlib Figure
+        The figure of `axes_`.
+
+    See Also
+    --------
+    skdeepenc.encoders.ClusterMAC : Makes clusters.
+    region_precision : How well they keep to an object.
+
+    References
+    ----------
+    Chen et al., "Aggregated deep feature from activation clusters for particular object
+    retrieval", 2017, figure 7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.encoders import ClusterMAC
+    >>> from skdeepenc.inspection import ClusterMapDisplay
+    >>> maps = np.random.RandomState(0).rand(2, 6, 8, 5)
+    >>> pictures = np.zeros((2, 60, 80, 3), dtype=np.uint8)
+    >>> encoder = ClusterMAC(n_clusters=(2, 4), random_state=0).fit(maps)
+    >>> display = ClusterMapDisplay.from_estimator(encoder, maps, pictures)
+    >>> display.labels[0].shape
+    (6, 8, 2)
+    >>> display.plot().axes_.shape
+    (4, 2)
+    """
+
+    def __init__(self, *, images, norms, labels):
+        self.images = images
+        self.norms = norms
+        self.labels = labels
+
+    @classmethod
+    def from_estimator(cls, estimator, X, images, *, scale=0):
+        """Partition images by a fitted encoder.
+
+        Parameters
+        ----------
+        estimator : ClusterMAC
+            Fitted, with ``regions="clusters"``.
+        X : FeatureMaps, array-like or sequence
+            The maps of the images, as `estimator` takes them.
+        images : sequence of path, array or PIL.Image.Image
+            The pictures.
+        scale : int, default=0
+            Which of the encoded scales to show.
+
+        Returns
+        -------
+        ClusterMapDisplay
+            Ready for `plot`.
+        """
+        maps = as_feature_maps(X)
+        if len(maps) != len(images):
+            raise ValueError(f"There are maps of {len(maps)} images, and {len(images)} pictures.")
+        labels = [scales[scale] for scales in estimator.cluster_labels(maps)]
+        layer = estimator.layers_in_[0]
+        shown = maps.select(layers=[layer], scales=estimator.scales).select(scales=[scale])
+        norms = [np.linalg.norm(shown[n][layer][0], axis=2) for n in range(len(shown))]
+        pictures = [np.asarray(decode_image(image)) for image in images]
+        return cls(images=pictures, norms=norms, labels=labels)
+
+    def plot(self, *, figure=None):
+        """Draw the pictures, the norms and the clusters.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        ClusterMapDisplay
+            The display itself, with `axes_` and `figure_`.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Drawing displays")
+        n_rows, n_columns = 2 + self.labels[0].shape[2], len(self.images)
+        if figure is None:
+            figure = pyplot.figure(figsize=(2.2 * n_columns, 1.8 * n_rows), layout="constrained")
+        self.figure_ = figure
+        self.axes_ = figure.subplots(n_rows, n_columns, squeeze=False)
+        for column in range(n_columns):
+            self._draw_column(column, self.axes_[:, column])
+        return self
+
+    def _draw_column(self, column, axes):
+        picture, labels = self.images[column], self.labels[column]
+        axes[0].imshow(picture)
+        axes[1].imshow(self.norms[column], cmap="viridis")
+        height, width = picture.shape[:2]
+        for axis, partition in zip(axes[2:], np.moveaxis(labels, 2, 0), strict=True):
+            axis.imshow(picture)
+            axis.imshow(
+                partition % 20,
+                cmap=COLORS,
+                vmin=0,
+                vmax=19,
+                alpha=OPACITY,
+                interpolation="nearest",
+                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+            )
+        for axis in axes:
+            axis.set(xticks=[], yticks=[])
+        if column == 0:
+            counts = [f"{len(np.unique(partition))} clusters" for partition in labels.T]
+            for axis, name in zip(axes, ["picture", "norm", *counts], strict=True):
+                axis.set_ylabel(name)

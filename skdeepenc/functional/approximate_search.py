@@ -16,7 +16,7 @@ __all__ = ["build_index", "nearest_vectors", "search_index"]
 _TILE = (1024, 4096)
 # Searching in few dimensions, then comparing the best in all, is faster than either alone.
 _N_COMPONENTS = 64
-_N_COMPARED = 10
+_N_COMPARED = 20
 
 
 def nearest_vectors(queries, vectors):

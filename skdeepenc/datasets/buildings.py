@@ -1,0 +1,172 @@
+"""Oxford5k and Paris6k, with their own and with the revisited ground truth."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skdeepenc._sklearn import StrOptions, validate_params
+from skdeepenc.datasets._published import PublishedFolder, positions
+from skdeepenc.datasets._restricted_pickle import read_pickle
+
+OXFORD = "https://www.robots.ox.ac.uk/~vgg/data/oxbuildings/"
+PARIS = "https://www.robots.ox.ac.uk/~vgg/data/parisbuildings/"
+REVISITED = "http://cmp.felk.cvut.cz/revisitop/"
+
+_check_parameters = validate_params(
+    {"folder": "no_validation", "ground_truth": [StrOptions({"original", "revisited"})]},
+    prefer_skip_nested_validation=True,
+)
+
+
+@_check_parameters
+def load_oxford5k(folder, *, ground_truth="original"):
+    """List the pictures of Oxford5k, its queries and right answers.
+
+    Expected are, at any depth, the pictures, and either the text files of the ground truth
+    (`all_souls_1_query.txt`, `all_souls_1_good.txt`, ...) or `gnd_roxford5k.pkl` of the revisited
+    one.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the archives were unpacked.
+    ground_truth : {"original", "revisited"}, default="original"
+        Which ground truth to read. The revisited queries are not in the gallery.
+
+    Returns
+    -------
+    Bunch
+        With `paths` and `names` of the gallery (lists of str), `query_paths` and `query_names`
+        (lists of str), `boxes` (array of shape (n_queries, 4): left, top, right and bottom in
+        pixels) and lists with an array of gallery positions for each query: `positives` and `junk`,
+        as `metrics.mean_average_precision` takes them, or `easy`, `hard` and `junk`, for
+        `metrics.revisited_map`.
+
+    Raises
+    ------
+    DataSetError
+        If something is missing; it says what, and where to get the data set. Also if the pickled
+        ground truth holds anything but data.
+
+    References
+    ----------
+    J. Philbin, O. Chum, M. Isard, J. Sivic, A. Zisserman, "Object retrieval with large vocabularies
+    and fast spatial matching", CVPR 2007. F. Radenović, A. Iscen, G. Tolias, Y. Avrithis, O. Chum,
+    "Revisiting Oxford and Paris", CVPR 2018.
+
+    Examples
+    --------
+    >>> from skdeepenc.datasets import load_oxford5k
+    >>> load_oxford5k("nowhere")
+    Traceback (most recent call last):
+    skdeepenc.exceptions.DataSetError: Oxford5k: nowhere is no folder. ...
+    """
+    if ground_truth == "revisited":
+        return _load_revisited(folder, "Revisited Oxford5k", "gnd_roxford5k.pkl")
+    return load_text_ground_truth(PublishedFolder(folder, "Oxford5k", OXFORD))
+
+
+@_check_parameters
+def load_paris6k(folder, *, ground_truth="original"):
+    """List the pictures of Paris6k, its queries and right answers.
+
+    Expected are, at any depth, the pictures, and either the text files of the ground truth
+    (`defense_1_query.txt`, `defense_1_good.txt`, ...) or `gnd_rparis6k.pkl` of the revisited one.
+    The archives hold a few damaged pictures, which are not told apart here.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the archives were unpacked.
+    ground_truth : {"original", "revisited"}, default="original"
+        Which ground truth to read. The revisited queries are not in the gallery.
+
+    Returns
+    -------
+    Bunch
+        As of `load_oxford5k`.
+
+    Raises
+    ------
+    DataSetError
+        If something is missing; it says what, and where to get the data set. Also if the pickled
+        ground truth holds anything but data.
+
+    References
+    ----------
+    J. Philbin, O. Chum, M. Isard, J. Sivic, A. Zisserman, "Lost in quantization: Improving
+    particular object retrieval in large scale image databases", CVPR 2008.
+
+    Examples
+    --------
+    >>> from skdeepenc.datasets import load_paris6k
+    >>> load_paris6k("nowhere")
+    Traceback (most recent call last):
+    skdeepenc.exceptions.DataSetError: Paris6k: nowhere is no folder. ...
+    """
+    if ground_truth == "revisited":
+        return _load_revisited(folder, "Revisited Paris6k", "gnd_rparis6k.pkl")
+    return load_text_ground_truth(PublishedFolder(folder, "Paris6k", PARIS))
+
+
+def load_text_ground_truth(published, pictures=None):
+    """Read queries, boxes and lists from the text files that Oxford's group writes."""
+    pictures = published.pictures() if pictures is None else pictures
+    names = list(pictures)
+    queries = sorted(published.folder.rglob("*_query.txt"))
+    if not queries:
+        raise published.error(f"no ground truth (*_query.txt) in {published.folder}")
+    read = [_read_query(published, path) for path in queries]
+    query_names = [name for name, *_ in read]
+    return Bunch(
+        paths=list(pictures.values()),
+        names=names,
+        query_names=query_names,
+        query_paths=[pictures[names[at]] for at in positions(query_names, names, published)],
+        boxes=np.array([box for _, box, *_ in read]),
+        positives=[positions(right, names, published) for _, _, right, _ in read],
+        junk=[positions(ignored, names, published) for *_, ignored in read],
+    )
+
+
+def _read_query(published, path):
+    """Return name, box, right answers (good and ok) and junk of one query."""
+    lists = {}
+    for kind in ("query", "good", "ok", "junk"):
+        name = path.with_name(path.name.replace("_query", f"_{kind}"))
+        lists[kind] = published.rows(name.relative_to(published.folder))
+    name, *box = lists["query"][0]
+    right, ignored = (
+        [image for kind in kinds for (image,) in lists[kind]]
+        for kinds in (("good", "ok"), ("junk",))
+    )
+    # Oxford's own lists name the query's picture with the prefix of an older collection.
+    return name.removeprefix("oxc1_"), [float(edge) for edge in box], right, ignored
+
+
+def _load_revisited(folder, title, file_name):
+    """Read the revisited ground truth."""
+    published = PublishedFolder(folder, title, REVISITED)
+    path = next(iter(sorted(Path(folder).rglob(file_name))), None)
+    if path is None:
+        raise published.error(f"missing in {folder}: {file_name}")
+    truth, pictures = read_pickle(path), published.pictures()
+    try:
+        names, query_names = list(truth["imlist"]), list(truth["qimlist"])
+        boxes = np.array([query["bbx"] for query in truth["gnd"]], dtype=float)
+        lists = {
+            kind: [np.asarray(query[kind], dtype=np.intp) for query in truth["gnd"]]
+            for kind in ("easy", "hard", "junk")
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise published.error(f"{file_name} lacks what it should hold ({error})") from error
+    positions([*names, *query_names], pictures, published)
+    return Bunch(
+        paths=[pictures[name] for name in names],
+        names=names,
+        query_names=query_names,
+        query_paths=[pictures[name] for name in query_names],
+        boxes=boxes,
+        **lists,
+    )

@@ -1,0 +1,57 @@
+"""MIT Indoor 67: scenes inside buildings."""
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skdeepenc.datasets._published import PublishedFolder
+
+SOURCE = "http://web.mit.edu/torralba/www/indoor.html"
+
+
+def load_indoor67(folder):
+    """List the pictures of MIT Indoor 67 and its split.
+
+    Expected are `Images/<class>/*.jpg`, `TrainImages.txt` and `TestImages.txt` (80 and 20 pictures
+    of each of 67 classes; the other pictures belong to neither).
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the data set was unpacked.
+
+    Returns
+    -------
+    Bunch
+        With `paths` (list of str, the training pictures before the test pictures), `target`
+        (array), `target_names` (list of str), `train` and `test` (arrays of positions).
+
+    Raises
+    ------
+    DataSetError
+        If something is missing; it says what, and where to get the data set.
+
+    References
+    ----------
+    A. Quattoni, A. Torralba, "Recognizing indoor scenes", CVPR 2009.
+
+    Examples
+    --------
+    >>> from skdeepenc.datasets import load_indoor67
+    >>> load_indoor67("nowhere")
+    Traceback (most recent call last):
+    skdeepenc.exceptions.DataSetError: MIT Indoor 67: nowhere is no folder. ...
+    """
+    published = PublishedFolder(folder, "MIT Indoor 67", SOURCE)
+    train, test = (
+        [" ".join(row) for row in published.rows(name)]
+        for name in ("TrainImages.txt", "TestImages.txt")
+    )
+    names = [*train, *test]
+    target_names, target = np.unique([name.split("/")[0] for name in names], return_inverse=True)
+    return Bunch(
+        paths=published.paths(names, below="Images"),
+        target=target,
+        target_names=target_names.tolist(),
+        train=np.arange(len(train)),
+        test=np.arange(len(train), len(names)),
+    )

@@ -1,0 +1,69 @@
+"""SUN397: scenes of every kind."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skdeepenc._sklearn import Interval, validate_params
+from skdeepenc.datasets._published import PublishedFolder, positions
+
+SOURCE = "https://vision.princeton.edu/projects/2010/SUN/"
+
+
+@validate_params(
+    {"folder": "no_validation", "split": [Interval(Integral, 1, 10, closed="both")]},
+    prefer_skip_nested_validation=True,
+)
+def load_sun397(folder, *, split=1):
+    """List the pictures of SUN397 and one of its ten splits.
+
+    Expected are `SUN397/<letter>/<class>/*.jpg`, and in `Partitions` the files `ClassName.txt`,
+    `Training_01.txt` ... `Training_10.txt` and `Testing_01.txt` ... `Testing_10.txt` (50 and 50
+    pictures of each of 397 classes).
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where both archives were unpacked.
+    split : int, default=1
+        Which of the ten splits, from 1.
+
+    Returns
+    -------
+    Bunch
+        With `paths` (list of str, the training pictures before the test pictures), `target`
+        (array), `target_names` (list of str such as "abbey" or "apse/indoor"), `train` and `test`
+        (arrays of positions).
+
+    Raises
+    ------
+    DataSetError
+        If something is missing; it says what, and where to get the data set.
+
+    References
+    ----------
+    J. Xiao, J. Hays, K. Ehinger, A. Oliva, A. Torralba, "SUN database: Large-scale scene
+    recognition from abbey to zoo", CVPR 2010.
+
+    Examples
+    --------
+    >>> from skdeepenc.datasets import load_sun397
+    >>> load_sun397("nowhere")
+    Traceback (most recent call last):
+    skdeepenc.exceptions.DataSetError: SUN397: nowhere is no folder. ...
+    """
+    published = PublishedFolder(folder, "SUN397", SOURCE)
+    classes = [name for (name,) in published.rows("Partitions/ClassName.txt")]
+    train, test = (
+        [name for (name,) in published.rows(f"Partitions/{part}_{split:02d}.txt")]
+        for part in ("Training", "Testing")
+    )
+    names = [*train, *test]
+    return Bunch(
+        paths=published.paths([name.lstrip("/") for name in names], below="SUN397"),
+        target=positions([name.rpartition("/")[0] for name in names], classes, published),
+        target_names=[name.split("/", maxsplit=2)[2] for name in classes],  # without the letter
+        train=np.arange(len(train)),
+        test=np.arange(len(train), len(names)),
+    )

@@ -1,0 +1,51 @@
+"""University of Kentucky Benchmark: four pictures of each object."""
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skdeepenc.datasets._published import PublishedFolder
+
+SOURCE = "https://archive.org/details/ukbench"
+
+
+def load_ukb(folder):
+    """List the pictures of the University of Kentucky Benchmark.
+
+    Expected are `ukbench00000.jpg`, `ukbench00001.jpg` ..., at any depth; each four in a row show
+    one object.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the archive was unpacked.
+
+    Returns
+    -------
+    Bunch
+        With `paths` (list of str) and `target` (array, the object of each picture), as
+        `metrics.ukb_score` takes it.
+
+    Raises
+    ------
+    DataSetError
+        If there are no pictures, or one of them is missing.
+
+    References
+    ----------
+    D. Nistér, H. Stewénius, "Scalable recognition with a vocabulary tree", CVPR 2006.
+
+    Examples
+    --------
+    >>> from skdeepenc.datasets import load_ukb
+    >>> load_ukb("nowhere")
+    Traceback (most recent call last):
+    skdeepenc.exceptions.DataSetError: UKB: nowhere is no folder. ...
+    """
+    published = PublishedFolder(folder, "UKB", SOURCE)
+    pictures = published.pictures()
+    n_pictures = -(-len(pictures) // 4) * 4
+    expected = [f"ukbench{number:05d}" for number in range(n_pictures)]
+    missing = [name for name in expected if name not in pictures]
+    if missing:
+        raise published.error(f"missing in {folder}: {missing[0]}.jpg")
+    return Bunch(paths=[pictures[name] for name in expected], target=np.arange(n_pictures) // 4)

@@ -1,0 +1,258 @@
+"""Loaders of published data sets, on small folders of the same layout."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.io import savemat
+
+from skdeepenc import datasets
+from skdeepenc.datasets._restricted_pickle import read_pickle
+from skdeepenc.exceptions import DataSetError
+
+
+def write(folder, **files):
+    """Write text files, given as name with __ for / and - for . , and touch lists of pictures."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+@pytest.fixture
+def indoor(tmp_path):
+    pictures = ["bar/a.jpg", "bar/b c.jpg", "gym/a.jpg", "gym/b.jpg"]
+    touch(tmp_path / "Images", *pictures, "gym/unused.jpg")
+    write(
+        tmp_path,
+        **{"TrainImages.txt": "gym/a.jpg\nbar/a.jpg\n", "TestImages.txt": "bar/b c.jpg\ngym/b.jpg"},
+    )
+    return tmp_path
+
+
+def test_indoor67(indoor):
+    loaded = datasets.load_indoor67(indoor)
+    assert [Path(path).name for path in loaded.paths] == ["a.jpg", "a.jpg", "b c.jpg", "b.jpg"]
+    assert loaded.target_names == ["bar", "gym"]
+    assert_array_equal(loaded.target, [1, 0, 0, 1])
+    assert_array_equal(loaded.train, [0, 1])
+    assert_array_equal(loaded.test, [2, 3])
+
+
+def test_says_what_is_missing_and_where_to_get_it(indoor):
+    (indoor / "Images/gym/b.jpg").unlink()
+    with pytest.raises(DataSetError, match=r"gym/b\.jpg.*web\.mit\.edu"):
+        datasets.load_indoor67(indoor)
+    (indoor / "TestImages.txt").unlink()
+    with pytest.raises(DataSetError, match=r"TestImages\.txt"):
+        datasets.load_indoor67(indoor)
+
+
+def test_sun397(tmp_path):
+    pictures = ["/a/abbey/1.jpg", "/a/apse/indoor/1.jpg", "/a/abbey/2.jpg"]
+    touch(tmp_path / "SUN397", *(name[1:] for name in pictures))
+    write(
+        tmp_path / "Partitions",
+        **{
+            "ClassName.txt": "/a/abbey\n/a/apse/indoor\n",
+            "Training_02.txt": "\n".join(pictures[:2]),
+            "Testing_02.txt": pictures[2] + "\n",
+        },
+    )
+    loaded = datasets.load_sun397(tmp_path, split=2)
+    assert loaded.target_names == ["abbey", "apse/indoor"]
+    assert_array_equal(loaded.target, [0, 1, 0])
+    assert_array_equal(loaded.test, [2])
+    with pytest.raises(DataSetError, match=r"Training_01\.txt"):
+        datasets.load_sun397(tmp_path)
+    with pytest.raises(ValueError, match="split"):
+        datasets.load_sun397(tmp_path, split=11)
+
+
+def test_voc2007(tmp_path):
+    touch(tmp_path / "JPEGImages", "000001.jpg", "000002.jpg", "000003.jpg")
+    lists = {"train": ["000002"], "val": ["000001"], "test": ["000003"]}
+    for split, members in lists.items():
+        write(tmp_path / "ImageSets/Main", **{f"{split}.txt": "\n".join(members)})
+        for name in datasets.voc2007.CLASSES:
+            label = {"cat": " 1", "dog": " 0"}.get(name, "-1")
+            content = "".join(f"{member} {label}\n" for member in members)
+            write(tmp_path / "ImageSets/Main", **{f"{name}_{split}.txt": content})
+    loaded = datasets.load_voc2007(tmp_path)
+    assert [Path(path).stem for path in loaded.paths] == ["000002", "000001", "000003"]
+    assert loaded.target.shape == (3, 20)
+    assert_array_equal(loaded.target[:, loaded.target_names.index("cat")], 1)
+    assert_array_equal(loaded.target[:, loaded.target_names.index("dog")], 0)
+    assert loaded.target.sum() == 3 - 3 * 18
+    assert [loaded[split].tolist() for split in lists] == [[0], [1], [2]]
+
+
+def test_flowers17(tmp_path):
+    touch(tmp_path / "jpg", *(f"image_{number:04d}.jpg" for number in range(1, 1361)))
+    savemat(tmp_path / "datasplits.mat", {"trn2": [[1, 81]], "val2": [[2]], "tst2": [[1360]]})
+    loaded = datasets.load_flowers17(tmp_path, split=2)
+    assert_array_equal(loaded.target[loaded.train], [0, 1])
+    assert_array_equal(loaded.test, [1359])
+    assert loaded.paths[80].endswith("image_0081.jpg")
+    with pytest.raises(DataSetError, match="'trn1'"):
+        datasets.load_flowers17(tmp_path)
+
+
+def test_flowers102(tmp_path):
+    touch(tmp_path / "jpg", *(f"image_{number:05d}.jpg" for number in range(1, 5)))
+    savemat(tmp_path / "imagelabels.mat", {"labels": [[77, 77, 1, 102]]})
+    savemat(tmp_path / "setid.mat", {"trnid": [[4, 1]], "valid": [[2]], "tstid": [[3]]})
+    loaded = datasets.load_flowers102(tmp_path)
+    assert_array_equal(loaded.target, [76, 76, 0, 101])
+    assert_array_equal(loaded.train, [3, 0])
+    assert loaded.paths[3].endswith("image_00004.jpg")
+
+
+def test_cub200(tmp_path):
+    touch(tmp_path / "images", "001.Auk/a.jpg", "002.Jay/b.jpg")
+    write(
+        tmp_path,
+        **{
+            "images.txt": "1 001.Auk/a.jpg\n2 002.Jay/b.jpg\n",
+            "classes.txt": "1 001.Auk\n2 002.Jay\n",
+            "image_class_labels.txt": "2 2\n1 1\n",
+            "train_test_split.txt": "1 1\n2 0\n",
+            "bounding_boxes.txt": "1 10.0 20.0 30.0 40.0\n2 0.0 0.0 5.0 6.0\n",
+        },
+    )
+    loaded = datasets.load_cub200(tmp_path)
+    assert_array_equal(loaded.target, [0, 1])
+    assert_array_equal(loaded.boxes, [[10, 20, 40, 60], [0, 0, 5, 6]])
+    assert_array_equal(loaded.train, [0])
+    assert_array_equal(loaded.test, [1])
+    (tmp_path / "train_test_split.txt").write_text("1 1\n")
+    with pytest.raises(DataSetError, match="missing: 2"):
+        datasets.load_cub200(tmp_path)
+
+
+def test_holidays(tmp_path):
+    touch(tmp_path / "jpg", "100000.jpg", "100001.jpg", "100002.jpg", "100100.jpg", "100101.jpg")
+    loaded = datasets.load_holidays(tmp_path)
+    assert_array_equal(loaded.queries, [0, 3])
+    assert [right.tolist() for right in loaded.positives] == [[1, 2], [4]]
+    assert_array_equal(loaded.target, [1000, 1000, 1000, 1001, 1001])
+    (tmp_path / "jpg/100100.jpg").unlink()
+    with pytest.raises(DataSetError, match="group 1001"):
+        datasets.load_holidays(tmp_path)
+    touch(tmp_path, "holiday.jpg")
+    with pytest.raises(DataSetError, match=r"holiday\.jpg is no picture"):
+        datasets.load_holidays(tmp_path)
+
+
+def test_ukb(tmp_path):
+    touch(tmp_path / "full", *(f"ukbench{number:05d}.jpg" for number in range(8)))
+    loaded = datasets.load_ukb(tmp_path)
+    assert_array_equal(loaded.target, [0, 0, 0, 0, 1, 1, 1, 1])
+    assert loaded.paths[5].endswith("ukbench00005.jpg")
+    (tmp_path / "full/ukbench00003.jpg").unlink()
+    with pytest.raises(DataSetError, match=r"ukbench00003\.jpg"):
+        datasets.load_ukb(tmp_path)
+
+
+@pytest.fixture
+def buildings(tmp_path):
+    touch(tmp_path, "images/a_1.jpg", "images/a_2.jpg", "images/sub/a_3.jpg", "images/b_1.jpg")
+    write(
+        tmp_path / "gt",
+        **{
+            "a_1_query.txt": "oxc1_a_1 136.5 34.1 648.5 955.7",
+            "a_1_good.txt": "a_2\n",
+            "a_1_ok.txt": "a_1\n",
+            "a_1_junk.txt": "b_1\n",
+            "b_1_query.txt": "b_1 0 0 10 20",
+            "b_1_good.txt": "b_1\n",
+            "b_1_ok.txt": "",
+            "b_1_junk.txt": "",
+        },
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("load", [datasets.load_oxford5k, datasets.load_paris6k])
+def test_buildings(buildings, load):
+    loaded = load(buildings)
+    assert loaded.names == ["a_1", "a_2", "a_3", "b_1"]
+    assert loaded.query_names == ["a_1", "b_1"]
+    assert loaded.query_paths[1] == loaded.paths[3]
+    assert_array_equal(loaded.boxes, [[136.5, 34.1, 648.5, 955.7], [0, 0, 10, 20]])
+    assert [right.tolist() for right in loaded.positives] == [[1, 0], [3]]
+    assert [ignored.tolist() for ignored in loaded.junk] == [[3], []]
+
+
+def test_buildings_say_what_is_missing(buildings):
+    (buildings / "images/a_2.jpg").unlink()
+    with pytest.raises(DataSetError, match=r"missing: a_2.*oxbuildings"):
+        datasets.load_oxford5k(buildings)
+    (buildings / "gt/b_1_junk.txt").unlink()
+    with pytest.raises(DataSetError, match=r"b_1_junk\.txt"):
+        datasets.load_oxford5k(buildings)
+    with pytest.raises(DataSetError, match=r"gnd_roxford5k\.pkl.*revisitop"):
+        datasets.load_oxford5k(buildings, ground_truth="revisited")
+
+
+def revisited_truth():
+    query = {"bbx": [1.0, 2.0, 3.0, 4.0], "easy": np.array([0]), "hard": [2], "junk": np.array([])}
+    return {"imlist": ["a_2", "a_3", "b_1"], "qimlist": ["a_1"], "gnd": [query]}
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_revisited(buildings, protocol):
+    path = buildings / "gnd_rparis6k.pkl"
+    path.write_bytes(pickle.dumps(revisited_truth(), protocol=protocol))
+    loaded = datasets.load_paris6k(buildings, ground_truth="revisited")
+    assert loaded.names == ["a_2", "a_3", "b_1"]
+    assert loaded.query_paths[0].endswith("a_1.jpg")
+    assert [loaded[kind][0].tolist() for kind in ("easy", "hard", "junk")] == [[0], [2], []]
+    assert_array_equal(loaded.boxes, [[1, 2, 3, 4]])
+
+
+def test_revisited_refuses_what_is_no_ground_truth(buildings):
+    path = buildings / "gnd_roxford5k.pkl"
+    path.write_bytes(pickle.dumps({"imlist": []}))
+    with pytest.raises(DataSetError, match="'qimlist'"):
+        datasets.load_oxford5k(buildings, ground_truth="revisited")
+    path.write_bytes(pickle.dumps(revisited_truth() | {"imlist": ["elsewhere"]}))
+    with pytest.raises(DataSetError, match="elsewhere"):
+        datasets.load_oxford5k(buildings, ground_truth="revisited")
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_cannot_run_anything(tmp_path):
+    path, trace = tmp_path / "truth.pkl", tmp_path / "trace"
+    path.write_bytes(pickle.dumps({"gnd": [Malicious(trace)]}))
+    with pytest.raises(DataSetError, match=r"pathlib.*not read"):
+        read_pickle(path)
+    assert not trace.exists()
+    path.write_bytes(b"no pickle")
+    with pytest.raises(DataSetError, match="no readable pickle"):
+        read_pickle(path)
+
+
+def test_sculptures6k(buildings):
+    (buildings / "images").rename(buildings / "test")
+    touch(buildings / "train", "c_1.jpg")
+    loaded = datasets.load_sculptures6k(buildings)
+    assert loaded.names == ["a_1", "a_2", "a_3", "b_1"]
+    assert [right.tolist() for right in loaded.positives] == [[1, 0], [3]]
+    assert datasets.load_sculptures6k(buildings, subset="train").names == ["c_1"]

@@ -23,6 +23,9 @@ KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
 FORBIDDEN_OPERATORS = {"EPContext"}
 # onnxruntime promises nothing below; version 7 dates from 2018.
 OLDEST_OPSET = 7
+LARGEST_ATTRIBUTE = 2**31
+# Old slices write "to the end" as the largest number there is.
+_OPEN_ENDED = {"starts", "ends"}
 _READ_CHUNK = 1 << 22
 _BITS = {
     onnx.TensorProto.FLOAT: 32,
@@ -181,22 +184,33 @@ def _check_operators(model, name):
                 f"{name} uses opset {entry.version}; skdeepenc takes {OLDEST_OPSET} and newer. "
                 "Convert it with `onnx.version_converter.convert_version`."
             )
-    for operator, domain in _operators(model):
-        if domain not in KNOWN_DOMAINS or operator in FORBIDDEN_OPERATORS:
+    defined = {(function.name, function.domain) for function in model.functions}
+    for node in _nodes(model):
+        known = node.domain in KNOWN_DOMAINS or (node.op_type, node.domain) in defined
+        if not known or node.op_type in FORBIDDEN_OPERATORS:
             raise ModelError(
-                f"{name} uses the operator {operator!r} of domain {domain!r}, which needs a "
-                "library that skdeepenc does not load. Export the model with standard operators."
+                f"{name} uses the operator {node.op_type!r} of domain {node.domain!r}, which needs "
+                "a library that skdeepenc does not load. Export the model with standard operators."
+            )
+        _check_attributes(node, name)
+
+
+def _check_attributes(node, name):
+    """Refuse sizes whose squares overflow: native code would divide by what is left of them."""
+    for attribute in node.attribute:
+        numbers = (attribute.i, *attribute.ints)
+        if attribute.name not in _OPEN_ENDED and max(map(abs, numbers)) >= LARGEST_ATTRIBUTE:
+            raise ModelError(
+                f"{name} is damaged: {attribute.name} of {node.op_type} is {list(numbers)}."
             )
 
 
-def _operators(model):
-    """Yield every operator and its domain, but calls of functions that the model defines."""
-    defined = {(function.name, function.domain) for function in model.functions}
+def _nodes(model):
+    """Yield every node, in functions and branches too."""
     stack = [model.graph.node, *(function.node for function in model.functions)]
     while stack:
         for node in stack.pop():
-            if (node.op_type, node.domain) not in defined:
-                yield node.op_type, node.domain
+            yield node
             stack.extend(
                 graph.node for attribute in node.attribute for graph in _subgraphs(attribute)
             )

@@ -64,6 +64,14 @@ def test_operators_hidden_in_a_branch(model):
         read_model(model.SerializeToString())
 
 
+@pytest.mark.parametrize("value", [2**62, -(2**62), 2**32])
+def test_sizes_that_overflow(value, make_model):
+    """The first of these divides by zero in native code, which ends the process."""
+    node = helper.make_node("DepthToSpace", ["pixels"], ["out"], blocksize=value)
+    with pytest.raises(ModelError, match=r"blocksize of DepthToSpace"):
+        read_model(make_model([node]).SerializeToString())
+
+
 def test_old_operators(model):
     model.opset_import[0].version = 5
     with pytest.raises(ModelError, match=r"opset 5.*version_converter"):

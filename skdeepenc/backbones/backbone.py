@@ -39,7 +39,8 @@ from skdeepenc.exceptions import ModelError, ModelWarning
 
 _USUAL_SIZE = 224
 # What is found out by reading the model, and not worth carrying to another process.
-_GRAPHS = {"_husk", "_graphs", "_file_spec"}
+# The digest is taken anew: the file may be another there.
+_LEFT_BEHIND = {"_parsed", "_graphs", "digest"}
 
 
 class Backbone:
@@ -125,7 +126,7 @@ class Backbone:
 
     def __getstate__(self):
         """Keep what was asked for, and what was found out; never a graph."""
-        return {key: value for key, value in self.__dict__.items() if key not in _GRAPHS}
+        return {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
 
     def __repr__(self):
         """Name the model and the layers that were asked for."""
@@ -142,11 +143,10 @@ class Backbone:
         return model_name(self._source)
 
     @cached_property
-    def _husk(self):
-        """The graph without its weights."""
+    def _parsed(self):
+        """The graph without its weights, the image size and the description in the file."""
         model = read_model(self._source)
-        self._file_spec = read_spec(model)
-        return without_weights(model)
+        return without_weights(model), declared_size(model), read_spec(model)
 
     @cached_property
     def spec(self):
@@ -158,13 +158,13 @@ class Backbone:
 
     def _known_spec(self):
         """Return what the catalogue or the file itself says, or None."""
-        return described(content_digest(self._source)) or (self._husk and self._file_spec)
+        return described(content_digest(self._source)) or self._parsed[2]
 
     def _undescribed_spec(self):
         """Suppose what most models want, and say that it was supposed."""
-        size = declared_size(read_model(self._source, checked=True)) or _USUAL_SIZE
-        _, dense = _own_and_dense(self._husk, size)
-        layer = default_layer(list_layers(self._husk, dense, size))
+        husk, size, _ = self._parsed
+        size = size or _USUAL_SIZE
+        layer = default_layer(list_layers(husk, densify(free_reshapes(husk, size), size), size))
         warnings.warn(
             f"Nothing says how {self._name} wants its images: taking RGB, ImageNet's mean and "
             f"deviation, side {size}, and the layer {layer!r}. If that is wrong, give "
@@ -178,20 +178,25 @@ class Backbone:
     @cached_property
     def _graphs(self):
         """The graph for images of the model's own size, and the dense one for all others."""
-        own, dense = _own_and_dense(self._husk, self.spec.input_size)
-        return {False: own, True: dense}
+        own = free_reshapes(self._parsed[0], self._own_size)
+        return {False: own, True: densify(own, self._own_size)}
+
+    @property
+    def _own_size(self):
+        """The image size that the graph was made for; the description may prefer another."""
+        return self._parsed[1] or self.spec.input_size
 
     @cached_property
     def layer_info(self):
         """Every layer that can be asked for, in the order of the graph."""
-        return list_layers(self._husk, self._graphs[True], self.spec.input_size)
+        return list_layers(self._parsed[0], self._graphs[True], self.spec.input_size)
 
     @cached_property
     def layers(self):
         """The layers that `run` returns."""
         asked = self._asked_layers
         if asked is None:
-            asked = self.spec.layers or [default_layer(self.layer_info)]
+            asked = self.spec.layers or [default_layer(self.layer_info, self.spec.patch_size)]
         asked = [asked] if isinstance(asked, str | Integral) else asked
         return resolve_layers(asked, self.layer_info, self._name)
 
@@ -251,7 +256,7 @@ class Backbone:
 
     def _takes_dense_graph(self, image_shape):
         """Tell whether images of this size take the dense graph."""
-        own_size = tuple(image_shape) == (self.spec.input_size,) * 2
+        own_size = tuple(image_shape) == (self._own_size,) * 2
         return not own_size or self.floor_pooling or not self._has_dense_head
 
     @cached_property
@@ -273,7 +278,7 @@ class Backbone:
     @cached_property
     def _takes_batches(self):
         """Whether the graph takes several images; some exporters write a batch of one into it."""
-        shapes = infer_shapes(truncate(self._graphs[True], self.layers), self.spec.input_size, 2)
+        shapes = infer_shapes(truncate(self._graphs[True], self.layers), self._own_size, 2)
         return all(shapes[layer][0] == 2 for layer in self.layers if layer in shapes)
 
     def _session(self, dense):
@@ -336,9 +341,3 @@ class Backbone:
                 "channels; layers before it may be free of that size."
             )
         return np.ascontiguousarray(output, dtype=np.float32)
-
-
-def _own_and_dense(husk, size):
-    """Return the graph with a free number of images, and the one with free sizes too."""
-    own = free_reshapes(husk, size)
-    return own, densify(own, size)

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc.exceptions import ModelError
 
-FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
+FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16}
 # Constants as short as this may be the shapes that inference needs to see.
 SHORT_CONSTANT = 64
 # A side longer by this much tells which maps grow with the image, and by which stride: every

@@ -110,25 +110,36 @@ def _describe(name, op, shape, larger):
     return LayerInfo(name, op, kind, shape[1], shape[2:], stride)
 
 
-def default_layer(layers):
+def default_layer(layers, patch_size=None):
     """Return the name of the last map before the head, what a model nobody described gives.
 
     Parameters
     ----------
     layers : list of LayerInfo
         What the model offers.
+    patch_size : int, optional
+        Side of a transformer's patch; without it tokens cannot be laid out.
 
     Returns
     -------
     str
-        The last map with more than one position; without one, the last layer.
+        The last map with more than one position. Of a transformer, whose only map are its patches
+        before they are read: the last tokens, or the vector before the last one, which scores
+        classes.
+
+    Raises
+    ------
+    ModelError
+        If there are no layers.
     """
     if not layers:
         raise ModelError("The graph makes nothing of its images that could be extracted.")
     maps = [layer for layer in layers if layer.kind == "map" and max(layer.grid) > 1]
     tokens = [layer for layer in layers if layer.kind == "tokens"]
-    # Of a transformer the only maps are its patches before they are read.
-    return (tokens or maps or layers)[-1].name
+    vectors = [layer for layer in layers if layer.kind == "vector"]
+    if tokens and len(maps) <= 1:
+        return tokens[-1].name if patch_size or not vectors else vectors[-2:][0].name
+    return (maps or layers)[-1].name
 
 
 def resolve_layers(asked, layers, model_name):
@@ -168,7 +179,8 @@ def _resolve_layer(layer, names, model_name):
         if -len(names) <= position < len(names):
             return names[position]
         reason = f"there are {len(names)}"
+    file = model_name if model_name.endswith(".onnx") else "MODEL.onnx"
     raise LayerNotFoundError(
         f"{layer!r} is not a layer of {model_name}; {reason}. "
-        "List them all with `skdeepenc layers MODEL.onnx`."
+        f"List them all with `skdeepenc layers {file}`."
     )

@@ -235,8 +235,21 @@ def _locations(model):
     }
 
 
+def _inner_tensors(model):
+    """Yield the tensors that are no weights of the main graph."""
+    for sparse in model.graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in _nodes(model):
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for graph in _subgraphs(attribute):
+                yield from graph.initializer
+
+
 def _check_external_data(model, source, name):
     """Accept weights in files of the model's own folder alone."""
+    if any(_is_external(tensor) for tensor in _inner_tensors(model)):
+        raise ModelError(f"{name} keeps values of inner constants in other files.")
     locations = _locations(model)
     if locations and isinstance(source, bytes):
         raise ModelError(f"{name} keeps weights in other files; give its path instead of bytes.")

@@ -1,7 +1,7 @@
 """Fold a linear projection, such as PCA, into the graph: maps leave the runtime already short."""
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc.backbones.graph import with_nodes
 from skdeepenc.exceptions import ModelError
@@ -34,13 +34,15 @@ def append_projection(husk, layer, rank, mean, components):
     # In double precision: the mean of activations is large beside what is left of them.
     shift = -np.asarray(components, dtype=np.float64) @ np.asarray(mean, dtype=np.float64)
     components = np.asarray(components, dtype=np.float32)
+    single = f"{layer}/single"
+    nodes = [helper.make_node("Cast", [layer], [single], to=TensorProto.FLOAT)]
     if rank == 4:
         matrix = components[:, :, None, None]
-        nodes = [helper.make_node("Conv", [layer, weight, bias], [output])]
+        nodes += [helper.make_node("Conv", [single, weight, bias], [output])]
     else:
         matrix = components.T
-        nodes = [
-            helper.make_node("MatMul", [layer, weight], [f"{layer}/product"]),
+        nodes += [
+            helper.make_node("MatMul", [single, weight], [f"{layer}/product"]),
             helper.make_node("Add", [f"{layer}/product", bias], [output]),
         ]
     constants = [

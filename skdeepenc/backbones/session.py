@@ -3,6 +3,9 @@
 A session holds native threads and memory. It can be neither pickled nor copied, and must not be
 destroyed by a process that was forked from the one that made it. So sessions live here, in a table
 of the process, and everybody else holds a key.
+
+A forked child must also end by `os._exit`, as those of multiprocessing do: onnxruntime's own
+destructors hang there, whether it has sessions or not.
 """
 
 import ctypes
@@ -13,6 +16,7 @@ import warnings
 from collections import OrderedDict
 
 import joblib
+import numpy as np
 import onnxruntime
 
 from skdeepenc.exceptions import ModelError, ModelWarning
@@ -24,6 +28,7 @@ AUTOMATIC = ("CUDAExecutionProvider", "ROCMExecutionProvider", CPU)
 # A process that goes through many models must not keep them all.
 MAX_SESSIONS = 8
 _SILENT, _WARNING = 4, 2
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class _SessionTable:
@@ -108,8 +113,10 @@ def run_session(session, pixels):
     ModelError
         If the graph does not run on such a batch.
     """
+    entrance = session.get_inputs()[0]
+    pixels = pixels.astype(_TYPES[entrance.type], copy=False)
     try:
-        return session.run(None, {session.get_inputs()[0].name: pixels})
+        return session.run(None, {entrance.name: pixels})
     except Exception as error:  # onnxruntime raises its own types, one for each status code
         raise ModelError(_first_line(error)) from error
 

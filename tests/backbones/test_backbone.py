@@ -151,6 +151,32 @@ def test_a_file_describes_itself(tiny_network, content):
     assert given.spec.layers == SPEC.layers
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_networks_of_other_precision(dtype, make_model, pixels):
+    """Pixels are cast on the way in, activations on the way out."""
+    weight = np.random.default_rng(0).normal(size=(4, 3, 2, 2))
+    model = make_model(
+        [helper.make_node("Conv", ["pixels", "w"], ["map"])], {"w": weight.astype(dtype)}
+    )
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    mean, components = np.ones(4), np.eye(2, 4)
+    spec, images = ModelSpec("m", ("map",), 8), pixels(1, 8, 8)
+    plain = Backbone(model.SerializeToString(), spec=spec).run(images)["map"]
+    assert plain.dtype == np.float32
+    folded = Backbone(model.SerializeToString(), spec=spec, projections={"map": (mean, components)})
+    assert_allclose(folded.run(images)["map"], (plain - mean) @ components.T, atol=1e-2)
+
+
+def test_a_description_may_prefer_another_size(content, pixels):
+    """The head is converted for the size of the graph, not for that of the description."""
+    images = pixels(1, 20, 20)
+    expected = Backbone(content, spec=SPEC).run(images)["fc2"]
+    other = Backbone(content, spec=ModelSpec("tiny", ("fc2",), 20))
+    assert_array_equal(other.run(images)["fc2"], expected)
+    assert other.layer_info[-2].grid == (2, 2)
+
+
 def test_floor_pooling_gives_the_counts_of_the_paper(light_graph, pixels):
     """MOP's 1, 9, 64, 196, 484 descriptors, on images of AlexNet's own side and larger."""
     spec = ModelSpec("alexnet", ("r22",), 224)

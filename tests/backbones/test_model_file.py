@@ -99,6 +99,15 @@ def test_weights_without_their_folder(beside):
         read_model(beside.read_bytes())
 
 
+def test_inner_constants_from_elsewhere(model):
+    constant = onnx.TensorProto(name="c", data_type=1, dims=[1])
+    constant.data_location = onnx.TensorProto.EXTERNAL
+    constant.external_data.add(key="location", value="secret.bin")
+    model.graph.node.append(helper.make_node("Constant", [], ["constant"], value=constant))
+    with pytest.raises(ModelError, match="inner constants in other files"):
+        read_model(model.SerializeToString())
+
+
 def test_missing_weights(beside):
     (beside.parent / "weights.bin").unlink()
     with pytest.raises(ModelError, match=r"'weights\.bin', which is missing"):

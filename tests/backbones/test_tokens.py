@@ -85,6 +85,17 @@ def test_tokens_can_be_projected(transformer, pixels):
     assert_allclose(folded.run(images)["block1"], (plain - mean) @ components.T, atol=1e-5)
 
 
+def test_a_transformer_nobody_described_gives_what_its_head_reads(transformer, pixels):
+    backbone = Backbone(transformer)
+    with pytest.warns(ModelWarning, match="'feature'.*patch_size"):
+        assert backbone.run(pixels(2, SIDE, SIDE))["feature"].shape == (2, 1, 1, WIDTH)
+
+
+def test_a_described_transformer_gives_its_last_tokens(transformer):
+    described = ModelSpec("vit", (), SIDE, patch_size=PATCH)
+    assert Backbone(transformer, spec=described).layers == ("block1",)
+
+
 def test_a_patch_size_is_never_guessed(transformer, pixels):
     with (
         pytest.warns(ModelWarning, match="patch_size"),

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from onnx import helper
+from onnx import TensorProto, helper
 
 from skdeepenc.backbones import Backbone, ModelSpec, write_spec
 from skdeepenc.exceptions import LayerNotFoundError, ModelError, ModelWarning
@@ -151,15 +151,12 @@ def test_a_file_describes_itself(tiny_network, content):
     assert given.spec.layers == SPEC.layers
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_networks_of_other_precision(dtype, make_model, pixels):
+def test_networks_of_half_precision(make_model, pixels):
     """Pixels are cast on the way in, activations on the way out."""
-    weight = np.random.default_rng(0).normal(size=(4, 3, 2, 2))
-    model = make_model(
-        [helper.make_node("Conv", ["pixels", "w"], ["map"])], {"w": weight.astype(dtype)}
-    )
+    weight = np.random.default_rng(0).normal(size=(4, 3, 2, 2)).astype(np.float16)
+    model = make_model([helper.make_node("Conv", ["pixels", "w"], ["map"])], {"w": weight})
     for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
     mean, components = np.ones(4), np.eye(2, 4)
     spec, images = ModelSpec("m", ("map",), 8), pixels(1, 8, 8)
     plain = Backbone(model.SerializeToString(), spec=spec).run(images)["map"]

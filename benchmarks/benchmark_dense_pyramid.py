@@ -21,6 +21,8 @@ from onnx import numpy_helper
 from skdeepenc.backbones import Backbone, ModelSpec
 
 SIDE, STEP = 227, 32
+# The processor's clock says the same on a machine that others use too.
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 GRAPH = Path(onnx.__file__).parent / "backend/test/data/light/light_bvlc_alexnet.onnx"
 
 
@@ -67,10 +69,10 @@ def run_dense(backbone, image):
     return backbone.run(image[None])["r21"].reshape(-1, 4096)
 
 
-def timed(function, *arguments):
-    start = time.perf_counter()
+def timed(clock, function, *arguments):
+    start = clock()
     result = function(*arguments)
-    return time.perf_counter() - start, result
+    return clock() - start, result
 
 
 def main():
@@ -78,7 +80,9 @@ def main():
     parser.add_argument("--scales", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     options = parser.parse_args()
+    clock = CLOCKS[options.clock]
     content, spec = random_alexnet(), ModelSpec("alexnet", ("r21",), SIDE)
     backbone = Backbone(content, spec=spec, n_threads=options.threads, arena=False)
     rng = np.random.default_rng(0)
@@ -96,7 +100,7 @@ def main():
         for i, image in enumerate(images):
             results = {}
             for name, contender in contenders.items():
-                seconds, results[name] = timed(contender, image)
+                seconds, results[name] = timed(clock, contender, image)
                 best[name][i] = min(best[name][i], seconds)
             if repeat == 0:
                 cosine = mean_cosine(results["dense"], results["windows, 32 at once"])

@@ -81,7 +81,19 @@ class Runner:
 
     def _cached(self, cache, sources):
         """Yield every image that can be read once it is in the cache."""
-        positions = list(range(len(sources)))
+        unknown = []
+        for position, source in enumerate(sources):
+            # A file that this process has seen needs no thread: its digest and a header will do.
+            digest = known_digest(source)
+            grids = None if digest is None else cache.find(digest)
+            if grids is None:
+                unknown.append(position)
+            else:
+                yield Job(position, digest, grids=grids), grids
+        yield from self._computed(cache, sources, unknown)
+
+    def _computed(self, cache, sources, positions):
+        """Yield images that others compute, or that this call computes and writes."""
         with cache.claims() as claims:
 
             def look_up(position, source):
@@ -163,10 +175,6 @@ class Runner:
 
     def _look_up(self, cache, claims, position, source):
         """Find an image in the cache, claim and cut it, or leave it to others; in a thread."""
-        digest = known_digest(source)
-        grids = None if digest is None else cache.find(digest)
-        if grids is not None:
-            return Job(position, digest, grids=grids)
         try:
             content, digest = read_and_digest(source)
             if not claims.take(digest):

@@ -109,7 +109,7 @@ class ConfidenceMapDisplay:
         return total
 
     def plot(self, *, ax=None, cmap="RdBu_r", alpha=0.6, colorbar=True):
-        """Draw the picture, and the confidence over it.
+        """Draw the picture in grey, and the confidence over it in colour.
 
         Parameters
         ----------
@@ -138,13 +138,13 @@ class ConfidenceMapDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         confidence = self.confidence
         strongest = float(np.abs(confidence).max()) or 1.0
-        ax.imshow(self.image)
+        ax.imshow(np.mean(self.image, axis=-1), cmap="gray")  # its colours would mix with ours
         self.im_ = ax.imshow(confidence, cmap=cmap, alpha=alpha, vmin=-strongest, vmax=strongest)
         ax.set(xticks=[], yticks=[])
         if self.class_name is not None:
             ax.set_title(self.class_name)
         if colorbar:
-            self.figure_.colorbar(self.im_, ax=ax, label="confidence, summed over scales")
+            self.figure_.colorbar(self.im_, ax=ax, label="confidence")
         return self
 
 

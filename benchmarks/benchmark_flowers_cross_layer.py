@@ -30,8 +30,8 @@ DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
 N_TRAIN, N_AT_ONCE = 40, 85
 PYRAMID = [(1, 1), (2, 2), (4, 4)]
 NETWORKS = {
-    "embedded": {"model": "embedded", "layers": ["conv4", "conv5"]},
-    "squeezenet": {
+    "embedded": {"model": "embedded", "layers": ["conv4", "conv5"]},  # takes 64 pixels a side
+    "squeezenet": {  # takes 227
         "model": str(DATA / "weights" / "squeezenet1_0_deepcomp.onnx"),
         "layers": ["fire8/concat", "fire9/concat"],
         "preprocessing": Preprocessing(
@@ -143,10 +143,11 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, help="number of random splits")
     parser.add_argument("--only", nargs="+", help="only rows whose names contain one of these")
     arguments = parser.parse_args()
+    size = arguments.size or {"squeezenet": 227}.get(arguments.network)
     paths, labels = flowers()
     extractor = ActivationExtractor(
         **NETWORKS[arguments.network],
-        views=Whole(arguments.size),
+        views=Whole(size),
         dtype="float16",
         memory=arguments.cache,
     )

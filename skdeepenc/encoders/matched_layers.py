@@ -1,6 +1,7 @@
 """Two layers seen on one grid: the finer one is pooled as it is read."""
 
 import numpy as np
+from sklearn import config_context
 
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.grid_matching import pool_to_grid
@@ -69,11 +70,13 @@ class _MatchedLayers(Store):
         sizes = self.grids[layer][np.ix_(images, scales)]
         pooled = np.empty((sizes.prod(axis=2).sum(), self.channels[layer]), self.dtypes[layer])
         image = row = 0
-        for batch in source.iter_batches():
-            coarse = sizes[image : image + len(batch)].reshape(-1, 2)
-            n_rows = coarse.prod(axis=1).sum()
-            _pool_batch(batch, layer, coarse, out=pooled[row : row + n_rows])
-            image, row = image + len(batch), row + n_rows
+        # Whoever reads these maps looks for NaN, and knows the numbers of the images.
+        with config_context(assume_finite=True):
+            for batch in source.iter_batches():
+                coarse = sizes[image : image + len(batch)].reshape(-1, 2)
+                n_rows = coarse.prod(axis=1).sum()
+                _pool_batch(batch, layer, coarse, out=pooled[row : row + n_rows])
+                image, row = image + len(batch), row + n_rows
         return pooled
 
 

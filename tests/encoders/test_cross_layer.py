@@ -15,7 +15,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.encoders import CrossLayerPooler
-from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.functional import match_grids
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import SignCodes
@@ -149,6 +149,19 @@ def test_matched_maps_on_file_encode_as_those_in_memory(tmp_path):
     assert expected.dtype == np.float32
     mapped = FeatureMaps.load(tmp_path, mmap_mode="r")
     assert_allclose(CrossLayerPooler().fit_transform(mapped), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["conv4", "conv5"])
+def test_nan_in_a_file_is_named_by_image_and_layer(tmp_path, layer):
+    maps = two_layers(fine=(9, 8), coarse=(4, 3))
+    pooler = CrossLayerPooler().fit(maps)
+    maps.values(layer)[maps.offsets(layer)[7] + 1, 2] = np.nan
+    maps.save(tmp_path)
+    mapped = FeatureMaps.load(tmp_path, mmap_mode="r")
+    for working_memory in (1e-6, 1024):
+        named = pytest.raises(NonFiniteError, match=f"Image 7 has NaN .* '{layer}'")
+        with config_context(working_memory=working_memory), named:
+            pooler.transform(mapped)
 
 
 def test_grids_that_cannot_be_matched_name_image_and_layers():

@@ -88,7 +88,11 @@ class ClusterMapDisplay:
         labels = [scales[scale] for scales in estimator.cluster_labels(maps)]
         layer = estimator.layers_in_[0]
         shown = maps.select(layers=[layer], scales=estimator.scales).select(scales=[scale])
-        norms = [np.linalg.norm(shown[n][layer][0], axis=2) for n in range(len(shown))]
+        # The squares of float16 activations overflow.
+        norms = [
+            np.linalg.norm(shown[image][layer][0].astype(np.float32), axis=2)
+            for image in range(len(shown))
+        ]
         pictures = [np.asarray(decode_image(image)) for image in images]
         return cls(images=pictures, norms=norms, labels=labels)
 

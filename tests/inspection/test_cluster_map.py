@@ -51,3 +51,10 @@ def test_maps_and_pictures_must_be_as_many(maps, pictures):
     encoder = ClusterMAC(n_clusters=2, n_color_clusters=0).fit(maps)
     with pytest.raises(ValueError, match="3 images, and 2 pictures"):
         ClusterMapDisplay.from_estimator(encoder, maps, pictures[:2])
+
+
+def test_norms_of_halves_do_not_overflow(pictures):
+    maps = np.full((3, 2, 2, 4), 300, dtype=np.float16)
+    encoder = ClusterMAC(n_clusters=2, n_color_clusters=0).fit(maps)
+    display = ClusterMapDisplay.from_estimator(encoder, maps, pictures)
+    assert_allclose(display.norms[0], 600)

@@ -12,8 +12,8 @@ from skdeepenc.datasets.sun397 import load_sun397
 from skdeepenc.datasets.ukb import load_ukb
 from skdeepenc.datasets.voc2007 import load_voc2007
 
-__all__ = ["find_pictures", "load_image_folder", "make_scenes"]
 __all__ = [
+    "find_pictures",
     "load_cub200",
     "load_flowers17",
     "load_flowers102",

@@ -110,7 +110,9 @@ def build_index(vectors, queries, *, n_neighbors=1, recall=0.95, random_state=0)
     faiss = require("faiss", extra="ann", purpose="Approximate search")
     vectors, queries = _as_rows(vectors), _as_rows(queries)
     n_lists = max(1, int(np.sqrt(len(vectors))))
-    index = _new_index(faiss, vectors.shape[1], n_lists, random_state)
+    n_components = min(*vectors.shape, _N_COMPONENTS)
+    index = _new_index(faiss, vectors.shape[1], n_components, n_lists, random_state)
+    index.k_factor = max(_N_COMPARED / n_neighbors, 3)
     index.train(vectors)
     index.add(vectors)
     expected = _true_neighbors(queries, vectors, n_neighbors)
@@ -158,15 +160,12 @@ def search_index(index, queries, n_neighbors=1):
     return indices, squared_distances
 
 
-def _new_index(faiss, n_dimensions, n_lists, random_state):
-    n_components = min(n_dimensions, _N_COMPONENTS)
+def _new_index(faiss, n_dimensions, n_components, n_lists, random_state):
     lists = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_components), n_components, n_lists)
     lists.cp.seed = random_state
     lists.cp.min_points_per_centroid = 1
     projection = faiss.PCAMatrix(n_dimensions, n_components)
-    index = faiss.IndexRefineFlat(faiss.IndexPreTransform(projection, lists))
-    index.k_factor = _N_COMPARED
-    return index
+    return faiss.IndexRefineFlat(faiss.IndexPreTransform(projection, lists))
 
 
 def _tiles(n_rows, n_together):

@@ -2,6 +2,7 @@
 
 from skdeepenc.retrieval.channel_selection import AdaptiveChannelRanker
 from skdeepenc.retrieval.expansion import augment_gallery, expand_queries
+from skdeepenc.retrieval.index import IndexedRanker
 from skdeepenc.retrieval.layer_fusion import LayerFusionRanker
 from skdeepenc.retrieval.localization import localize
 from skdeepenc.retrieval.localizing_ranker import LocalizingRanker
@@ -10,6 +11,7 @@ from skdeepenc.retrieval.sign_codes import SignCodes
 
 __all__ = [
     "AdaptiveChannelRanker",
+    "IndexedRanker",
     "LayerFusionRanker",
     "LocalizingRanker",
     "NearestNeighborRanker",

@@ -20,8 +20,9 @@ from skdeepenc.retrieval.blocks import (
     is_block_container,
     split_columns,
 )
+from skdeepenc.retrieval.index import CandidateSearch
 from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, as_like
-from skdeepenc.retrieval.selection import FirstResults, largest_columns
+from skdeepenc.retrieval.selection import FirstResults
 from skdeepenc.retrieval.themselves import find_themselves
 
 # Pairs of this many gallery images stand for all pairs where quantiles are asked for.
@@ -54,7 +55,9 @@ class LayerFusionRanker(Ranker):
         How many images `rank` and `kneighbors` return; None means the whole gallery.
     n_candidates : int, default=None
         Score only the union of each block's first `n_candidates` images; all others follow behind,
-        in the order of the gallery. None scores all.
+        in the order of the gallery. None scores all. Where faiss is installed, the first images of
+        dense blocks of 10,000 images or more are found by an index, so that the cost grows with the
+        candidates and not with the gallery; otherwise they are found exactly.
     n_jobs : int, default=None
         How many threads share the batches of queries. The matrix products have threads of their
         own.
@@ -69,6 +72,9 @@ class LayerFusionRanker(Ranker):
         The width of each block.
     block_names_ : list of str or None
         The names of the blocks, if `fit` was given a dict.
+    candidate_recall_ : list of float
+        The share of its first images that the search in each block finds, measured on the gallery;
+        1 for exact search. Empty without `n_candidates`.
     labels_ : ndarray of shape (n_gallery,) or None
         What `y` was in `fit`.
     n_features_in_ : int
@@ -150,6 +156,9 @@ class LayerFusionRanker(Ranker):
         self.widths_ = gallery.widths
         self._products = [GalleryProducts(block, "cosine") for block in gallery]
         self.thresholds_, self.powers_ = self._resolve_maps(gallery)
+        searched = self._products if self.n_candidates else []
+        self._searches = [CandidateSearch(each, self.n_candidates) for each in searched]
+        self.candidate_recall_ = [search.recall for search in self._searches]
         return self
 
     def _check_blocks(self, X, *, reset):
@@ -196,7 +205,7 @@ class LayerFusionRanker(Ranker):
         return self._products[0].gallery.shape[0]
 
     def _similarities(self, queries):
-        if self.n_candidates is not None:
+        if self._searches:
             return self._candidate_similarities(queries)
         readers = self._readers(queries)
         shape = (queries.shape[0], self._n_features_out)
@@ -206,7 +215,9 @@ class LayerFusionRanker(Ranker):
         return similarities
 
     def _nearest(self, queries, n_kept):
-        if self.n_candidates is not None or 2 * n_kept > self._n_features_out:
+        if self._searches:
+            return self._nearest_candidates(queries, n_kept)
+        if 2 * n_kept > self._n_features_out:
             return super()._nearest(queries, n_kept)
         readers, results = self._readers(queries), FirstResults(n_kept)
         for rows in gen_batches(self._n_features_out, ROWS_A_BLOCK):
@@ -225,17 +236,40 @@ class LayerFusionRanker(Ranker):
 
     def _candidate_similarities(self, queries):
         """Return exact similarities of candidates, and less than any similarity elsewhere."""
-        n_kept = min(self.n_candidates, self._n_features_out)
-        everything = [read(slice(None)) for read in self._readers(queries)]
-        candidates = np.zeros(everything[0].shape, dtype=bool)
-        for block in everything:
-            np.put_along_axis(candidates, largest_columns(block, n_kept), True, axis=1)
-        similarities = np.full(candidates.shape, -len(everything), dtype=np.result_type(*queries))
-        maps = zip(everything, self.thresholds_, self.powers_, strict=True)
-        similarities[candidates] = sum(
-            map_similarity(block[candidates], *constants) for block, *constants in maps
-        )
+        shape = (queries.shape[0], self._n_features_out)
+        similarities = np.full(shape, -len(queries), dtype=np.result_type(*queries))
+        for row, (candidates, scores) in enumerate(self._scored_candidates(queries)):
+            similarities[row, candidates] = scores
         return similarities
+
+    def _nearest_candidates(self, queries, n_kept):
+        """Return the first candidates, and behind them other images in the gallery's order."""
+        similarities = np.full((queries.shape[0], n_kept), -len(queries), np.result_type(*queries))
+        indices = np.empty(similarities.shape, dtype=np.intp)
+        for row, (candidates, scores) in enumerate(self._scored_candidates(queries)):
+            order = np.argsort(-scores, kind="stable")[:n_kept]
+            similarities[row, : len(order)] = scores[order]
+            indices[row, : len(order)] = candidates[order]
+            others = np.setdiff1d(np.arange(n_kept), candidates)[: n_kept - len(order)]
+            indices[row, len(order) :] = others
+        return similarities, indices
+
+    def _scored_candidates(self, queries):
+        """Yield the candidates of each query, all blocks' together, and their similarities."""
+        pairs = zip(self._searches, queries, strict=True)
+        found = np.hstack([search.find(block) for search, block in pairs])
+        for row in range(queries.shape[0]):
+            candidates = np.unique(found[row])
+            candidates = candidates[candidates >= 0]
+            query = queries[row : row + 1]
+            blocks = zip(self._products, query, self.thresholds_, self.powers_, strict=True)
+            yield (
+                candidates,
+                sum(
+                    map_similarity(products.pairs(block, candidates), *constants)
+                    for products, block, *constants in blocks
+                ),
+            )
 
     def _distances(self, similarities):
         return np.maximum(len(self.widths_) - similarities, 0)

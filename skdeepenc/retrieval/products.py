@@ -81,6 +81,13 @@ class GalleryProducts:
             return results.sorted()
         return self._nearest_by_differences(queries, np.sort(results.indices), n_neighbors)
 
+    def pairs(self, query, indices):
+        """Return the similarities of one prepared query (1, n_features) with some gallery rows."""
+        products = self.gallery[indices] @ query.T
+        return self._weighted(
+            np.ravel(products.toarray() if is_sparse(products) else products), indices
+        )
+
     def _weighted(self, products, rows):
         if self._factors is not None:
             products *= self._factors[rows]

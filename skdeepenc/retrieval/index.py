@@ -1,0 +1,167 @@
+"""Find the first few of a large gallery by an index, instead of comparing with all of it.
+
+The index is of faiss, from the extra `ann`. It is approximate, so how much of the exact answer it
+finds is asked for, measured and kept.
+"""
+
+from importlib.util import find_spec
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skdeepenc._sklearn import Interval, StrOptions
+from skdeepenc.functional import build_index, search_index
+from skdeepenc.retrieval.products import GalleryProducts, is_sparse
+from skdeepenc.retrieval.ranker import NearestNeighborRanker
+
+# In smaller galleries exact products are as fast as an index.
+FEWEST_IMAGES_TO_INDEX = 10_000
+# On how many gallery images, as queries, the recall is measured; and among how many neighbours.
+N_CHECKED = 128
+N_CHECKED_NEIGHBORS = 100
+
+
+class IndexedRanker(NearestNeighborRanker):
+    """Rank the first few images of a large gallery by an index of faiss.
+
+    `rank` and `kneighbors` search the index, as long as they are asked for less than half of the
+    gallery; `transform` and `score` compute all similarities, as `NearestNeighborRanker` does.
+    Needs the extra `ann`.
+
+    Parameters
+    ----------
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What is similar. The Euclidean similarity is minus the distance.
+    n_neighbors : int, default=100
+        How many images `rank` and `kneighbors` return; None means the whole gallery.
+    recall : float, default=0.95
+        The share of the exact answer that the index should find.
+    expansion : int, default=0
+        Replace each query by the mean of itself and its `expansion` nearest gallery images, found
+        exactly, and rank again. Needs ``metric="cosine"``.
+    alpha : float, default=0.0
+        Weigh each image of that mean by its similarity to this power; 0 weighs all alike.
+    n_jobs : int, default=None
+        How many threads share the batches of queries. The index has threads of its own.
+    random_state : int, RandomState or None, default=None
+        Seed of the index.
+
+    Attributes
+    ----------
+    recall_ : float
+        The share of the exact answer that the index found, for images of the gallery as queries and
+        up to 100 neighbours.
+    gallery_ : ndarray of shape (n_gallery, n_features)
+        The gallery as given.
+    labels_ : ndarray of shape (n_gallery,) or None
+        What `y` was in `fit`.
+    n_features_in_ : int
+        Length of the vectors.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `fit` was given a frame with names.
+
+    See Also
+    --------
+    NearestNeighborRanker : The exact search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.retrieval import IndexedRanker
+    >>> gallery = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
+    >>> ranker = IndexedRanker(n_neighbors=3, random_state=0).fit(gallery)
+    >>> ranker.recall_ >= 0.95, ranker.rank(gallery[:2])[:, 0]
+    (True, array([0, 1]))
+    """
+
+    _parameter_constraints: dict = {
+        **NearestNeighborRanker._parameter_constraints,
+        "metric": [StrOptions({"cosine", "euclidean"})],
+        "recall": [Interval(Real, 0, 1, closed="both")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        metric="cosine",
+        n_neighbors=100,
+        recall=0.95,
+        expansion=0,
+        alpha=0.0,
+        n_jobs=None,
+        random_state=None,
+    ):
+        super().__init__(
+            metric=metric, n_neighbors=n_neighbors, expansion=expansion, alpha=alpha, n_jobs=n_jobs
+        )
+        self.recall = recall
+        self.random_state = random_state
+
+    def _keep(self, gallery, labels):
+        if is_sparse(gallery):
+            raise ValueError(
+                "An index needs dense vectors: use NearestNeighborRanker for sparse ones."
+            )
+        super()._keep(gallery, labels)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        n_neighbors = self.n_neighbors or N_CHECKED_NEIGHBORS
+        self._index, self.recall_ = index_gallery(self._products, n_neighbors, self.recall, seed)
+        return self
+
+    def _nearest(self, queries, n_kept):
+        if 2 * n_kept > self._n_features_out:
+            return super()._nearest(queries, n_kept)
+        queries = self._expand(queries)
+        indices, squared = search_index(self._index, queries, n_kept)
+        squared = squared.astype(queries.dtype, copy=False)
+        similarities = 1 - squared / 2 if self.metric == "cosine" else -np.sqrt(squared)
+        short = np.flatnonzero((indices < 0).any(axis=1))
+        if len(short):  # lists that hold too few images
+            similarities[short], indices[short] = self._products.nearest(queries[short], n_kept)
+        return similarities, indices
+
+    def __sklearn_tags__(self):
+        """Say that sparse input is not welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        return tags
+
+
+def index_gallery(products, n_neighbors, recall, seed):
+    """Build an index of a gallery's prepared vectors, and return it with the recall it has."""
+    vectors = products.prepare(products.gallery)
+    rows = np.unique(np.linspace(0, len(vectors) - 1, N_CHECKED).astype(int))
+    n_neighbors = min(n_neighbors, N_CHECKED_NEIGHBORS, len(vectors))
+    return build_index(
+        vectors, vectors[rows], n_neighbors=n_neighbors, recall=recall, random_state=seed
+    )
+
+
+class CandidateSearch:
+    """Find the first images of one layer's gallery: by an index where it is large, else exactly.
+
+    Parameters
+    ----------
+    products : GalleryProducts
+        The similarities with the gallery.
+    n_candidates : int
+        How many images to find.
+    """
+
+    def __init__(self, products: GalleryProducts, n_candidates):
+        self.products = products
+        n_gallery = products.gallery.shape[0]
+        self.n_candidates = min(n_candidates, n_gallery)
+        self._index, self.recall = None, 1.0
+        large = n_gallery >= FEWEST_IMAGES_TO_INDEX and 10 * n_candidates <= n_gallery
+        if large and not is_sparse(products.gallery) and find_spec("faiss") is not None:
+            self._index, self.recall = index_gallery(products, n_candidates, 0.95, seed=0)
+
+    def find(self, queries):
+        """Return gallery indices (n_queries, n_candidates); -1 where the index found no more."""
+        if self._index is None:
+            return self.products.nearest(queries, self.n_candidates)[1]
+        return search_index(self._index, queries, self.n_candidates)[0]

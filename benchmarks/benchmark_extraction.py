@@ -25,7 +25,7 @@ from PIL import Image
 
 from skdeepenc.backbones import ModelSpec, write_spec
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.images import Preprocessing
+from skdeepenc.images import Preprocessing, Whole
 
 BATCH_SIZE = 32
 THREADS = 2
@@ -63,6 +63,7 @@ def compare(name, path, layer, side, files, rounds, target):
     extractor = ActivationExtractor(
         path,
         layers=layer,
+        views=Whole(size=side),
         preprocessing=CAFFE,
         batch_size=BATCH_SIZE,
         n_threads=THREADS,

@@ -133,7 +133,7 @@ def main():
     options = parser.parse_args()
     state = torch.load(options.work / "state.pt")
     net = EmbeddedNet(len(state["record"]["classes"]))
-    weights = {k: v for k, v in state["net"].items() if not k.startswith("teacher_head")}
+    weights = {k: v for k, v in state["average"].items() if not k.startswith("teacher_head")}
     net.load_state_dict(weights)
     model = build_model(net.eval())
     describe(model, state["record"])

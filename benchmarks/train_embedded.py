@@ -26,6 +26,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 SIDE = 64
 MEAN = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
@@ -33,6 +34,7 @@ STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
 CHANNELS = {"conv1": 48, "conv2": 96, "conv3": 160, "conv4": 224, "conv5": 224}
 KERNELS = {"conv1": 5, "conv2": 3, "conv3": 3, "conv4": 3, "conv5": 3}
 N_HIDDEN = 512
+EMA_DECAY = 0.998  # the weights that are kept are those of the last two epochs or so, averaged
 
 
 def convolution(n_inputs, n_outputs, kernel, stride=1):
@@ -47,7 +49,7 @@ def convolution(n_inputs, n_outputs, kernel, stride=1):
 class EmbeddedNet(nn.Module):
     """Five convolutions, the last two at stride 4, then fc6 and fc7 as convolutions."""
 
-    def __init__(self, n_classes, n_teacher_features=0, dropout=0.1):
+    def __init__(self, n_classes, n_teacher_features=0, dropout=0.2):
         super().__init__()
         n_inputs = 3
         for name, n_outputs in CHANNELS.items():
@@ -230,12 +232,20 @@ class Run:
         self.net, self.options = net, options
         self.optimizer = make_optimizer(net)
         self.epoch, self.seconds = 0, 0.0
+        if options.start:
+            net.load_state_dict(torch.load(options.start)["average"])
         self.state_file = options.work / "state.pt"
         if self.state_file.exists():
             state = torch.load(self.state_file)
             net.load_state_dict(state["net"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.average = AveragedModel(
+            net, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
+        )
+        if self.state_file.exists() and "average" in state:
+            self.average.module.load_state_dict(state["average"])
+            self.average.n_averaged += 1  # else the first update would begin anew
         self.progress = self.find_progress(0, time.perf_counter())
 
     def find_progress(self, share_of_epoch, start):
@@ -247,7 +257,7 @@ class Run:
 
     def min_area(self):
         """Nearly whole images at the end: objects then have the size that they have in use."""
-        return 0.65 if self.progress < 0.85 else 0.75
+        return 0.5 if self.progress < 0.8 else 0.7
 
     def take_step(self, loss):
         """Follow the gradient at the rate of the hour."""
@@ -256,6 +266,7 @@ class Run:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        self.average.update_parameters(self.net)
 
     def train_epoch(self, images, labels, targets, teacher):
         """Go once over the images in random order; return the mean loss."""
@@ -281,7 +292,8 @@ class Run:
     def save(self, record):
         """Keep the state and a line about it; replace the last one in one step."""
         state = {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
-        state |= {"epoch": self.epoch, "seconds": self.seconds, "record": record}
+        state |= {"average": self.average.module.state_dict(), "epoch": self.epoch}
+        state |= {"seconds": self.seconds, "record": record}
         torch.save(state, self.state_file.with_suffix(".part"))
         self.state_file.with_suffix(".part").replace(self.state_file)
 
@@ -295,6 +307,7 @@ def parse_options():
     parser.add_argument("--teacher-tensor", default="L62_average_pool_2d")
     parser.add_argument("--epochs", type=int, default=35)
     parser.add_argument("--minutes", type=float, help="let the clock end the run, not the epochs")
+    parser.add_argument("--start", type=Path, help="state of an earlier run to begin with")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--rate", type=float, default=0.2, help="highest learning rate")
     return parser.parse_args()
@@ -321,8 +334,13 @@ def main():
     run = Run(net.to(memory_format=torch.channels_last), options)
     while run.progress < 1:
         loss = run.train_epoch(images, labels, targets, teacher)
-        record = {"epoch": run.epoch, "loss": loss, "top1": top1(net, held_out, truth)}
-        record |= {"minutes": run.seconds / 60, "classes": classes}
+        accuracy = top1(run.average.module, held_out, truth)
+        record = {"epoch": run.epoch, "loss": loss, "top1": accuracy}
+        record |= {
+            "last_top1": top1(net, held_out, truth),
+            "minutes": run.seconds / 60,
+            "classes": classes,
+        }
         run.save(record)
         print(json.dumps({k: v for k, v in record.items() if k != "classes"}), flush=True)
 

@@ -39,8 +39,8 @@ from skdeepenc.exceptions import ModelError, ModelWarning
 
 _USUAL_SIZE = 224
 # What is found out by reading the model, and not worth carrying to another process.
-# The digest is taken anew: the file may be another there.
-_LEFT_BEHIND = {"_parsed", "_graphs", "digest"}
+# The file may be another there, or lie elsewhere.
+_LEFT_BEHIND = {"_source", "_parsed", "_graphs", "digest"}
 
 
 class Backbone:
@@ -327,15 +327,8 @@ class Backbone:
             output = output[:, None, None, :]
         projection = self.projections.get(layer)
         expected = self._channels[layer] if projection is None else len(projection[1])
-        if (
-            output.ndim != 4
-            or len(output) != batch_shape[0]
-            or expected
-            not in (
-                None,
-                output.shape[3],
-            )
-        ):
+        fits = output.ndim == 4 and len(output) == batch_shape[0]
+        if not fits or expected not in (None, output.shape[3]):
             raise ModelError(
                 f"{layer!r} gives {output.shape} for {batch_shape[0]} images and {expected} "
                 "channels; layers before it may be free of that size."

@@ -20,7 +20,7 @@ from skdeepenc.functional import (
 from skdeepenc.functional.threads import thread_map
 from skdeepenc.maps.batches import consecutive_batches
 
-__all__ = ["PooledLevel", "VLADLevel", "reduce_vectors"]
+__all__ = ["PooledLevel", "VLADLevel", "project", "reduce_vectors"]
 
 # Descriptors that go through all steps together: their distances and residuals stay in the cache.
 _TILE_SIZE = 512
@@ -81,12 +81,17 @@ class VLADLevel:
     def _residuals(self, descriptors, offsets):
         if len(descriptors) == 0:
             return np.zeros((len(offsets) - 1, self.codebook.size))
-        components = self.projection.components_.T
-        # What projection.transform does, without the checks that take a fifth of its time.
-        projected = descriptors @ components - self.projection.mean_ @ components
+        projected = project(self.projection, descriptors)
         indices, weights = soft_assign(projected, self.codebook, self.n_neighbors, self.sigma)
         residuals = vlad_of_segments(projected, offsets, self.codebook, indices, weights)
         return residuals.reshape(len(residuals), -1)
+
+
+def project(pca, descriptors):
+    """Return what `pca.transform` does without whitening, in less time and memory."""
+    projected = descriptors @ pca.components_.T
+    projected -= pca.mean_ @ pca.components_.T
+    return projected
 
 
 def reduce_vectors(pca, vectors):

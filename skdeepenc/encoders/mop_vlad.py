@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.encoders.levels import PooledLevel, VLADLevel, reduce_vectors
+from skdeepenc.encoders.levels import PooledLevel, VLADLevel, project, reduce_vectors
 from skdeepenc.encoders.vocabulary import fit_codebook, fit_pca
 from skdeepenc.maps import sample_descriptors
 
@@ -216,7 +216,7 @@ class MOPVLADEncoder(MapsEncoder):
             return PooledLevel(part.n_channels(part.layers[0]), self.pooling)
         sample = sample_descriptors(part, max_samples=self.max_samples, random_state=seed)
         projection = fit_pca(sample, self.n_components)
-        projected = projection.transform(sample)
+        projected = project(projection, sample)
         del sample  # the largest array of the whole fit
         codebook = fit_codebook(projected, self.n_clusters, random_state=seed)
         sigma = _nearest_distance(projected, codebook) if self.sigma == "auto" else self.sigma

@@ -176,11 +176,10 @@ def check_n_jobs(estimator):
 def check_repeated_fits(estimator):
     """Equal seeds give equal models, and a second fit forgets the first."""
     maps, others = random_maps(), random_maps(random_state=1)
-    first = _fit(estimator, maps)
-    expected = _encode(first, maps)
-    assert_array_equal(_encode(_fit(estimator, maps), maps), expected)
-    first.fit(others, _labels(others))
-    assert_array_equal(_encode(first.fit(maps, _labels(maps)), maps), expected)
+    expected = _encode(_fit(estimator, maps), maps)
+    assert_array_equal(_encode(_fit(estimator, maps), maps), expected, err_msg="same seed")
+    again = _fit(estimator, others).fit(maps, _labels(maps))
+    assert_array_equal(_encode(again, maps), expected, err_msg="after another fit")
 
 
 def check_transform_leaves_all_as_it_is(estimator):

@@ -11,9 +11,9 @@ cross-validation on them. The seed of a random split is the encoder's seed too.
 """
 
 import argparse
-import copy
 import os
 import time
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from sklearn.svm import LinearSVC
 
 from skdeepenc.encoders import GlobalPooler, MultiScaleFisherEncoder
 from skdeepenc.extraction import ActivationExtractor
+from skdeepenc.functional import l2_normalize, power_normalize
 from skdeepenc.images import Crops, Preprocessing, Pyramid, Whole
 
 DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
@@ -74,18 +75,25 @@ def accuracy(vectors, labels, train, test):
 
 
 def pooled_variants(arguments, maps, train, seed):
-    """Yield name and vectors of every way to pool, all with the vocabulary of one fit."""
+    """Yield name and vectors of every way to pool, all with the vocabulary of one fit.
+
+    CSF without power normalisation holds the unit vectors of all scales side by side; each of
+    them, their concatenation and their mean become the rows when power and L2 follow.
+    """
     encoder = MultiScaleFisherEncoder(
         n_components=arguments.components,
         n_gaussians=arguments.gaussians,
         max_samples=arguments.samples,
         random_state=seed,
+        pooling="nfk",
     ).fit(maps[train])
-    variants = {f"FV scale {scale}": {"scales": [scale]} for scale in range(maps.n_scales)}
-    variants |= {pooling.upper(): {"pooling": pooling} for pooling in ("nfk", "csf", "mpp")}
-    for name, parameters in variants.items():
-        # Neither parameter changes what fit learns, but for scales, where all teach one vocabulary.
-        yield name, copy.copy(encoder).set_params(**parameters).transform(maps)
+    yield "NFK", encoder.transform(maps)
+    side_by_side = encoder.set_params(pooling="csf", power=1).transform(maps)
+    by_scale = side_by_side.reshape(len(maps), maps.n_scales, -1)
+    for scale in range(maps.n_scales):
+        yield f"FV scale {scale}", l2_normalize(power_normalize(by_scale[:, scale]))
+    yield "MPP", l2_normalize(power_normalize(by_scale.mean(axis=1)))
+    yield "CSF", l2_normalize(power_normalize(side_by_side))
 
 
 def main():
@@ -98,6 +106,7 @@ def main():
     parser.add_argument("--gaussians", type=int, default=256)
     parser.add_argument("--samples", type=int, default=256_000)
     parser.add_argument("--seeds", type=int, default=3, help="number of random splits")
+    parser.add_argument("--no-crops", action="store_true", help="leave out AP10")
     arguments = parser.parse_args()
     paths, labels = flowers()
     extractor = ActivationExtractor(
@@ -109,19 +118,19 @@ def main():
         return extractor.set_params(views=views).fit_transform(paths)
 
     average = GlobalPooler(method="avg")
-    # The paper crops 227 pixels from 256.
-    crops = Crops(n=5, flip=True, image_size=round(side * 256 / 227))
-    baselines = {
-        "global": average.fit_transform(extract(Whole())),
-        "AP10": average.fit_transform(extract(crops)),
-    }
+    baselines = {"global": average.fit_transform(extract(Whole()))}
+    if not arguments.no_crops:
+        # The paper crops 227 pixels from 256.
+        crops = Crops(n=5, flip=True, image_size=round(side * 256 / 227))
+        baselines["AP10"] = average.fit_transform(extract(crops))
     maps = extract(Pyramid(n_scales=arguments.scales, base=arguments.base))
     scores = {}
     for seed, train, test in splits(labels, arguments.seeds):
         start = time.perf_counter()
-        rows = [*baselines.items(), *pooled_variants(arguments, maps, train, seed)]
+        rows = chain(baselines.items(), pooled_variants(arguments, maps, train, seed))
         for name, vectors in rows:
             scores.setdefault(name, []).append(accuracy(vectors, labels, train, test))
+            print(f"{name}: {scores[name][-1]:.2f}", flush=True)
         print(f"split {len(scores['MPP']) - 1}: {time.perf_counter() - start:.0f} s", flush=True)
     print(f"\n{maps!r}\n{'':12}name order   random splits")
     for name, (by_name, *at_random) in scores.items():

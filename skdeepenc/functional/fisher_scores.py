@@ -10,8 +10,12 @@ import numpy as np
 
 from skdeepenc.functional.gmm import posteriors_and_moments, tiles
 from skdeepenc.functional.normalize import power_normalize
+from skdeepenc.functional.threads import thread_map
 
 __all__ = ["score_each_alone"]
+
+# Enough that what a Gaussian costs in Python is small beside what its descriptors cost.
+ROWS_AT_ONCE = 4096
 
 
 def score_each_alone(descriptors, terms, coefficients, power):
@@ -34,7 +38,20 @@ def score_each_alone(descriptors, terms, coefficients, power):
         The scores; zero for a descriptor whose Fisher vector is zero.
     """
     by_gaussian = np.ascontiguousarray(coefficients.transpose(2, 1, 3, 0), dtype=descriptors.dtype)
-    scores = np.zeros((len(descriptors), len(coefficients)), dtype=descriptors.dtype)
+    scores = np.empty((len(descriptors), len(coefficients)), dtype=descriptors.dtype)
+
+    def score_rows(rows):
+        scores[rows] = _score_rows(descriptors[rows], terms, by_gaussian, power)
+
+    with thread_map() as run:
+        for _ in run(score_rows, tiles(len(descriptors), ROWS_AT_ONCE)):
+            pass
+    return scores
+
+
+def _score_rows(descriptors, terms, by_gaussian, power):
+    """Add up the scores of descriptors Gaussian by Gaussian; divide by the vectors' lengths."""
+    scores = np.zeros((len(descriptors), by_gaussian.shape[-1]), dtype=descriptors.dtype)
     energies = np.zeros(len(descriptors), dtype=descriptors.dtype)
     posteriors, values = _posteriors_and_values(descriptors, terms)
     # What is raised to `power` below the type's resolution cannot be seen beside the largest.
@@ -43,7 +60,7 @@ def score_each_alone(descriptors, terms, coefficients, power):
         rows = np.flatnonzero(posteriors[:, gaussian] > negligible)
         gradients = _gradients_in(values[rows], posteriors[rows, gaussian], terms, gaussian)
         normalized = power_normalize(gradients, power)
-        scores[rows] += normalized @ weights.reshape(-1, len(coefficients))
+        scores[rows] += normalized @ weights.reshape(normalized.shape[1], -1)
         energies[rows] += np.einsum("nd,nd->n", normalized, normalized)
     return scores / np.sqrt(np.where(energies > 0, energies, 1))[:, None]
 

@@ -64,10 +64,10 @@ class DensityTerms(NamedTuple):
     projection: np.ndarray
 
 
-def tiles(n_rows):
-    """Return consecutive slices of at most `TILE_ROWS` rows."""
-    starts = range(0, n_rows, TILE_ROWS)
-    return [slice(start, min(start + TILE_ROWS, n_rows)) for start in starts]
+def tiles(n_rows, size=None):
+    """Return consecutive slices of at most `size` rows, `TILE_ROWS` by default."""
+    size = TILE_ROWS if size is None else size
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
 def density_terms(means, covariances, weights, *, origin, dtype):

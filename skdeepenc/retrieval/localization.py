@@ -123,17 +123,19 @@ class _Search:
         """Return boxes and similarities, (n_queries, ...), of each map."""
         layer = maps.layers[0]
         values, offsets = maps.values(layer), maps.offsets(layer)
-        return [
-            self.one(values[offsets[index] : offsets[index + 1]], *grid[0])
-            for index, grid in enumerate(maps.grid(layer))
-        ]
+        found, integral = [], None
+        for index, grid in enumerate(maps.grid(layer)[:, 0]):
+            descriptors = values[offsets[index] : offsets[index + 1]]
+            if len(descriptors):
+                integral = _integral_powers(descriptors.reshape(*grid, -1), out=integral)
+            found.append(self._find_all(integral if len(descriptors) else None))
+        return found
 
-    def one(self, descriptors, height, width):
+    def _find_all(self, integral):
         """Return the best box, and its similarity, of each query in one map."""
         boxes = np.zeros((len(self.queries), 4), dtype=np.intp)
         similarities = np.zeros(len(self.queries), dtype=self.queries.dtype)
-        if len(descriptors):
-            integral = _integral_powers(descriptors.reshape(height, width, -1))
+        if integral is not None:
             for query, ratio in enumerate(self.ratios):
                 boxes[query], similarities[query] = self._find(integral, self.queries[query], ratio)
         return boxes, similarities
@@ -155,28 +157,30 @@ class _Search:
         return best, similarity
 
 
-def _integral_powers(feature_map):
+def _integral_powers(feature_map, out=None):
     """Return the integral image of the 10th powers, one row and one column larger than the map.
 
     In float64: a box with small activations is the small difference of large sums, and its 10th
     root shows their rounding (3 % of a channel's maximum, and 20 % in float32). Negative
-    activations count as zero.
+    activations count as zero. An array of the same size is written again: fresh memory would cost
+    as much as the arithmetic.
     """
     height, width, n_channels = feature_map.shape
+    if out is None or out.shape != (height + 1, width + 1, n_channels):
+        out = np.zeros((height + 1, width + 1, n_channels))
     peak = max(feature_map.max(), np.finfo(feature_map.dtype).tiny)
-    integral = np.zeros((height + 1, width + 1, n_channels))
-    powers = integral[1:, 1:]
-    np.maximum(feature_map, 0, out=powers)
-    powers /= peak
-    squares = powers * powers
-    np.multiply(squares, squares, out=powers)  # x^4, then x^8, then x^10
+    fractions = np.maximum(feature_map, 0)
+    fractions /= peak
+    squares = fractions * fractions
+    powers = np.multiply(squares, squares, out=fractions)  # x^4, then x^8, then x^10
     powers *= powers
     powers *= squares
-    for row in range(1, height + 1):
-        integral[row] += integral[row - 1]
-    for column in range(1, width + 1):
-        integral[:, column] += integral[:, column - 1]
-    return integral
+    out[1:, 1:] = powers
+    for row in range(2, height + 1):
+        out[row] += out[row - 1]
+    for column in range(2, width + 1):
+        out[:, column] += out[:, column - 1]
+    return out
 
 
 def _coarse_boxes(height, width, ratio, step, tolerance):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import get_chunk_n_rows
 from skdeepenc.metrics.oxford import trapezoid_average_precision
-from skdeepenc.retrieval.selection import FirstResults
+from skdeepenc.retrieval.selection import best_first, largest_columns
 
 
 class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -159,9 +159,9 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return np.concatenate(similarities), np.concatenate(indices)
 
     def _nearest(self, queries, n_kept):
-        results = FirstResults(n_kept)
-        results.add(self._similarities(queries), start=0)
-        return results.sorted()
+        similarities = self._similarities(queries)
+        columns = largest_columns(similarities, n_kept)
+        return best_first(np.take_along_axis(similarities, columns, axis=1), columns)
 
     def _bytes_per_query(self, n_kept):
         """Return the bytes that ranking one query takes: similarities, order, temporaries."""

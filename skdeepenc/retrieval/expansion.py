@@ -6,7 +6,8 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, gen_batches
 
 from skdeepenc._sklearn import get_chunk_n_rows
-from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, is_sparse
+from skdeepenc.retrieval.products import GalleryProducts, is_sparse
+from skdeepenc.retrieval.selection import ROWS_A_BLOCK
 
 __all__ = ["augment_gallery", "expand_queries"]
 

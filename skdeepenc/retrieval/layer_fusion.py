@@ -5,13 +5,14 @@ So each high layer's similarities are first mapped such that, above a threshold,
 any more.
 """
 
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
 from skdeepenc.functional import map_similarity
+from skdeepenc.functional.threads import thread_map
 from skdeepenc.retrieval.base import Ranker, check_labels
 from skdeepenc.retrieval.blocks import (
     Blocks,
@@ -21,8 +22,8 @@ from skdeepenc.retrieval.blocks import (
     split_columns,
 )
 from skdeepenc.retrieval.index import CandidateSearch
-from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, as_like
-from skdeepenc.retrieval.selection import FirstResults
+from skdeepenc.retrieval.products import GalleryProducts, as_like
+from skdeepenc.retrieval.selection import first_of_blocks, gallery_blocks
 from skdeepenc.retrieval.themselves import find_themselves
 
 # Pairs of this many gallery images stand for all pairs where quantiles are asked for.
@@ -210,8 +211,12 @@ class LayerFusionRanker(Ranker):
         readers = self._readers(queries)
         shape = (queries.shape[0], self._n_features_out)
         similarities = np.empty(shape, dtype=np.result_type(*queries))
-        for rows in gen_batches(shape[1], ROWS_A_BLOCK):
+
+        def fill(rows):
             similarities[:, rows] = self._fused(readers, rows)
+
+        with thread_map() as run:
+            list(run(fill, gallery_blocks(shape[1])))
         return similarities
 
     def _nearest(self, queries, n_kept):
@@ -219,10 +224,8 @@ class LayerFusionRanker(Ranker):
             return self._nearest_candidates(queries, n_kept)
         if 2 * n_kept > self._n_features_out:
             return super()._nearest(queries, n_kept)
-        readers, results = self._readers(queries), FirstResults(n_kept)
-        for rows in gen_batches(self._n_features_out, ROWS_A_BLOCK):
-            results.add(self._fused(readers, rows), rows.start)
-        return results.sorted()
+        fused = partial(self._fused, self._readers(queries))
+        return first_of_blocks(fused, self._n_features_out, n_kept)
 
     def _readers(self, queries):
         return [

@@ -8,13 +8,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import normalize
-from sklearn.utils import gen_batches
 from sklearn.utils.extmath import row_norms
 
-from skdeepenc.retrieval.selection import FirstResults
-
-# Long enough for full speed of the product, short enough for it to be read back from the cache.
-ROWS_A_BLOCK = 8192
+from skdeepenc.retrieval.selection import best_first, first_of_blocks, gallery_blocks
 
 # In float32 the identity |q - g|^2 = |q|^2 + |g|^2 - 2 q.g loses digits where images are close. So
 # we measure from the gallery's centre, select a few more neighbours than asked for, and order them
@@ -73,13 +69,14 @@ class GalleryProducts:
         spare = SPARE_NEIGHBORS if self.metric == "euclidean" else 0
         # The gallery's own shift would add the same to all similarities of a query: it is left out.
         shifted = queries - self._center if self.metric == "euclidean" else queries
-        results = FirstResults(min(n_neighbors + spare, self.gallery.shape[0]))
-        read = self.reader(shifted)
-        for rows in gen_batches(self.gallery.shape[0], ROWS_A_BLOCK):
-            results.add(read(rows), rows.start)
-        if self.metric != "euclidean":
-            return results.sorted()
-        return self._nearest_by_differences(queries, np.sort(results.indices), n_neighbors)
+        n_gallery = self.gallery.shape[0]
+        n_kept = min(n_neighbors + spare, n_gallery)
+        similarities, indices = first_of_blocks(self.reader(shifted), n_gallery, n_kept)
+        if self.metric == "euclidean":
+            indices = np.sort(indices, axis=1)
+            squared = squared_differences(queries, self.gallery, indices)
+            similarities, indices = best_first(-np.sqrt(squared), indices)
+        return similarities[:, :n_neighbors], indices[:, :n_neighbors]
 
     def pairs(self, query, indices):
         """Return the similarities of one prepared query (1, n_features) with some gallery rows."""
@@ -96,17 +93,9 @@ class GalleryProducts:
         return products
 
     def _squared_norms_from_center(self):
-        blocks = gen_batches(self.gallery.shape[0], ROWS_A_BLOCK)
+        blocks = gallery_blocks(self.gallery.shape[0])
         return np.concatenate(
             [row_norms(self.gallery[rows] - self._center, squared=True) for rows in blocks]
-        )
-
-    def _nearest_by_differences(self, queries, indices, n_neighbors):
-        similarities = -np.sqrt(squared_differences(queries, self.gallery, indices))
-        order = np.argsort(-similarities, axis=1, kind="stable")[:, :n_neighbors]
-        return (
-            np.take_along_axis(similarities, order, axis=1),
-            np.take_along_axis(indices, order, axis=1),
         )
 
 

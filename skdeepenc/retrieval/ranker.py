@@ -8,7 +8,8 @@ from scipy import sparse
 from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
 from skdeepenc.retrieval.base import Ranker, check_labels
 from skdeepenc.retrieval.expansion import expand_prepared
-from skdeepenc.retrieval.products import ROWS_A_BLOCK, GalleryProducts, as_like, is_sparse
+from skdeepenc.retrieval.products import GalleryProducts, as_like, is_sparse
+from skdeepenc.retrieval.selection import ROWS_A_BLOCK, gallery_blocks
 from skdeepenc.retrieval.themselves import find_themselves
 
 
@@ -163,7 +164,8 @@ class NearestNeighborRanker(Ranker):
         if 2 * n_kept > self._n_features_out or is_sparse(self.gallery_):
             return super()._bytes_per_query(n_kept)
         n_gathered = max(n_kept if self.metric == "euclidean" else 0, self.expansion)
-        return 32 * (ROWS_A_BLOCK + n_kept) + 16 * n_gathered * self.n_features_in_
+        n_selected = n_kept * len(gallery_blocks(self._n_features_out))
+        return 64 * ROWS_A_BLOCK + 48 * n_selected + 16 * n_gathered * self.n_features_in_
 
     def _expand(self, queries):
         if not self.expansion:

@@ -1,57 +1,64 @@
 """The largest few of many values, exactly, with ties broken by position.
 
 Sorting a whole row of similarities to show its first hundred is wasted work, and so is keeping the
-row: we partition a block of it, and let a later block in only where it beats the worst kept so far.
+row: we take the first few of each block of the gallery, and the first few of those.
 """
 
 import numpy as np
+from sklearn.utils import gen_batches
+
+from skdeepenc.functional.threads import thread_map
+
+# Long enough for full speed of the product, short enough for it to be read back from the cache.
+ROWS_A_BLOCK = 8192
 
 
-class FirstResults:
-    """The `n_kept` largest similarities of each query among the gallery blocks seen so far.
-
-    Blocks come in the order of the gallery. Of equal similarities the earlier one is kept.
+def first_of_blocks(read, n_gallery, n_kept):
+    """Find the largest similarities of each query, reading the gallery block by block.
 
     Parameters
     ----------
+    read : callable
+        Returns the similarities (n_queries, n_rows) with a slice of the gallery. It is called from
+        several threads.
+    n_gallery : int
+        Number of gallery rows.
     n_kept : int
         How many to keep for each query.
+
+    Returns
+    -------
+    similarities, indices : ndarray of shape (n_queries, n_kept)
+        Best first. Of equal similarities the earlier row comes first.
     """
 
-    def __init__(self, n_kept):
-        self.n_kept = n_kept
-        self.similarities = np.empty((0, 0))
-        self.indices = np.empty((0, 0), dtype=np.intp)
+    def first_of(rows):
+        similarities = read(rows)
+        columns = largest_columns(similarities, min(n_kept, similarities.shape[1]))
+        return np.take_along_axis(similarities, columns, axis=1), columns + rows.start
 
-    def add(self, similarities, start):
-        """Take in a block (n_queries, n_rows) whose first column is gallery row `start`."""
-        n_seen = self.similarities.shape[1]
-        if n_seen == self.n_kept:
-            self._append(*_better(similarities, self.similarities.min(axis=1), start))
-            return
-        columns = np.arange(start, start + similarities.shape[1])
-        (self._append if n_seen else self._keep)(
-            similarities, np.broadcast_to(columns, similarities.shape)
-        )
+    with thread_map() as run:
+        blocks = list(run(first_of, gallery_blocks(n_gallery)))
+    similarities, indices = (np.hstack(parts) for parts in zip(*blocks, strict=True))
+    columns = largest_columns(similarities, n_kept)
+    return best_first(
+        np.take_along_axis(similarities, columns, axis=1),
+        np.take_along_axis(indices, columns, axis=1),
+    )
 
-    def sorted(self):
-        """Return similarities and gallery indices, (n_queries, n_kept), best first."""
-        order = np.argsort(-self.similarities, axis=1, kind="stable")
-        return (
-            np.take_along_axis(self.similarities, order, axis=1),
-            np.take_along_axis(self.indices, order, axis=1),
-        )
 
-    def _append(self, similarities, indices):
-        if similarities.shape[1]:
-            self._keep(
-                np.hstack([self.similarities, similarities]), np.hstack([self.indices, indices])
-            )
+def gallery_blocks(n_gallery):
+    """Return the slices that cut a gallery into blocks."""
+    return list(gen_batches(n_gallery, ROWS_A_BLOCK))
 
-    def _keep(self, similarities, indices):
-        columns = largest_columns(similarities, min(self.n_kept, similarities.shape[1]))
-        self.similarities = np.take_along_axis(similarities, columns, axis=1)
-        self.indices = np.take_along_axis(indices, columns, axis=1)
+
+def best_first(similarities, indices):
+    """Sort each row by falling similarity; equal ones keep their order."""
+    order = np.argsort(-similarities, axis=1, kind="stable")
+    return (
+        np.take_along_axis(similarities, order, axis=1),
+        np.take_along_axis(indices, order, axis=1),
+    )
 
 
 def largest_columns(values, n_kept):
@@ -71,17 +78,3 @@ def largest_columns(values, n_kept):
         room = n_kept - above.sum(axis=1, keepdims=True)
         kept = above | (tied & (np.cumsum(tied, axis=1) <= room))
     return np.nonzero(kept)[1].reshape(n_rows, n_kept)
-
-
-def _better(similarities, worst, start):
-    """Return the values above each row's `worst`, padded by -inf, and their gallery indices."""
-    n_queries, n_columns = similarities.shape
-    rows, columns = np.divmod(np.flatnonzero(similarities > worst[:, None]), n_columns)
-    counts = np.bincount(rows, minlength=n_queries)
-    places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    width = counts.max(initial=0)
-    values = np.full((n_queries, width), -np.inf, dtype=similarities.dtype)
-    indices = np.zeros((n_queries, width), dtype=np.intp)
-    values[rows, places] = similarities[rows, columns]
-    indices[rows, places] = start + columns
-    return values, indices

@@ -1,6 +1,7 @@
 """NearestNeighborRanker against full sorting, scikit-learn, and its own promises."""
 
 import pickle
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -16,9 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.metrics import mean_average_precision
-from skdeepenc.retrieval import NearestNeighborRanker
-from skdeepenc.retrieval.products import ROWS_A_BLOCK
-from skdeepenc.retrieval.selection import FirstResults
+from skdeepenc.retrieval import NearestNeighborRanker, selection
 
 METRICS = {
     "cosine": cosine_similarity,
@@ -51,7 +50,7 @@ def test_similarities_and_ranks_are_those_of_sorting_everything(rng, metric, dty
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_first_results_of_many_blocks_are_those_of_one(rng, metric):
-    gallery = rng.normal(size=(2 * ROWS_A_BLOCK + 77, 4)).astype(np.float32)
+    gallery = rng.normal(size=(2 * selection.ROWS_A_BLOCK + 77, 4)).astype(np.float32)
     queries = rng.normal(size=(9, 4)).astype(np.float32)
     ranker = NearestNeighborRanker(metric=metric, n_neighbors=20).fit(gallery)
     _, indices = ranker.kneighbors(queries)
@@ -65,10 +64,8 @@ def test_first_results_of_many_blocks_are_those_of_one(rng, metric):
 def test_selection_in_blocks_breaks_ties_by_position(seed, n_kept, n_rows):
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 5, size=(3, 30)).astype(np.float32)
-    results = FirstResults(n_kept)
-    for start in range(0, 30, n_rows):
-        results.add(values[:, start : start + n_rows], start)
-    similarities, indices = results.sorted()
+    with patch.object(selection, "ROWS_A_BLOCK", n_rows):
+        similarities, indices = selection.first_of_blocks(lambda rows: values[:, rows], 30, n_kept)
     expected = np.argsort(-values, axis=1, kind="stable")[:, :n_kept]
     assert_array_equal(indices, expected)
     assert_array_equal(similarities, np.take_along_axis(values, expected, axis=1))

@@ -167,7 +167,12 @@ def _extractor(levels, **parameters):
 def _encoder():
     """Make a small MOP-VLAD, for few pictures and short descriptors."""
     return MOPVLADEncoder(
-        n_components=128, n_clusters=32, sigma="auto", n_output_components=512, random_state=0
+        n_components=128,
+        n_clusters=32,
+        sigma="auto",
+        n_output_components=512,
+        max_samples=50_000,
+        random_state=0,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from skdeepenc.encoders import MOPVLADEncoder
 from skdeepenc.maps import FeatureMaps, Store
 
-N_CHANNELS, N_WINDOWS, RANK = 4096, 25, 600
+N_CHANNELS, N_WINDOWS, RANK = 4096, 25, 64
 
 
 class MadeUp(Store):

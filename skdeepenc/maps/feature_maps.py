@@ -12,10 +12,10 @@ import numpy as np
 
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional._floats import as_floats
-from skdeepenc.maps.batches import consecutive_batches
+from skdeepenc.maps.batches import bytes_by_image, consecutive_batches
 from skdeepenc.maps.checks import check_columns, check_finite
 from skdeepenc.maps.cropping import cropped_columns
-from skdeepenc.maps.packing import pack_images
+from skdeepenc.maps.packing import pack_images, unpack_image
 from skdeepenc.maps.storage import open_store, save_maps
 from skdeepenc.maps.stores import ArrayStore, grid_offsets
 
@@ -202,7 +202,7 @@ class FeatureMaps:
     @property
     def nbytes(self):
         """Size of the values in view, in bytes."""
-        return int(self._bytes_by_image().sum())
+        return int(bytes_by_image(self, self._store.dtypes).sum())
 
     @property
     def in_memory(self):
@@ -332,7 +332,7 @@ class FeatureMaps:
         FeatureMaps
             The next images.
         """
-        sizes = self._bytes_by_image(floats_only=True)
+        sizes = bytes_by_image(self, self._store.dtypes, loaded=True)
         if bytes_per_image is not None:
             sizes = sizes + np.asarray(bytes_per_image)
         for start, stop in consecutive_batches(sizes, working_memory):
@@ -342,7 +342,7 @@ class FeatureMaps:
         if isinstance(key, tuple):  # scikit-learn asks for array[key, ...]
             key = key[0] if len(key) == 2 and key[1] is Ellipsis else list(key)
         try:
-            return self._image(operator.index(key))
+            return unpack_image(self._view(images=self._images[[operator.index(key)]]))
         except TypeError:
             pass
         if not isinstance(key, slice):
@@ -376,19 +376,6 @@ class FeatureMaps:
             scales=self._scales if scales is None else scales,
         )
 
-    def _image(self, index):
-        """Return the maps of one image: lists of (H, W, D) arrays, one a scale, by layer."""
-        image = self._view(images=self._images[[index]])
-        maps = {}
-        for layer in self.layers:
-            pieces = np.split(image.values(layer), image.offsets(layer)[1:-1])
-            sizes = image.grid(layer)[0]
-            maps[layer] = [
-                piece.reshape(*size, self.n_channels(layer))
-                for piece, size in zip(pieces, sizes, strict=True)
-            ]
-        return maps
-
     def _loaded(self, first_image=0):
         """Return the same maps in memory, in float32 or float64."""
         floats = all(self._store.dtypes[layer] != np.float16 for layer in self.layers)
@@ -400,15 +387,6 @@ class FeatureMaps:
         if not self.in_memory:
             check_finite(loaded, first_image)
         return loaded
-
-    def _bytes_by_image(self, floats_only=False):
-        sizes = np.zeros(len(self), dtype=np.int64)
-        for layer in self.layers:
-            itemsize = self._store.dtypes[layer].itemsize
-            itemsize = max(itemsize, 4) if floats_only else itemsize
-            positions = self.grid(layer).prod(axis=2).sum(axis=1)
-            sizes += positions * self.n_channels(layer) * itemsize
-        return sizes
 
     def _known(self, layer):
         if layer not in self.layers:

@@ -1,4 +1,4 @@
-"""Lay arrays, and sequences of arrays, out as one column of descriptors and a grid of sizes."""
+"""Lay arrays, and sequences of arrays, out as one column of descriptors and a grid; and back."""
 
 from numbers import Number
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from skdeepenc.exceptions import FeatureMapsError
 
-__all__ = ["is_sequence", "pack_images"]
+__all__ = ["is_sequence", "pack_images", "unpack_image"]
 
 _ACCEPTED = (
     "give a 2-D (n, D), 3-D (n, positions, D) or 4-D (n, H, W, D) array, or a sequence of one "
@@ -42,6 +42,30 @@ def pack_images(images):
     elif not _holds_arrays(images):  # lists of numbers all the way down
         return pack_images(_as_array(images, "The images"))
     return _pack_sequence([_scales_of(image, number) for number, image in enumerate(images)])
+
+
+def unpack_image(maps):
+    """Return the arrays of an image.
+
+    Parameters
+    ----------
+    maps : FeatureMaps
+        Maps of one image.
+
+    Returns
+    -------
+    dict of str to list of ndarray of shape (H, W, D)
+        Its maps, one a scale, by layer.
+    """
+    arrays = {}
+    for layer in maps.layers:
+        pieces = np.split(maps.values(layer), maps.offsets(layer)[1:-1])
+        sizes = maps.grid(layer)[0]
+        arrays[layer] = [
+            piece.reshape(*size, maps.n_channels(layer))
+            for piece, size in zip(pieces, sizes, strict=True)
+        ]
+    return arrays
 
 
 def is_sequence(image):

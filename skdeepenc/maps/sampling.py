@@ -53,8 +53,11 @@ def sample_descriptors(maps, layer=None, scale=None, *, max_samples, random_stat
     image = row = 0
     for batch in maps.iter_batches():
         chosen = _choose_rows(batch.offsets(layer), quotas[image : image + len(batch)].ravel(), rng)
-        sample[row : row + len(chosen)] = batch.values(layer)[chosen]
+        own = sample[row : row + len(chosen)]
+        # Straight into the sample; mode="raise" would buffer what is written.
+        np.take(batch.values(layer), chosen, axis=0, out=own, mode="clip")
         image, row = image + len(batch), row + len(chosen)
+        del batch  # before the next one is read
     return sample
 
 

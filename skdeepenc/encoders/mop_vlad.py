@@ -247,7 +247,8 @@ class MOPVLADEncoder(MapsEncoder):
 
     def _fit_whitening(self, teachers):
         vectors = self._gather(teachers, self._width_before_whitening, self._join_levels)
-        n_components = self.n_output_components if self.whiten is True else self.whiten
+        asked_how_many = not isinstance(self.whiten, bool | np.bool_)
+        n_components = self.whiten if asked_how_many else self.n_output_components
         return fit_pca(vectors, n_components, whiten=True)
 
     @property

@@ -169,8 +169,11 @@ def test_whitening_decorrelates_the_final_vector():
 def test_whitening_keeps_as_many_components_as_are_asked_for():
     images = three_levels(40)
     for n_output_components, width in ((7, 7), (None, 30), (1000, 30)):
-        encoder = MOPVLADEncoder(**SMALL, whiten=True, n_output_components=n_output_components)
-        assert encoder.fit_transform(images).shape[1] == width
+        for whiten in (True, np.True_):
+            encoder = MOPVLADEncoder(
+                **SMALL, whiten=whiten, n_output_components=n_output_components
+            )
+            assert encoder.fit_transform(images).shape[1] == width
 
 
 def test_numbers_are_clipped_and_kept():

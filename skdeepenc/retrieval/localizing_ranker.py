@@ -5,10 +5,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import clone
 
-from skdeepenc._sklearn import HasMethods, Interval, fit_context
+from skdeepenc._sklearn import HasMethods, Interval, fit_context, validate_data
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize, segment_max
 from skdeepenc.maps import as_feature_maps
+from skdeepenc.maps.coercion import is_table
 from skdeepenc.retrieval.base import Ranker, check_labels
 from skdeepenc.retrieval.localization import localize
 from skdeepenc.retrieval.themselves import find_themselves
@@ -48,6 +49,8 @@ class LocalizingRanker(Ranker):
     ----------
     encoder_ : transformer
         The fitted encoder.
+    n_features_in_ : int
+        Number of channels of the layer that is localized in.
     gallery_ : FeatureMaps
         The maps of the gallery.
     vectors_ : ndarray of shape (n_gallery, n_features)
@@ -126,7 +129,7 @@ class LocalizingRanker(Ranker):
         LocalizingRanker
             The ranker itself.
         """
-        maps = as_feature_maps(X)
+        maps = self._check_maps(X, reset=True)
         if maps.n_scales != 1:
             raise FeatureMapsError(
                 f"LocalizingRanker looks in one scale, and the maps have {maps.n_scales}; choose "
@@ -142,8 +145,16 @@ class LocalizingRanker(Ranker):
         vectors = self.encoder_.transform(maps)
         return l2_normalize(vectors.toarray() if hasattr(vectors, "toarray") else vectors)
 
+    def _check_maps(self, X, *, reset):
+        if is_table(X):
+            X = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+        maps = as_feature_maps(X)
+        if reset:
+            self.n_features_in_ = maps.n_channels(self._layer(maps))
+        return maps
+
     def _check_queries(self, X):
-        return as_feature_maps(X)
+        return self._check_maps(X, reset=False)
 
     @property
     def _n_features_out(self):
@@ -167,6 +178,18 @@ class LocalizingRanker(Ranker):
 
     def _rerank(self, vector, cosines, maxima, ratio):
         candidates = np.argsort(-cosines, kind="stable")[: self.n_candidates]
+        boxes, similarities = self._localize(candidates, maxima, ratio)
+        if self.n_expansion == 0:
+            reranked = cosines - 2
+            reranked[candidates] = similarities
+            return reranked
+        best = np.argsort(-similarities, kind="stable")[: self.n_expansion]
+        best = best[similarities[best] > 0]  # an image without descriptors has no box to encode
+        vectors = self._box_vectors(candidates[best], boxes[best])
+        return self.vectors_ @ l2_normalize(vector + vectors.sum(axis=0))
+
+    def _localize(self, candidates, maxima, ratio):
+        """Return the best box of each candidate, and its similarity."""
         boxes, similarities = localize(
             self.gallery_[candidates],
             maxima,
@@ -175,14 +198,7 @@ class LocalizingRanker(Ranker):
             step=self.step,
             tolerance=self.tolerance,
         )
-        if self.n_expansion == 0:
-            reranked = cosines - 2
-            reranked[candidates] = similarities[0]
-            return reranked
-        found = similarities[0] > 0  # an image without descriptors has no box to encode
-        best = np.argsort(-similarities[0][found], kind="stable")[: self.n_expansion]
-        vectors = self._box_vectors(candidates[found][best], boxes[0][found][best])
-        return self.vectors_ @ l2_normalize(vector + vectors.sum(axis=0))
+        return boxes[0], similarities[0]
 
     def _box_vectors(self, images, boxes):
         if not len(images):
@@ -197,7 +213,7 @@ class LocalizingRanker(Ranker):
         return 1 - similarities
 
     def _find_themselves(self, X, y):
-        queries = self._vectors(as_feature_maps(X))
+        queries = self._vectors(self._check_queries(X))
         return find_themselves([queries], y, [self.vectors_], self.labels_)
 
     def _gallery_queries(self):

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.encoders import ClusterMAC, GlobalPooler
 from skdeepenc.exceptions import FeatureMapsError
@@ -185,6 +186,11 @@ def test_an_empty_query_and_an_empty_gallery_image(gallery):
     images = [gallery[0]["conv5"][0], empty]
     ranker = LocalizingRanker(GlobalPooler()).fit(images)
     assert np.isfinite(ranker.transform([empty, images[0]])).all()
+
+
+@parametrize_with_checks([LocalizingRanker(GlobalPooler())])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
 
 
 def test_several_scales_are_refused():

@@ -86,8 +86,8 @@ def block_krylov(similarities, k, random_state):
     scale = _inverse_root_degrees(similarities).astype(np.float32)
     noise = random_state.standard_normal((n, _BLOCK)).astype(np.float32)
     basis = np.empty((n, _BLOCK * (_MAX_STEPS + 1)), dtype=np.float32, order="F")
-    basis[:, :_BLOCK] = np.linalg.qr(_start(scale, noise))[0]
-    projected = np.zeros((basis.shape[1], basis.shape[1]))
+    basis[:, :_BLOCK] = _orthonormal(_start(scale, noise))[0]
+    projected = np.zeros((basis.shape[1], basis.shape[1]), dtype=np.float32)
     for step in range(1, _MAX_STEPS + 1):
         done, new = slice(0, _BLOCK * step), slice(_BLOCK * step, _BLOCK * (step + 1))
         latest = slice(new.start - _BLOCK, new.start)
@@ -99,7 +99,7 @@ def block_krylov(similarities, k, random_state):
             vectors = _leading(projected[done, done], k)
             residuals = np.linalg.norm(coupling @ vectors[latest], axis=0)
             if residuals.max() < _TOLERANCE:
-                return scale[:, None] * (basis[:, done] @ vectors.astype(np.float32))
+                return scale[:, None] * (basis[:, done] @ vectors)
     return None
 
 
@@ -171,9 +171,14 @@ def _orthogonalize(image, basis, noise):
     """
     inside = basis.T @ image
     rest = image - basis @ inside + np.finfo(np.float32).eps * noise
-    rest, first = np.linalg.qr(rest)
-    rest, second = np.linalg.qr(rest - basis @ (basis.T @ rest))
+    rest, first = _orthonormal(rest)
+    rest, second = _orthonormal(rest - basis @ (basis.T @ rest))
     return inside, rest, second @ first
+
+
+def _orthonormal(block):
+    # Unlike numpy's, scipy's stays in float32.
+    return scipy.linalg.qr(block, mode="economic", overwrite_a=True, check_finite=False)
 
 
 def _leading(projected, k):

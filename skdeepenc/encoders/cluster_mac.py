@@ -1,8 +1,11 @@
 """ClusterMAC: maxima over regions that have the shapes of objects."""
 
+from itertools import chain
 from numbers import Integral, Real
 
 import numpy as np
+from joblib import effective_n_jobs
+from sklearn import get_config
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
@@ -212,14 +215,7 @@ class ClusterMAC(MapsEncoder):
         """
         check_is_fitted(self)
         maps = self._check_maps(X, reset=False)
-        layer, labels = maps.layers[0], []
-        for batch in maps.iter_batches(bytes_per_image=self._bytes_per_image(maps)):
-            grids = batch.grid(layer).reshape(-1, 2)
-            labels += [
-                partitions.reshape(*grid, partitions.shape[1])
-                for (_, partitions), grid in zip(self._partitions(batch), grids, strict=True)
-            ]
-        return [labels[start : start + maps.n_scales] for start in _multiples(maps)]
+        return list(chain.from_iterable(self._over_batches(maps, self._labels_of_batch)))
 
     def _choose_layers(self, maps):
         layers = super()._choose_layers(maps)
@@ -262,9 +258,7 @@ class ClusterMAC(MapsEncoder):
         if n_images < len(maps):
             rng = np.random.RandomState(self._seed)
             maps = maps[np.sort(rng.choice(len(maps), n_images, replace=False))]
-        batches = maps.iter_batches(bytes_per_image=self._bytes_per_image(maps))
-        run = Parallel(self.n_jobs, prefer="threads", return_as="generator")
-        found = run(delayed(self._region_vectors)(batch) for batch in batches)
+        found = self._over_batches(maps, self._region_vectors)
         return np.concatenate([vectors for vectors, _ in found])[: self.max_samples]
 
     def _most_regions(self):
@@ -298,6 +292,23 @@ class ClusterMAC(MapsEncoder):
             whole = [(0, 0, *grid)] if grid.all() else np.empty((0, 4), dtype=np.intp)
             regions = rmac_regions(*grid) if self.regions == "rmac" else whole
             yield region_maxima(feature_map, regions)
+
+    def _over_batches(self, maps, work):
+        """Yield what `work` makes of each batch, in threads."""
+        memory = get_config()["working_memory"] / effective_n_jobs(self.n_jobs)
+        batches = maps.iter_batches(memory, self._bytes_per_image(maps))
+        run = Parallel(self.n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
+        return run(delayed(work)(batch) for batch in batches)
+
+    def _labels_of_batch(self, maps):
+        """Return the labels of each scale of each image."""
+        grids = maps.grid(maps.layers[0]).reshape(-1, 2)
+        labels = [
+            partitions.reshape(*grid, partitions.shape[1])
+            for (_, partitions), grid in zip(self._partitions(maps), grids, strict=True)
+        ]
+        starts = range(0, len(labels), maps.n_scales)
+        return [labels[start : start + maps.n_scales] for start in starts]
 
     def _partitions(self, maps):
         """Yield the descriptors of every image and scale, and their labels, a column each."""
@@ -364,7 +375,3 @@ def _split(maps, layer):
     values, offsets = maps.values(layer), maps.offsets(layer)
     for index, grid in enumerate(maps.grid(layer).reshape(-1, 2)):
         yield values[offsets[index] : offsets[index + 1]], grid
-
-
-def _multiples(maps):
-    return range(0, len(maps) * maps.n_scales, maps.n_scales)

@@ -85,4 +85,4 @@ def test_it_recognises_images_that_it_was_not_trained_on():
         pictures = [archive.read(name) for name in names]
     labels = np.unique([Path(name).parts[-2] for name in names], return_inverse=True)[1]
     scores = ActivationExtractor(layers="logits").fit_transform(pictures).values("logits")
-    assert np.mean(scores.argmax(axis=1) == labels) >= 0.52
+    assert np.mean(scores.argmax(axis=1) == labels) > 0.41  # its card says 42.0 %

@@ -78,7 +78,7 @@ def pooled_variants(arguments, maps, train, seed):
     """Yield name and vectors of every way to pool, all with the vocabulary of one fit.
 
     CSF without power normalisation holds the unit vectors of all scales side by side; each of
-    them, their concatenation and their mean become the rows when power and L2 follow.
+    them, their mean and their concatenation become the rows when power and L2 follow.
     """
     encoder = MultiScaleFisherEncoder(
         n_components=arguments.components,
@@ -93,7 +93,9 @@ def pooled_variants(arguments, maps, train, seed):
     for scale in range(maps.n_scales):
         yield f"FV scale {scale}", l2_normalize(power_normalize(by_scale[:, scale]))
     yield "MPP", l2_normalize(power_normalize(by_scale.mean(axis=1)))
-    yield "CSF", l2_normalize(power_normalize(side_by_side))
+    for vector in side_by_side:  # in place: there are gigabytes of it
+        vector[:] = l2_normalize(power_normalize(vector))
+    yield "CSF", side_by_side
 
 
 def main():

@@ -5,7 +5,8 @@
 SqueezeNet's fire8 guided by fire9, images with their proportions kept, queries cropped to their
 boxes at the gallery's scale and whole. Rows: whitened average pooling, the paper's baseline; then
 cross-layer pooling compared in k channels, as signs and as values. PCA is learned on the training
-images of Flowers 17. Ten queries are few: differences under five points are noise.
+images of Flowers 17, or, with ``--learn gallery``, on the gallery itself. Ten queries are few:
+differences under five points are noise.
 """
 
 import argparse
@@ -75,20 +76,28 @@ def answers(truth):
     )
 
 
-def channel_rankings(training, gallery, queries, n_guidance_channels):
+def flower_paths(n_images):
+    """Return the first pictures of each class of Flowers 17."""
+    folder = DATA / "images" / "flowers17"
+    classes = [sorted((folder / f"c{number}").glob("*.jpg")) for number in range(1, 18)]
+    return [str(path) for paths in classes for path in paths[:n_images]]
+
+
+def channel_rankings(training, gallery, queries, kinds):
     """Yield the name of each row, and the gallery in the order that each kind of query gives."""
     union = make_union(
         CrossLayerPooler(feature_layer=FEATURES, guidance_layer=GUIDANCE, random_state=0),
         GlobalPooler(layer=GUIDANCE, normalize=False),
     ).fit(training)
     vectors = {name: union.transform(maps) for name, maps in queries.items()}
-    for quantize in ("sign", None):
+    n_guidance_channels = gallery.n_channels(GUIDANCE)
+    for kind in kinds:
+        quantize = "sign" if kind == "signs" else None
         ranker = AdaptiveChannelRanker(n_guidance_channels=n_guidance_channels, quantize=quantize)
         for some in gen_batches(len(gallery), N_AT_ONCE):
             ranker.partial_fit(union.transform(gallery[some]))
         for n_channels in (10, 20, 50, 100, n_guidance_channels):
             ranker.n_channels_ = n_channels  # what fit would learn from n_channels, and no more
-            kind = "signs" if quantize else "values"
             yield (
                 f"{kind}, {n_channels} channels",
                 {name: ranker.rank(given) for name, given in vectors.items()},
@@ -115,6 +124,10 @@ def main():
     parser.add_argument("--cache", help="folder in which activations are kept")
     parser.add_argument("--side", type=int, default=320, help="shorter edge of the images")
     parser.add_argument("--training", type=int, default=40, help="training images of a class")
+    parser.add_argument("--learn", choices=["flowers", "gallery"], default="flowers")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=["signs", "values"], default=["signs", "values"]
+    )
     arguments = parser.parse_args()
     folder = DATA / "images" / "oxford5k_subset"
     truth = json.loads((folder / "gnd_subset.json").read_text())
@@ -126,21 +139,14 @@ def main():
         "cropped": joined([extract([picture], min(picture.shape[:2])) for picture in crops]),
         "whole": gallery[positions],
     }
-    training = extract(
-        [
-            str(path)
-            for number in range(1, 18)
-            for path in sorted((DATA / "images" / "flowers17" / f"c{number}").glob("*.jpg"))[
-                : arguments.training
-            ]
-        ],
-        arguments.side,
-        arguments.cache,
-    )
+    training = gallery
+    if arguments.learn == "flowers":
+        flowers = flower_paths(arguments.training)
+        training = extract(flowers, arguments.side, arguments.cache)
     print(f"{gallery!r}\n{'':28}{'cropped':>8}{'whole':>8}  queries", flush=True)
     for rankings in (
         average_rankings(training, gallery, queries),
-        channel_rankings(training, gallery, queries, gallery.n_channels(GUIDANCE)),
+        channel_rankings(training, gallery, queries, arguments.kinds),
     ):
         for name, by_kind in rankings:
             scores = [

@@ -7,7 +7,7 @@ import numpy as np
 from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import ImageError
 from skdeepenc.extraction.assembly import Assembler, Collector
-from skdeepenc.extraction.room import check_room
+from skdeepenc.extraction.memory_check import check_room
 from skdeepenc.extraction.sources import known_digest, read_and_digest
 from skdeepenc.extraction.stream import Job, batches, blocks, prefetched, prepared
 from skdeepenc.images.decode import describe_source, read_source

@@ -65,7 +65,7 @@ def nearest_vectors(queries, vectors):
     return indices, np.maximum(squared, 0)
 
 
-def build_index(vectors, queries, *, n_neighbors=1, recall=0.95, random_state=0):
+def build_index(vectors, queries, *, n_neighbors=1, n_found=None, recall=0.95, random_state=0):
     """Build a faiss index that finds most of the nearest neighbours.
 
     An inverted file in the principal components of the vectors finds a few more than asked for, and
@@ -79,7 +79,9 @@ def build_index(vectors, queries, *, n_neighbors=1, recall=0.95, random_state=0)
     queries : ndarray of shape (n_queries, D)
         What will be asked for, a few hundred, to measure on.
     n_neighbors : int, default=1
-        How many neighbours will be asked for.
+        How many neighbours should be found.
+    n_found : int, default=None
+        Among how many that the index will be asked for; None means `n_neighbors`.
     recall : float, default=0.95
         The share of the true neighbours to find.
     random_state : int, default=0
@@ -112,7 +114,8 @@ def build_index(vectors, queries, *, n_neighbors=1, recall=0.95, random_state=0)
     n_lists = max(1, int(np.sqrt(len(vectors))))
     n_components = min(*vectors.shape, _N_COMPONENTS)
     index = _new_index(faiss, vectors.shape[1], n_components, n_lists, random_state)
-    index.k_factor = max(_N_COMPARED / n_neighbors, 3)
+    n_found = n_found or n_neighbors
+    index.k_factor = max(_N_COMPARED / n_found, 3 * n_neighbors / n_found, 1)
     index.train(vectors)
     index.add(vectors)
     expected = _true_neighbors(queries, vectors, n_neighbors)
@@ -123,7 +126,7 @@ def build_index(vectors, queries, *, n_neighbors=1, recall=0.95, random_state=0)
             n_probes *= 2
         else:
             index.k_factor *= 2
-        found = _overlap(search_index(index, queries, n_neighbors)[0], expected)
+        found = _overlap(search_index(index, queries, n_found)[0], expected)
     return index, found
 
 

@@ -130,13 +130,22 @@ class IndexedRanker(NearestNeighborRanker):
         return tags
 
 
-def index_gallery(products, n_neighbors, recall, seed):
-    """Build an index of a gallery's prepared vectors, and return it with the recall it has."""
+def index_gallery(products, n_found, recall, seed):
+    """Build an index of a gallery's prepared vectors, and return it with the recall it has.
+
+    That is the share of the first 100 neighbours, or fewer, among the first `n_found` of the index.
+    """
     vectors = products.prepare(products.gallery)
     rows = np.unique(np.linspace(0, len(vectors) - 1, N_CHECKED).astype(int))
-    n_neighbors = min(n_neighbors, N_CHECKED_NEIGHBORS, len(vectors))
+    n_found = min(n_found, len(vectors))
+    n_neighbors = min(n_found, N_CHECKED_NEIGHBORS)
     return build_index(
-        vectors, vectors[rows], n_neighbors=n_neighbors, recall=recall, random_state=seed
+        vectors,
+        vectors[rows],
+        n_neighbors=n_neighbors,
+        n_found=n_found,
+        recall=recall,
+        random_state=seed,
     )
 
 

@@ -74,8 +74,8 @@ class LayerFusionRanker(Ranker):
     block_names_ : list of str or None
         The names of the blocks, if `fit` was given a dict.
     candidate_recall_ : list of float
-        The share of its first images that the search in each block finds, measured on the gallery;
-        1 for exact search. Empty without `n_candidates`.
+        The share of each block's first 100 images that are among its candidates, measured on the
+        gallery; 1 for exact search. Empty without `n_candidates`.
     labels_ : ndarray of shape (n_gallery,) or None
         What `y` was in `fit`.
     n_features_in_ : int

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from joblib import Memory
 from PIL import Image
+from sklearn.preprocessing import binarize
 
 from skdeepenc.encoders import BagOfVisualWords, GlobalPooler
 from skdeepenc.extraction import ActivationExtractor
@@ -48,6 +49,10 @@ def main():
     words = {
         (name, count): count_words(arguments, gallery, queries, name, count)
         for name, count in product(arguments.word_layers, arguments.words)
+    }
+    words |= {
+        (f"{name} binary", count): tuple(map(binarize, vectors))
+        for (name, count), vectors in words.items()
     }
     for (name, count), vectors in words.items():
         report(f"{name}, {count} words", measure([vectors]))

@@ -27,6 +27,9 @@ class BagOfVisualWords(MapsEncoder):
     of an image, at any scale, counts for its nearest word. Cosine similarity of the counts is what
     layer fusion takes for convolutional layers.
 
+    Words that fill a sky or a wall outweigh all others in that similarity; where they harm, follow
+    the encoder by scikit-learn's `Binarizer`, or by square roots.
+
     Parameters
     ----------
     layer : str or None, default=None

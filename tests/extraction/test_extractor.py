@@ -20,7 +20,7 @@ from skdeepenc.exceptions import (
     NonFiniteError,
     NotEnoughMemoryError,
 )
-from skdeepenc.extraction import ActivationExtractor, backbone_runs, room
+from skdeepenc.extraction import ActivationExtractor, backbone_runs, memory_check
 from skdeepenc.images import Crops, Preprocessing, Pyramid, Whole, Windows
 from skdeepenc.maps import FeatureMaps
 
@@ -346,7 +346,7 @@ def test_values_beyond_float16_are_named(model, paths):
 
 
 def test_a_run_that_will_not_fit_is_refused_before_it_starts(model, pictures, monkeypatch):
-    monkeypatch.setattr(room, "available_memory", lambda: 12 * 16 * 5 * 4 - 1)
+    monkeypatch.setattr(memory_check, "available_memory", lambda: 12 * 16 * 5 * 4 - 1)
     extractor = ActivationExtractor(model).fit(pictures)
     monkeypatch.setattr(extractor.backbone_, "run", None)  # would fail if it were called
     with pytest.raises(NotEnoughMemoryError, match=r"memory=.*n_components=.*float16"):
@@ -355,7 +355,7 @@ def test_a_run_that_will_not_fit_is_refused_before_it_starts(model, pictures, mo
 
 def test_the_estimate_is_the_size_of_the_maps(model, pictures, monkeypatch):
     estimates = []
-    monkeypatch.setattr(room, "available_memory", lambda: None)
+    monkeypatch.setattr(memory_check, "available_memory", lambda: None)
     views = Pyramid(n_scales=3)
     extractor = ActivationExtractor(model, layers=["conv1", "conv2", "rgb"], views=views)
     monkeypatch.setattr("skdeepenc.extraction.runner.check_room", estimates.append)

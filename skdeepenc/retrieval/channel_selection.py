@@ -11,8 +11,8 @@ import numpy as np
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
 from skdeepenc.retrieval.base import Ranker, check_labels
+from skdeepenc.retrieval.self_matches import RELATIVE_DIFFERENCE, find_themselves
 from skdeepenc.retrieval.sign_codes import SignCodes
-from skdeepenc.retrieval.themselves import RELATIVE_DIFFERENCE, find_themselves
 
 
 class AdaptiveChannelRanker(Ranker):

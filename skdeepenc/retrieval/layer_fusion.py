@@ -24,7 +24,7 @@ from skdeepenc.retrieval.blocks import (
 from skdeepenc.retrieval.index import CandidateSearch
 from skdeepenc.retrieval.products import GalleryProducts, as_like
 from skdeepenc.retrieval.selection import first_of_blocks, gallery_blocks
-from skdeepenc.retrieval.themselves import find_themselves
+from skdeepenc.retrieval.self_matches import find_themselves
 
 # Pairs of this many gallery images stand for all pairs where quantiles are asked for.
 QUANTILE_IMAGES = 2000

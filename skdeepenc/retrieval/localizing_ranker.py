@@ -12,7 +12,7 @@ from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.coercion import is_table
 from skdeepenc.retrieval.base import Ranker, check_labels
 from skdeepenc.retrieval.localization import localize
-from skdeepenc.retrieval.themselves import find_themselves
+from skdeepenc.retrieval.self_matches import find_themselves
 
 __all__ = ["LocalizingRanker"]
 

@@ -10,7 +10,7 @@ from skdeepenc.retrieval.base import Ranker, check_labels
 from skdeepenc.retrieval.expansion import expand_prepared
 from skdeepenc.retrieval.products import GalleryProducts, as_like, is_sparse
 from skdeepenc.retrieval.selection import ROWS_A_BLOCK, gallery_blocks
-from skdeepenc.retrieval.themselves import find_themselves
+from skdeepenc.retrieval.self_matches import find_themselves
 
 
 class NearestNeighborRanker(Ranker):

@@ -24,6 +24,7 @@ _ROOMS = {
     "maps": ("FeatureMaps", "as_feature_maps"),
     "retrieval": (
         "AdaptiveChannelRanker",
+        "IndexedRanker",
         "LayerFusionRanker",
         "LocalizingRanker",
         "NearestNeighborRanker",

@@ -16,6 +16,7 @@ from skdeepenc.images import Windows as Windows
 from skdeepenc.maps import FeatureMaps as FeatureMaps
 from skdeepenc.maps import as_feature_maps as as_feature_maps
 from skdeepenc.retrieval import AdaptiveChannelRanker as AdaptiveChannelRanker
+from skdeepenc.retrieval import IndexedRanker as IndexedRanker
 from skdeepenc.retrieval import LayerFusionRanker as LayerFusionRanker
 from skdeepenc.retrieval import LocalizingRanker as LocalizingRanker
 from skdeepenc.retrieval import NearestNeighborRanker as NearestNeighborRanker

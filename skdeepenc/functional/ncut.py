@@ -10,6 +10,7 @@ from skdeepenc._sklearn import Interval, StrOptions, validate_params
 from skdeepenc.functional import eigen
 from skdeepenc.functional.affinity import feature_affinity, weighted_coordinates
 from skdeepenc.functional.discretization import discretize
+from skdeepenc.functional.threads import one_blas_thread
 
 __all__ = ["normalized_cut"]
 
@@ -103,11 +104,14 @@ def normalized_cut(
     counts = np.minimum(counts, _count_distinct(points))
     labels = np.zeros((len(points), len(counts)), dtype=np.intp)
     if counts.max(initial=0) > 1:
-        embedding = _embed(
-            points, counts.max(), affinity, affinity_scale, eigen_solver, random_state
-        )
-        for column, count in enumerate(counts):
-            labels[:, column] = _place_all(discretize(embedding[:, :count]), points)
+        # Thin products and small decompositions: with two BLAS threads a cut takes three times as
+        # long at 3,072 positions and ten times at 1,024 (benchmarks/benchmark_ncut.py).
+        with one_blas_thread():
+            embedding = _embed(
+                points, counts.max(), affinity, affinity_scale, eigen_solver, random_state
+            )
+            for column, count in enumerate(counts):
+                labels[:, column] = _place_all(discretize(embedding[:, :count]), points)
     return labels[:, 0] if isinstance(n_clusters, Integral) else labels
 
 

@@ -12,10 +12,10 @@ from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["thread_map"]
+__all__ = ["one_blas_thread", "thread_map"]
 
-# The number of BLAS threads belongs to the process: one at a time may set it, and put it back.
-_setting_blas = Lock()
+# One user at a time spreads work over threads; whoever comes meanwhile works in its own thread.
+_spreading = Lock()
 
 
 @contextmanager
@@ -27,15 +27,61 @@ def thread_map():
     callable
         Like the builtin `map`, in order. While another one is lent, this is the builtin.
     """
-    if not _setting_blas.acquire(blocking=False):
+    if not _spreading.acquire(blocking=False):
         yield map
         return
     try:
-        n_threads = max((library["num_threads"] for library in _blas().info()), default=1)
-        with _blas().limit(limits=1), ThreadPoolExecutor(n_threads) as executor:
+        with one_blas_thread() as n_threads, ThreadPoolExecutor(n_threads) as executor:
             yield map if n_threads == 1 else executor.map
     finally:
-        _setting_blas.release()
+        _spreading.release()
+
+
+class _Hold:
+    """BLAS held to one thread for as long as anybody wants it so.
+
+    The number of threads belongs to the process: the first sets it, the last puts it back.
+    """
+
+    def __init__(self):
+        self._lock = Lock()
+        self._holders, self._n_threads = 0, 1
+
+    def take(self):
+        """Hold BLAS; return how many threads it had."""
+        with self._lock:
+            if self._holders == 0:
+                libraries = _blas().info()
+                self._n_threads = max((each["num_threads"] for each in libraries), default=1)
+                self._limits = _blas().limit(limits=1)
+            self._holders += 1
+            return self._n_threads
+
+    def give_back(self):
+        """Let go; the last one puts back what was."""
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._limits.restore_original_limits()
+
+
+_HOLD = _Hold()
+
+
+@contextmanager
+def one_blas_thread():
+    """Hold BLAS to one thread.
+
+    Yields
+    ------
+    int
+        The number of threads that BLAS had.
+    """
+    n_threads = _HOLD.take()
+    try:
+        yield n_threads
+    finally:
+        _HOLD.give_back()
 
 
 @cache

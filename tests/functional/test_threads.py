@@ -5,7 +5,7 @@ from threading import Event, Thread
 import pytest
 from threadpoolctl import threadpool_limits
 
-from skdeepenc.functional.threads import _blas, thread_map
+from skdeepenc.functional.threads import _blas, one_blas_thread, thread_map
 
 
 def blas_threads():
@@ -59,4 +59,13 @@ def test_overlapping_users_restore_blas():
     leave.set()
     thread.join()
     assert inside == [map]
+    assert blas_threads() == before
+
+
+def test_the_last_holder_gives_blas_back():
+    before = blas_threads()
+    with one_blas_thread():
+        with one_blas_thread() as had:
+            assert had == max(before)
+        assert blas_threads() == [1] * len(before)
     assert blas_threads() == before

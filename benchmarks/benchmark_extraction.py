@@ -20,16 +20,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from networks import CAFFE, SQUEEZENET
 from onnx import helper, numpy_helper
 from PIL import Image
 
 from skdeepenc.backbones import ModelSpec, write_spec
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.images import Preprocessing, Whole
+from skdeepenc.images import Whole
 
 BATCH_SIZE = 32
 THREADS = 2
-CAFFE = Preprocessing(mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1)
 
 
 def main():
@@ -42,7 +42,7 @@ def main():
         if arguments.data is None:
             print("SqueezeNet is left out: neither --data nor SKDEEPENC_DATA is given.")
             return
-        squeezenet = Path(arguments.data) / "weights" / "squeezenet1_0_deepcomp.onnx"
+        squeezenet = Path(arguments.data) / SQUEEZENET
         compare(
             "SqueezeNet fire9", squeezenet, "fire9/concat", 227, files, arguments.rounds, target=0.5
         )

@@ -16,8 +16,9 @@ import argparse
 import os
 from pathlib import Path
 
+import flowers17
 import numpy as np
-from sklearn.model_selection import StratifiedShuffleSplit
+from networks import CAFFE, SQUEEZENET
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_union
 from sklearn.svm import SVC
@@ -27,20 +28,18 @@ from skdeepenc.encoders import CrossLayerPooler, GlobalPooler
 from skdeepenc.encoders.matched_layers import match_layers
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.functional import l2_normalize, power_normalize
-from skdeepenc.images import Preprocessing, Whole
+from skdeepenc.images import Whole
 from skdeepenc.maps import FeatureMaps
 
 DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
-N_TRAIN, N_AT_ONCE = 40, 85
+N_AT_ONCE = 85
 PYRAMID = [(1, 1), (2, 2), (4, 4)]
 NETWORKS = {
     "embedded": {"model": "embedded", "layers": ["conv4", "conv5"]},  # takes 64 pixels a side
     "squeezenet": {  # takes 227
-        "model": str(DATA / "weights" / "squeezenet1_0_deepcomp.onnx"),
+        "model": DATA / SQUEEZENET,
         "layers": ["fire8/concat", "fire9/concat"],
-        "preprocessing": Preprocessing(
-            mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1
-        ),
+        "preprocessing": CAFFE,
     },
 }
 
@@ -101,24 +100,6 @@ def rows(first, second, seed):
             yield f"{pooling} of both, level {level}", make_union(*parts)
 
 
-def flowers():
-    """Return paths and classes, 80 of each, in name order."""
-    folder = DATA / "images" / "flowers17"
-    images = [sorted((folder / f"c{number}").glob("*.jpg")) for number in range(1, 18)]
-    labels = np.repeat(np.arange(17), [len(paths) for paths in images])
-    return [str(path) for paths in images for path in paths], labels
-
-
-def splits(labels, n_seeds):
-    """Yield a seed, training and test images: by name order first, then at random."""
-    position = np.concatenate([np.arange(np.sum(labels == label)) for label in np.unique(labels)])
-    yield 0, np.flatnonzero(position < N_TRAIN), np.flatnonzero(position >= N_TRAIN)
-    for seed in range(n_seeds):
-        shuffle = StratifiedShuffleSplit(1, train_size=0.5, test_size=0.5, random_state=seed)
-        train, test = next(shuffle.split(labels, labels))
-        yield seed, np.sort(train), np.sort(test)
-
-
 def accuracy(encoder, maps, labels, train, test):
     """Return the test accuracy, in percent; the kernel is computed some images at a time."""
     vectors = encoder.fit(maps[train], labels[train]).transform(maps[train])
@@ -147,7 +128,7 @@ def main():
     parser.add_argument("--only", nargs="+", help="only rows whose names contain one of these")
     arguments = parser.parse_args()
     size = arguments.size or {"squeezenet": 227}.get(arguments.network)
-    paths, labels = flowers()
+    paths, labels = flowers17.load(DATA)
     extractor = ActivationExtractor(
         **NETWORKS[arguments.network],
         views=Whole(size),
@@ -160,7 +141,7 @@ def main():
     )
     maps = matched_once(maps)
     scores = {}
-    for seed, train, test in splits(labels, arguments.seeds):
+    for seed, train, test in flowers17.splits(labels, arguments.seeds):
         for name, encoder in rows(*maps.layers, seed):
             if arguments.only and not any(part in name for part in arguments.only):
                 continue

@@ -16,47 +16,26 @@ import time
 from itertools import chain
 from pathlib import Path
 
+import flowers17
 import numpy as np
-from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+from networks import CAFFE, SQUEEZENET
+from sklearn.model_selection import GridSearchCV
 from sklearn.svm import LinearSVC
 
 from skdeepenc.encoders import GlobalPooler, MultiScaleFisherEncoder
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.functional import l2_normalize, power_normalize
-from skdeepenc.images import Crops, Preprocessing, Pyramid, Whole
+from skdeepenc.images import Crops, Pyramid, Whole
 
 DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
-N_TRAIN = 40
 NETWORKS = {
     "embedded": {"model": "embedded", "layers": "fc7"},  # takes 64 pixels a side
     "squeezenet": {
-        "model": DATA / "weights" / "squeezenet1_0_deepcomp.onnx",
+        "model": DATA / SQUEEZENET,
         "layers": "fire9/concat",
-        "preprocessing": Preprocessing(
-            mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1
-        ),
+        "preprocessing": CAFFE,
     },
 }
-
-
-def flowers():
-    """Return paths and classes, 80 of each, in name order."""
-    folders = sorted(
-        (DATA / "images" / "flowers17").glob("c*"), key=lambda path: int(path.name[1:])
-    )
-    images = [sorted(folder.glob("*.jpg")) for folder in folders]
-    labels = np.repeat([folder.name for folder in folders], [len(paths) for paths in images])
-    return [str(path) for paths in images for path in paths], labels
-
-
-def splits(labels, n_seeds):
-    """Yield a seed, training and test images: by name order first, then at random."""
-    position = np.concatenate([np.arange(np.sum(labels == label)) for label in np.unique(labels)])
-    yield 0, np.flatnonzero(position < N_TRAIN), np.flatnonzero(position >= N_TRAIN)
-    for seed in range(n_seeds):
-        shuffle = StratifiedShuffleSplit(1, train_size=0.5, test_size=0.5, random_state=seed)
-        train, test = next(shuffle.split(labels, labels))
-        yield seed, np.sort(train), np.sort(test)
 
 
 def accuracy(vectors, labels, train, test):
@@ -110,7 +89,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, help="number of random splits")
     parser.add_argument("--no-crops", action="store_true", help="leave out AP10")
     arguments = parser.parse_args()
-    paths, labels = flowers()
+    paths, labels = flowers17.load(DATA)
     extractor = ActivationExtractor(
         **NETWORKS[arguments.network], dtype="float16", memory=arguments.cache, verbose=1
     ).fit(paths)
@@ -127,7 +106,7 @@ def main():
         baselines["AP10"] = average.fit_transform(extract(crops))
     maps = extract(Pyramid(n_scales=arguments.scales, base=arguments.base))
     scores = {}
-    for seed, train, test in splits(labels, arguments.seeds):
+    for seed, train, test in flowers17.splits(labels, arguments.seeds):
         start = time.perf_counter()
         rows = chain(baselines.items(), pooled_variants(arguments, maps, train, seed))
         for name, vectors in rows:

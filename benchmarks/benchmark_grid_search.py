@@ -16,13 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import flowers17
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from skdeepenc import ActivationExtractor, MOPVLADEncoder, Pyramid
-from skdeepenc.datasets import load_image_folder
 from skdeepenc.extraction import backbone_runs
 
 GRID = {
@@ -44,13 +44,6 @@ def parse_options():
     parser.add_argument("--memory", help="cache folder; a temporary one without")
     parser.add_argument("--per-class", type=int, default=40, help="training images of a class")
     return parser.parse_args()
-
-
-def split_by_name(flowers, per_class):
-    """Return training and test rows: the first images of each class in name order, the rest."""
-    order = np.argsort(flowers.target, kind="stable")
-    position = np.concatenate([np.arange(n) for n in np.bincount(flowers.target)])
-    return order[position < per_class], order[position >= per_class]
 
 
 def make_search(memory):
@@ -77,18 +70,18 @@ def main():
     options = parse_options()
     if options.data is None:
         sys.exit("Give --data or set SKDEEPENC_DATA; see CONTRIBUTING.md for its layout.")
-    flowers = load_image_folder(Path(options.data) / "images/flowers17")
-    paths = np.asarray(flowers.paths)
-    train, test = split_by_name(flowers, options.per_class)
+    paths, labels = flowers17.load(options.data)
+    paths = np.asarray(paths)
+    train, test = flowers17.split_by_name(labels, options.per_class)
     with tempfile.TemporaryDirectory() as folder:
         memory = options.memory or folder
         before, start = backbone_runs(memory), time.perf_counter()
-        search = make_search(memory).fit(paths[train], flowers.target[train])
+        search = make_search(memory).fit(paths[train], labels[train])
         seconds, runs = time.perf_counter() - start, backbone_runs(memory) - before
         n_fits = 3 * len(search.cv_results_["params"]) + 1
         print(f"{len(train)} images, {n_fits} fits in {seconds:.0f} s: {runs} backbone runs.")
         print(f"best: {search.best_params_}, {100 * search.best_score_:.1f} % over the folds")
-        print(f"test: {100 * search.score(paths[test], flowers.target[test]):.1f} %")
+        print(f"test: {100 * search.score(paths[test], labels[test]):.1f} %")
         some = paths[test][::20].tolist()
         there = predict_in_a_new_process(search.best_estimator_, some, folder)
         agree = np.array_equal(there, search.predict(some))

@@ -12,17 +12,17 @@ import argparse
 import os
 from pathlib import Path
 
+import flowers17
 import numpy as np
 from PIL import Image, ImageOps
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from skdeepenc.datasets import load_image_folder
 from skdeepenc.encoders import MOPVLADEncoder
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.images import Windows
 
-N_TRAIN, SIDE = 40, 256
+SIDE = 256
 
 
 def middle(picture, share, right=0, down=0):
@@ -93,10 +93,9 @@ def main():
     if options.data is None:
         parser.exit(message="No data: give --data, or set SKDEEPENC_DATA.\n")
 
-    paths, labels = load_image_folder(options.data / "images/flowers17", return_X_y=True)
-    paths, place = np.array(paths), np.arange(len(labels)) % (2 * N_TRAIN)
-    train = place < N_TRAIN
-    test = ~train & (place < N_TRAIN + options.per_class)
+    paths, labels = flowers17.load(options.data)
+    paths = np.array(paths)
+    train, test = flowers17.split_by_name(labels, n_test=options.per_class)
     extractor = ActivationExtractor(
         layers="fc7", views=Windows(), dtype="float16", memory=options.memory, verbose=1
     )

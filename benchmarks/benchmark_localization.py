@@ -8,16 +8,13 @@ the candidates, for comparison.
 """
 
 import argparse
-import time
 
 import numpy as np
+from clocks import CLOCKS
 
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import localize
 from skdeepenc.retrieval.localization import _coarse_boxes
-
-# Processor time where other work shares the machine, with one thread for all.
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def exhaustive(feature_map, query, ratio):

@@ -14,24 +14,21 @@ import argparse
 import os
 from pathlib import Path
 
+import flowers17
 import numpy as np
+from networks import CAFFE, SQUEEZENET
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.svm import LinearSVC
 
-from skdeepenc.datasets import load_image_folder
 from skdeepenc.encoders import GlobalPooler, MOPVLADEncoder
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.images import Preprocessing, Pyramid, Windows
-
-CAFFE = Preprocessing(mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1)
-N_TRAIN = 40
+from skdeepenc.images import Pyramid, Windows
 
 
 def squeezenet(data, memory):
     """Return the extractor, and the scales of level 1, 2 and 3."""
     extractor = ActivationExtractor(
-        data / "weights/squeezenet1_0_deepcomp.onnx",
+        data / SQUEEZENET,
         layers="fire9/concat",
         views=Pyramid(n_scales=5, base=160),
         preprocessing=CAFFE,
@@ -84,15 +81,6 @@ def rows():
     return table
 
 
-def splits(labels):
-    """Yield (train, test): by the order of names, then three seeded stratified halves."""
-    place = np.concatenate([np.arange(count) for count in np.bincount(labels)])
-    yield np.flatnonzero(place < N_TRAIN), np.flatnonzero(place >= N_TRAIN)
-    n_classes = labels.max() + 1
-    halves = StratifiedShuffleSplit(3, train_size=N_TRAIN * n_classes, random_state=0)
-    yield from halves.split(labels, labels)
-
-
 def accuracies(maps, labels, encoders, cost, train, test):
     """Return the accuracy and the width of every row of the table on one split."""
     vectors = {}
@@ -124,13 +112,13 @@ def main():
     if options.data is None:
         parser.exit(message="No data: give --data, or set SKDEEPENC_DATA.\n")
 
-    paths, labels = load_image_folder(options.data / "images/flowers17", return_X_y=True)
+    paths, labels = flowers17.load(options.data)
     make = {"squeezenet": squeezenet, "embedded": embedded}[options.network]
     extractor, levels = make(options.data, options.memory)
     maps = extractor.fit_transform(paths)
     print(maps, flush=True)
     results = []
-    for train, test in list(splits(labels))[: options.splits]:
+    for _, train, test in flowers17.splits(labels, options.splits - 1):
         results.append(accuracies(maps, labels, blocks(levels, options), options.cost, train, test))
     print(f"{'':28s} {'width':>6s} {'by name':>8s} {'mean of the others':>20s}")
     for row, (by_name, width) in results[0].items():

@@ -11,11 +11,11 @@ turns. The agreement is the adjusted Rand index with a dense float64 reference o
 
 import argparse
 import os
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
+from clocks import CLOCKS, timed
 from scipy.ndimage import gaussian_filter
 from sklearn.cluster import SpectralClustering
 from sklearn.decomposition import PCA
@@ -24,9 +24,6 @@ from sklearn.metrics import adjusted_rand_score
 from skdeepenc.exceptions import ModelWarning
 from skdeepenc.functional import normalized_cut
 from skdeepenc.functional.affinity import feature_affinity, weighted_coordinates
-
-# Processor time where other work shares the machine, with one thread for all.
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 COUNTS = (5, 20)
 
@@ -80,12 +77,6 @@ def peer(affinity):
         except np.linalg.LinAlgError as error:
             print(f"    scikit-learn, {count} clusters: {error}")
     return labels
-
-
-def timed(clock, function):
-    start = clock()
-    result = function()
-    return clock() - start, result
 
 
 def main():

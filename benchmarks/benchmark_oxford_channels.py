@@ -10,12 +10,13 @@ differences under five points are noise.
 """
 
 import argparse
-import json
 import os
 from pathlib import Path
 
+import flowers17
 import numpy as np
-from PIL import Image
+from networks import CAFFE, SQUEEZENET
+from oxford_subset import Oxford
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.utils import gen_batches
@@ -23,21 +24,18 @@ from sklearn.utils import gen_batches
 from skdeepenc.encoders import CrossLayerPooler, GlobalPooler
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.functional import l2_normalize
-from skdeepenc.images import Preprocessing, Pyramid
-from skdeepenc.maps import FeatureMaps
-from skdeepenc.metrics import mean_average_precision
+from skdeepenc.images import Pyramid
 from skdeepenc.retrieval import AdaptiveChannelRanker
 
 DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
 FEATURES, GUIDANCE = "fire8/concat", "fire9/concat"
-CAFFE = Preprocessing(mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1)
 N_AT_ONCE = 64
 
 
 def extract(pictures, side, cache=None):
     """Return the maps of pictures with their proportions kept."""
     extractor = ActivationExtractor(
-        str(DATA / "weights" / "squeezenet1_0_deepcomp.onnx"),
+        DATA / SQUEEZENET,
         layers=[FEATURES, GUIDANCE],
         views=Pyramid(n_scales=1, base=side, aspect="keep"),
         preprocessing=CAFFE,
@@ -46,41 +44,6 @@ def extract(pictures, side, cache=None):
         memory=cache,
     )
     return extractor.fit_transform(pictures)
-
-
-def crop_queries(truth, folder):
-    """Yield the pixels inside the box of each query; boxes are given for the original size."""
-    for query in truth["standard_queries"]:
-        with Image.open(folder / f"{query['image']}.jpg") as picture:
-            ratio = picture.width / truth["orig_size_wh"][query["image"]][0]
-            box = [round(edge * ratio) for edge in query["bbox_orig_xyxy"]]
-            yield np.asarray(picture.convert("RGB").crop(box))
-
-
-def joined(parts):
-    """Return one container of the maps of single images."""
-    return FeatureMaps.from_layers(
-        {layer: [part[0][layer][0] for part in parts] for layer in (FEATURES, GUIDANCE)}
-    )
-
-
-def answers(truth):
-    """Return positions of queries, and the positives and junk of each."""
-    position = {name: number for number, name in enumerate(truth["images"])}
-    landmarks = {landmark["name"]: landmark for landmark in truth["landmarks"]}
-    lists = [landmarks[query["landmark"]] for query in truth["standard_queries"]]
-    return (
-        [position[query["image"]] for query in truth["standard_queries"]],
-        [[position[name] for name in landmark["ok"]] for landmark in lists],
-        [[position[name] for name in landmark["junk"]] for landmark in lists],
-    )
-
-
-def flower_paths(n_images):
-    """Return the first pictures of each class of Flowers 17."""
-    folder = DATA / "images" / "flowers17"
-    classes = [sorted((folder / f"c{number}").glob("*.jpg")) for number in range(1, 18)]
-    return [str(path) for paths in classes for path in paths[:n_images]]
 
 
 def channel_rankings(training, gallery, queries, kinds):
@@ -129,29 +92,21 @@ def main():
         "--kinds", nargs="+", choices=["signs", "values"], default=["signs", "values"]
     )
     arguments = parser.parse_args()
-    folder = DATA / "images" / "oxford5k_subset"
-    truth = json.loads((folder / "gnd_subset.json").read_text())
-    positions, positives, junk = answers(truth)
-    paths = [str(folder / "jpg" / f"{name}.jpg") for name in truth["images"]]
-    gallery = extract(paths, arguments.side, arguments.cache)
-    crops = crop_queries(truth, folder / "jpg")
-    queries = {
-        "cropped": joined([extract([picture], min(picture.shape[:2])) for picture in crops]),
-        "whole": gallery[positions],
-    }
+    oxford = Oxford(DATA / "images" / "oxford5k_subset")
+    gallery = extract(oxford.paths, arguments.side, arguments.cache)
+    queries = {"cropped": oxford.maps_of_crops(extract), "whole": gallery[oxford.queries]}
     training = gallery
     if arguments.learn == "flowers":
-        flowers = flower_paths(arguments.training)
-        training = extract(flowers, arguments.side, arguments.cache)
+        paths, labels = flowers17.load(DATA)
+        train, _ = flowers17.split_by_name(labels, arguments.training)
+        training = extract([paths[image] for image in train], arguments.side, arguments.cache)
     print(f"{gallery!r}\n{'':28}{'cropped':>8}{'whole':>8}  queries", flush=True)
     for rankings in (
         average_rankings(training, gallery, queries),
         channel_rankings(training, gallery, queries, arguments.kinds),
     ):
         for name, by_kind in rankings:
-            scores = [
-                100 * mean_average_precision(ranked, positives, junk) for ranked in by_kind.values()
-            ]
+            scores = [oxford.measure(ranked) for ranked in by_kind.values()]
             print(f"{name:28}" + "".join(f"{score:8.2f}" for score in scores), flush=True)
 
 

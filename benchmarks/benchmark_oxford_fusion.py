@@ -8,25 +8,23 @@ words between runs. Words are learned from the gallery itself, as the paper does
 """
 
 import argparse
-import json
 import os
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 from joblib import Memory
-from PIL import Image
+from networks import CAFFE, SQUEEZENET
+from oxford_subset import Oxford
 from sklearn.preprocessing import binarize
 
 from skdeepenc.encoders import BagOfVisualWords, GlobalPooler
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.images import Preprocessing, Pyramid
-from skdeepenc.metrics import mean_average_precision
+from skdeepenc.images import Pyramid
 from skdeepenc.retrieval import LayerFusionRanker
 
 LAYERS = [*(f"fire{n}/concat" for n in range(5, 10)), "conv10_relu"]
 SHORTER_EDGE = 320
-CAFFE = Preprocessing(mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1)
 THRESHOLDS = np.round(np.arange(0, 1.01, 0.1), 1)
 POWERS = (0.0, 0.2, 0.45, 0.7, 1.0)
 
@@ -34,14 +32,12 @@ POWERS = (0.0, 0.2, 0.45, 0.7, 1.0)
 def main():
     """Print the table and, where asked for, draw the surface."""
     arguments = parse_arguments()
-    truth = json.loads((arguments.data / "gnd_subset.json").read_text())
-    gallery, queries = extract(arguments, truth)
-    positives, junk = ground_truth(truth)
+    oxford = Oxford(arguments.data)
+    gallery, queries = extract(arguments, oxford)
 
     def measure(blocks, **parameters):
         ranker = LayerFusionRanker(**parameters).fit([blocks[0] for blocks in blocks])
-        rankings = ranker.rank([blocks[1] for blocks in blocks])
-        return 100 * mean_average_precision(rankings, positives, junk)
+        return oxford.measure(ranker.rank([blocks[1] for blocks in blocks]))
 
     averages = {name: average(gallery.select(layers=[name]), queries, name) for name in LAYERS}
     for name, vectors in averages.items():
@@ -85,7 +81,7 @@ def tables(averages, words, measure):
         report(f"{name}, t = quantiles 0.5, 0.7", measure(three, **quantiles))
 
 
-def extract(arguments, truth):
+def extract(arguments, oxford):
     """Return the gallery's maps, and those of each query cropped to its box."""
 
     def extractor(base, memory=None):
@@ -99,40 +95,17 @@ def extract(arguments, truth):
             memory=memory,
         )
 
-    folder = arguments.data / "jpg"
-    paths = [str(folder / f"{name}.jpg") for name in truth["images"]]
-    gallery = extractor(SHORTER_EDGE, arguments.memory).fit_transform(paths)
-    queries = []
-    for query in truth["standard_queries"]:
-        picture = crop(folder, query, truth["orig_size_wh"][query["image"]])
-        # The crop keeps the gallery's scale: its own shorter edge is the base.
-        queries.append(extractor(min(picture.shape[:2])).fit_transform([picture]))
-    return gallery, queries
-
-
-def crop(folder, query, original_size):
-    """Return the pixels inside the query's box, which is given for the original size."""
-    with Image.open(folder / f"{query['image']}.jpg") as picture:
-        ratio = picture.width / original_size[0]
-        box = [round(edge * ratio) for edge in query["bbox_orig_xyxy"]]
-        return np.asarray(picture.convert("RGB").crop(box))
-
-
-def ground_truth(truth):
-    """Return positives and junk of each query as gallery indices."""
-    index = {name: position for position, name in enumerate(truth["images"])}
-    landmarks = {landmark["name"]: landmark for landmark in truth["landmarks"]}
-    lists = [landmarks[query["landmark"]] for query in truth["standard_queries"]]
-    return (
-        [[index[name] for name in landmark["ok"]] for landmark in lists],
-        [[index[name] for name in landmark["junk"]] for landmark in lists],
+    gallery = extractor(SHORTER_EDGE, arguments.memory).fit_transform(oxford.paths)
+    queries = oxford.maps_of_crops(
+        lambda pictures, shorter_edge: extractor(shorter_edge).fit_transform(pictures)
     )
+    return gallery, queries
 
 
 def average(gallery, queries, layer):
     """Return average-pooled vectors of the gallery and the queries."""
     pooler = GlobalPooler(layer=layer).fit(gallery)
-    return pooler.transform(gallery), stack(pooler, queries, layer)
+    return pooler.transform(gallery), pooler.transform(queries.select(layers=[layer]))
 
 
 def count_words(arguments, gallery, queries, layer, n_words):
@@ -144,18 +117,12 @@ def count_words(arguments, gallery, queries, layer, n_words):
             n_words=n_words, max_samples=max_samples, random_state=0, verbose=1
         ).fit(maps)
         print(f"{layer}: {encoder.n_words_} words, agreement {encoder.agreement_:.3f}", flush=True)
-        return encoder.transform(maps), stack(encoder, queries, layer)
+        return encoder.transform(maps), encoder.transform(queries.select(layers=[layer]))
 
     if arguments.memory is None:
         return compute(layer, n_words, arguments.max_samples)
     path = Path(arguments.memory) / f"words_{layer.split('/')[0]}_{n_words}_{arguments.max_samples}"
     return Memory(path, verbose=0).cache(compute)(layer, n_words, arguments.max_samples)
-
-
-def stack(encoder, queries, layer):
-    """Encode queries of different sizes one by one."""
-    rows = [encoder.transform(query.select(layers=[layer])) for query in queries]
-    return np.vstack([row.toarray() if hasattr(row, "toarray") else row for row in rows])
 
 
 def draw_surface(high, low, measure, path):
@@ -188,7 +155,7 @@ def parse_arguments():
     data = Path(os.environ.get("SKDEEPENC_DATA", "."))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=data / "images" / "oxford5k_subset")
-    parser.add_argument("--model", default=str(data / "weights" / "squeezenet1_0_deepcomp.onnx"))
+    parser.add_argument("--model", default=str(data / SQUEEZENET))
     parser.add_argument("--memory", default=None)
     parser.add_argument("--words", type=int, nargs="*", default=[10_000])
     parser.add_argument("--word-layers", nargs="*", default=["fire8/concat"])

@@ -10,13 +10,14 @@ training images of flowers17. Ten queries are few: differences under five points
 """
 
 import argparse
-import json
 import os
 import warnings
 from pathlib import Path
 
+import flowers17
 import numpy as np
-from PIL import Image
+from networks import CAFFE, SQUEEZENET
+from oxford_subset import Oxford
 from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
 
@@ -29,11 +30,10 @@ from skdeepenc.metrics import mean_average_precision
 from skdeepenc.retrieval import LocalizingRanker
 
 SIDE = 320
-CAFFE = Preprocessing(mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1)
 CENTERED = Preprocessing(mean=(128,) * 3, std=(128,) * 3, scale=1)
 MODELS = {
-    "squeezenet": ("squeezenet1_0_deepcomp.onnx", "fire9/concat", CAFFE),
-    "mobilenet_v2": ("mobilenet_v2_1.0_224_quant_float.onnx", "L61_conv_2d", CENTERED),
+    "squeezenet": (SQUEEZENET, "fire9/concat", CAFFE),
+    "mobilenet_v2": ("weights/mobilenet_v2_1.0_224_quant_float.onnx", "L61_conv_2d", CENTERED),
 }
 
 
@@ -94,39 +94,10 @@ def encoders():
     yield "k-means 5 + 20, colours 5", KMeansMAC(random_state=0), False
 
 
-class Oxford:
-    """The images, the queries and the right answers."""
-
-    def __init__(self, folder):
-        truth = json.loads((folder / "gnd_subset.json").read_text())
-        self.paths = [folder / "jpg" / f"{name}.jpg" for name in truth["images"]]
-        position = {name: number for number, name in enumerate(truth["images"])}
-        self.queries = [position[query["image"]] for query in truth["standard_queries"]]
-        boxes = np.array([query["bbox_orig_xyxy"] for query in truth["standard_queries"]])
-        sizes = [truth["orig_size_wh"][truth["images"][query]] for query in self.queries]
-        self.sizes = np.array(sizes, dtype=float)[:, ::-1]
-        self.boxes = boxes[:, [1, 0, 3, 2]]
-        landmarks = {landmark["name"]: landmark for landmark in truth["landmarks"]}
-        answers = [landmarks[query["landmark"]] for query in truth["standard_queries"]]
-        self.positives = [[position[name] for name in answer["ok"]] for answer in answers]
-        self.junk = [[position[name] for name in answer["junk"]] for answer in answers]
-
-    def measure(self, rankings):
-        return 100 * mean_average_precision(rankings, self.positives, self.junk)
-
-    def cropped_pictures(self):
-        for query, box, size in zip(self.queries, self.boxes, self.sizes, strict=True):
-            with Image.open(self.paths[query]) as picture:
-                y0, x0, y1, x1 = (
-                    box * np.tile([picture.height, picture.width], 2) / np.tile(size, 2)
-                )
-                yield picture.convert("RGB").crop([round(side) for side in (x0, y0, x1, y1)])
-
-
 def extract(model, data, memory, pictures, side=SIDE):
     name, layer, preprocessing = MODELS[model]
     extractor = ActivationExtractor(
-        str(data / "weights" / name),
+        str(data / name),
         layers=[layer, "rgb"],
         views=Pyramid(n_scales=1, base=side, aspect="keep"),
         preprocessing=preprocessing,
@@ -145,25 +116,13 @@ def in_memory(maps):
     return FeatureMaps.from_values(values, {layer: maps.grid(layer) for layer in maps.layers})
 
 
-def joined(parts):
-    """Return one container of the maps of single images."""
-    layers = {layer: [part[0][layer] for part in parts] for layer in parts[0].layers}
-    return FeatureMaps.from_layers(layers)
-
-
 def load(model, data, memory):
     oxford = Oxford(data / "images" / "oxford5k_subset")
-    flowers = [
-        path
-        for number in range(1, 18)
-        for path in sorted((data / "images" / "flowers17" / f"c{number}").glob("*.jpg"))[:40]
-    ]
-    training = in_memory(extract(model, data, memory, flowers))
+    paths, labels = flowers17.load(data)
+    train, _ = flowers17.split_by_name(labels)
+    training = in_memory(extract(model, data, memory, [paths[image] for image in train]))
     gallery = in_memory(extract(model, data, memory, oxford.paths))
-    crop_i = joined(
-        # At the scale of the gallery: the crop is not enlarged to the gallery's side.
-        [extract(model, data, None, [crop], min(crop.size)) for crop in oxford.cropped_pictures()]
-    )
+    crop_i = oxford.maps_of_crops(lambda *crop: extract(model, data, None, *crop))
     crop_x = gallery[oxford.queries].crop(oxford.boxes, oxford.sizes)
     return oxford, training, gallery, {"crop X": crop_x, "crop I": crop_i}
 

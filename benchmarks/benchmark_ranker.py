@@ -11,12 +11,10 @@ import tracemalloc
 from importlib.util import find_spec
 
 import numpy as np
+from clocks import CLOCKS
 from sklearn.neighbors import NearestNeighbors
 
 from skdeepenc.retrieval import IndexedRanker, NearestNeighborRanker
-
-# The processor time of all threads is the fairer measure where other programs run.
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def main():

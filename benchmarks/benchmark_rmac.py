@@ -8,17 +8,14 @@ get the layout they like best, and the vectors are compared. They take turns.
 """
 
 import argparse
-import time
 
 import numpy as np
 import torch
+from clocks import CLOCKS, timed
 from threadpoolctl import threadpool_limits
 from torch.nn import functional
 
 from skdeepenc.functional import rmac, rmac_regions
-
-# Processor time where other work shares the machine, with one thread for all.
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 HEIGHT, WIDTH, N_CHANNELS = 48, 64, 512
 
@@ -40,12 +37,6 @@ def sliced_peer(tensor, regions):
         for y0, x0, y1, x1 in regions
     ]
     return functional.normalize(sum(vectors))[0].numpy()
-
-
-def timed(clock, function, *arguments):
-    start = clock()
-    result = function(*arguments)
-    return clock() - start, result
 
 
 def main():

@@ -8,13 +8,11 @@ channels. On a busy machine set OMP_NUM_THREADS=1, ``--jobs 1`` and ``--clock cp
 """
 
 import argparse
-import time
 
 import numpy as np
+from clocks import CLOCKS
 
 from skdeepenc.retrieval import SignCodes
-
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def random_codes(n_codes, n_values, rng):

@@ -9,11 +9,9 @@ import argparse
 import time
 
 import numpy as np
+from clocks import CLOCKS
 
 from skdeepenc.encoders.words import assign_words, open_index
-
-# The processor time of all threads is the fairer measure where other programs run.
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def main():

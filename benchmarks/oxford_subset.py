@@ -1,0 +1,53 @@
+"""The Oxford Buildings subset: its pictures, its ten standard queries and the right answers."""
+
+import json
+
+import numpy as np
+from PIL import Image
+
+from skdeepenc.maps import FeatureMaps
+from skdeepenc.metrics import mean_average_precision
+
+
+class Oxford:
+    """The images, the queries and the right answers.
+
+    `folder` is ``images/oxford5k_subset`` of the data. Boxes and sizes of the queries, y before x,
+    are those of the original pictures, which were larger.
+    """
+
+    def __init__(self, folder):
+        truth = json.loads((folder / "gnd_subset.json").read_text())
+        self.paths = [folder / "jpg" / f"{name}.jpg" for name in truth["images"]]
+        position = {name: number for number, name in enumerate(truth["images"])}
+        self.queries = [position[query["image"]] for query in truth["standard_queries"]]
+        boxes = np.array([query["bbox_orig_xyxy"] for query in truth["standard_queries"]])
+        sizes = [truth["orig_size_wh"][truth["images"][query]] for query in self.queries]
+        self.sizes = np.array(sizes, dtype=float)[:, ::-1]
+        self.boxes = boxes[:, [1, 0, 3, 2]]
+        landmarks = {landmark["name"]: landmark for landmark in truth["landmarks"]}
+        answers = [landmarks[query["landmark"]] for query in truth["standard_queries"]]
+        self.positives = [[position[name] for name in answer["ok"]] for answer in answers]
+        self.junk = [[position[name] for name in answer["junk"]] for answer in answers]
+
+    def measure(self, rankings):
+        """Return the mean average precision, in percent."""
+        return 100 * mean_average_precision(rankings, self.positives, self.junk)
+
+    def cropped_pictures(self):
+        """Yield the picture inside the box of each query."""
+        for query, box, size in zip(self.queries, self.boxes, self.sizes, strict=True):
+            with Image.open(self.paths[query]) as picture:
+                y0, x0, y1, x1 = (
+                    box * np.tile([picture.height, picture.width], 2) / np.tile(size, 2)
+                )
+                yield picture.convert("RGB").crop([round(side) for side in (x0, y0, x1, y1)])
+
+    def maps_of_crops(self, extract):
+        """Return the maps of the cropped pictures, given ``extract(pictures, shorter_edge)``.
+
+        They keep the scale of the gallery, so every crop goes with its own shorter edge.
+        """
+        parts = [extract([crop], min(crop.size)) for crop in self.cropped_pictures()]
+        layers = {layer: [part[0][layer] for part in parts] for layer in parts[0].layers}
+        return FeatureMaps.from_layers(layers)

@@ -11,8 +11,9 @@ One exclusive or, at most one mask, one popcount: as much work as a Hamming dist
 
 import numpy as np
 
+from skdeepenc.retrieval import differing_bits
+
 WORD = np.dtype("<u8")  # little-endian on every machine, so that files travel
-_ALL_ONES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 # Smaller blocks of codes spend the time on calls, larger ones leave the cache.
 _BLOCK_BYTES = 1 << 21
@@ -54,12 +55,12 @@ def compare(words, queries, result):
     words = np.asarray(words)  # a memory map's own slicing costs more than the arithmetic
     n_words = words.shape[1]
     rows_in_cache = max(1, _BLOCK_BYTES // (n_words * WORD.itemsize))
-    # Fresh temporaries of this size would come from the system page by page, at half the speed.
-    different = np.empty(rows_in_cache * n_words, WORD)
-    counts = np.empty(rows_in_cache * n_words, np.uint8)
+    picked = np.empty(rows_in_cache * n_words, WORD)
+    count_differences = differing_bits.difference_counter(picked.size)
     for rows in blocks(len(words), rows_in_cache):
         for row, query in zip(result, queries, strict=True):
-            row[rows] = query.similarity(words[rows], different, counts)
+            needed = query.pick(words[rows], picked)
+            row[rows] = query.n_nonzeros - count_differences(needed, query)
 
 
 class TernaryQuery:
@@ -74,28 +75,21 @@ class TernaryQuery:
             self.granules = np.flatnonzero(active.reshape(-1, self.granule)[:, 0])
             words, mask = words.reshape(-1, 2)[active].ravel(), mask[active]
         self.words = words
-        self.mask = None if (mask == _ALL_ONES).all() else np.repeat(mask, 2)
+        self.mask = np.repeat(mask, 2)
         self.n_nonzeros = int(np.bitwise_count(mask).sum(dtype=np.int64))
+        self.n_zeros = 64 * len(mask) - self.n_nonzeros
+        # The query as it is, and with the bits of its zeros flipped if it has any.
+        self.versions = np.stack([words, words ^ ~self.mask])[: 1 + (self.n_zeros > 0)]
 
-    def similarity(self, block, different, counts):
-        """Compare with a block of codes, ``(n, n_words)``, using two flat arrays to work in."""
-        shape = len(block), len(self.words)
-        different = different[: shape[0] * shape[1]].reshape(shape)
-        counts = counts[: different.size].reshape(shape)
-        np.bitwise_xor(self._needed(block, different), self.words, out=different)
-        if self.mask is not None:
-            different &= self.mask
-        np.bitwise_count(different, out=counts)
-        return self.n_nonzeros - counts.sum(axis=1, dtype=np.int32)
-
-    def _needed(self, block, out):
-        """Pick the words that the query needs, into `out` where these are not all."""
+    def pick(self, block, out):
+        """Pick the words that the query needs, into the flat `out` where these are not all."""
         if self.granule is None:
             return block
+        picked = out[: len(block) * len(self.words)].reshape(len(block), len(self.words))
         shape = len(block), -1, 2 * self.granule
         # Only with "clip" does numpy write straight into `out`.
-        block.reshape(shape).take(self.granules, axis=1, out=out.reshape(shape), mode="clip")
-        return out
+        block.reshape(shape).take(self.granules, axis=1, out=picked.reshape(shape), mode="clip")
+        return picked
 
 
 def _granule(active):

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from sklearn import config_context
 
 from skdeepenc.exceptions import StorageError
-from skdeepenc.retrieval import SignCodes
+from skdeepenc.retrieval import SignCodes, differing_bits
 
 WIDTHS = [1, 63, 64, 65, 128, 1000]
 
@@ -49,6 +49,22 @@ def test_similarity_is_the_ternary_dot_product(n_values, n_jobs):
     expected = ternary_dot(queries, gallery)
     assert_array_equal(codes.similarity(queries, n_jobs=n_jobs), expected)
     assert_array_equal(codes.similarity(SignCodes.encode(queries)), expected)
+
+
+@pytest.mark.parametrize("n_values", WIDTHS)
+def test_without_faiss_the_similarity_is_the_same(monkeypatch, n_values):
+    monkeypatch.setattr(differing_bits, "find_spec", lambda name: None)
+    gallery, queries = random_signs(50, n_values), random_signs(6, n_values, seed=1)
+    queries[0], queries[1, : n_values // 2], queries[2, n_values // 4 :] = 1, -1, 0
+    codes = SignCodes.encode(gallery)
+    assert_array_equal(codes.similarity(queries), ternary_dot(queries, gallery))
+    assert_array_equal(codes[::3].similarity(queries), ternary_dot(queries, gallery[::3]))
+
+
+def test_codes_that_do_not_lie_side_by_side_are_compared():
+    gallery, queries = random_signs(50, 100), random_signs(6, 100, seed=1)
+    codes = SignCodes.encode(gallery)[::3]
+    assert_array_equal(codes.similarity(queries), ternary_dot(queries, gallery[::3]))
 
 
 @settings(deadline=None, max_examples=30)

@@ -28,7 +28,7 @@ from skdeepenc.encoders import CrossLayerPooler, GlobalPooler
 from skdeepenc.encoders.matched_layers import match_layers
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.functional import l2_normalize, power_normalize
-from skdeepenc.images import Whole
+from skdeepenc.images import Pyramid
 from skdeepenc.maps import FeatureMaps
 
 DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
@@ -124,6 +124,7 @@ def main():
     parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("--cache", help="folder in which activations are kept")
     parser.add_argument("--size", type=int, help="side of the images; the network's by default")
+    parser.add_argument("--keep-aspect", action="store_true", help="do not warp to squares")
     parser.add_argument("--seeds", type=int, default=3, help="number of random splits")
     parser.add_argument("--only", nargs="+", help="only rows whose names contain one of these")
     arguments = parser.parse_args()
@@ -131,7 +132,7 @@ def main():
     paths, labels = flowers17.load(DATA)
     extractor = ActivationExtractor(
         **NETWORKS[arguments.network],
-        views=Whole(size),
+        views=Pyramid(n_scales=1, base=size, aspect="keep" if arguments.keep_aspect else "warp"),
         dtype="float16",
         memory=arguments.cache,
     )

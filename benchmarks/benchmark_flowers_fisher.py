@@ -25,7 +25,7 @@ from sklearn.svm import LinearSVC
 from skdeepenc.encoders import GlobalPooler, MultiScaleFisherEncoder
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.functional import l2_normalize, power_normalize
-from skdeepenc.images import Crops, Pyramid, Whole
+from skdeepenc.images import Crops, Pyramid
 
 DATA = Path(os.environ.get("SKDEEPENC_DATA", "."))
 NETWORKS = {
@@ -83,6 +83,7 @@ def main():
     parser.add_argument("--cache", help="folder in which activations are kept")
     parser.add_argument("--scales", type=int, default=5)
     parser.add_argument("--base", type=int, help="smallest side; the network's own by default")
+    parser.add_argument("--keep-aspect", action="store_true", help="do not warp to squares")
     parser.add_argument("--components", type=int, default=128)
     parser.add_argument("--gaussians", type=int, default=256)
     parser.add_argument("--samples", type=int, default=256_000)
@@ -99,12 +100,14 @@ def main():
         return extractor.set_params(views=views).fit_transform(paths)
 
     average = GlobalPooler(method="avg")
-    baselines = {"global": average.fit_transform(extract(Whole()))}
+    aspect = "keep" if arguments.keep_aspect else "warp"
+    whole = Pyramid(n_scales=1, aspect=aspect)
+    baselines = {"global": average.fit_transform(extract(whole))}
     if not arguments.no_crops:
         # The paper crops 227 pixels from 256.
         crops = Crops(n=5, flip=True, image_size=round(side * 256 / 227))
         baselines["AP10"] = average.fit_transform(extract(crops))
-    maps = extract(Pyramid(n_scales=arguments.scales, base=arguments.base))
+    maps = extract(Pyramid(n_scales=arguments.scales, base=arguments.base, aspect=aspect))
     scores = {}
     for seed, train, test in flowers17.splits(labels, arguments.seeds):
         start = time.perf_counter()

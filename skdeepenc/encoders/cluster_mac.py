@@ -330,7 +330,7 @@ class ClusterMAC(MapsEncoder):
 
     def _cut(self, points, n_clusters, weights):
         # Sorted, so that the order of the positions cannot matter: the rotation of Yu and Shi
-        # starts from the middle row, and the eigen solvers from seeded noise.
+        # starts from the middle row, and the eigen solvers from the first or from seeded ones.
         order = np.lexsort(points.T)
         labels = np.empty((len(points), len(n_clusters)), dtype=np.intp)
         labels[order] = normalized_cut(

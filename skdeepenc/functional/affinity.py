@@ -4,7 +4,11 @@ Distances come from matrix products, a tile of rows at a time: a tile is squared
 to its exponential while it is in the processor's cache.
 """
 
+from functools import partial
+
 import numpy as np
+
+from skdeepenc.functional.threads import thread_map
 
 __all__ = ["feature_affinity", "weighted_coordinates"]
 
@@ -75,12 +79,13 @@ def feature_affinity(points, others=None, *, affinity="exponential", scale=0.05)
     others = points if others is None else others
     similarities = np.empty((len(points), len(others)), dtype=np.float32)
     tiles = list(_tiles(similarities))
-    farthest = _squared_distances(points, others, similarities, tiles)
-    if farthest <= 0:
-        similarities.fill(1)
-        return similarities
-    for tile in tiles:
-        _raise(similarities[tile], affinity, scale, farthest)
+    with thread_map() as run:
+        farthest = _squared_distances(points, others, similarities, tiles, run)
+        if farthest <= 0:
+            similarities.fill(1)
+            return similarities
+        to_similarities = partial(_raise, affinity=affinity, scale=scale, farthest=farthest)
+        list(run(to_similarities, (similarities[tile] for tile in tiles)))
     return similarities
 
 
@@ -89,7 +94,7 @@ def _tiles(matrix):
     return (slice(start, start + rows) for start in range(0, len(matrix), rows))
 
 
-def _squared_distances(points, others, out, tiles):
+def _squared_distances(points, others, out, tiles, run):
     """Write squared distances to `out` and return the largest.
 
     In float64 until they are rounded: the distances of near neighbours decide the clusters, and
@@ -98,11 +103,13 @@ def _squared_distances(points, others, out, tiles):
     ones = np.ones((len(points), 1)), np.ones((1, len(others)))
     left = np.hstack([-2 * points, np.sum(points**2, axis=1, keepdims=True), ones[0]])
     right = np.vstack([others.T, ones[1], np.sum(others**2, axis=1)])
-    farthest = 0.0
-    for tile in tiles:
+
+    def fill(tile):
         squared = left[tile] @ right
-        out[tile] = np.maximum(squared, 0, out=squared)
-        farthest = max(farthest, squared.max(initial=0.0))
+        out[tile] = np.abs(squared, out=squared)  # rounding can make them negative
+        return squared.max()
+
+    farthest = max(run(fill, tiles))
     if others is points:
         np.fill_diagonal(out, 0)
     return farthest

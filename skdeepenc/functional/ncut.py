@@ -67,13 +67,12 @@ def normalized_cut(
     weights : array-like of shape (C,) or None, default=None
         Weight of each component in the distance; None takes its share of the variance.
     eigen_solver : {"auto", "exact", "krylov", "nystroem"}, default="auto"
-        "exact" decomposes the whole matrix in float64; "krylov" finds its leading eigenvectors in
-        float32 and falls back on "exact" where they do not converge; "nystroem" extends those of
-        1,024 descriptors, so that memory grows with n instead of its square. "auto" takes the first
-        up to 512 descriptors, the second up to 6,144.
+        "exact" decomposes the whole matrix in float64; "krylov" refines the eigenvectors of groups
+        of descriptors in float32 and falls back on "exact" where they do not converge; "nystroem"
+        extends those of 1,024 descriptors, so that memory grows with n instead of its square.
+        "auto" takes the first up to 512 descriptors, the second up to 6,144.
     random_state : int, RandomState instance or None, default=None
-        Draws the noise that "krylov" starts with, and the descriptors of "nystroem". Pass an int
-        for the same labels in every call.
+        Draws the descriptors of "nystroem". Pass an int for the same labels in every call.
 
     Returns
     -------
@@ -101,7 +100,8 @@ def normalized_cut(
     if not len(features):
         return np.zeros((0, *np.shape(n_clusters)), dtype=np.intp)
     points = weighted_coordinates(features, weights)
-    counts = np.minimum(counts, _count_distinct(points))
+    representatives = _first_equals(points)
+    counts = np.minimum(counts, len(np.unique(representatives)))
     labels = np.zeros((len(points), len(counts)), dtype=np.intp)
     if counts.max(initial=0) > 1:
         # Thin products and small decompositions: with two BLAS threads a cut takes three times as
@@ -112,13 +112,18 @@ def normalized_cut(
             )
             for column, count in enumerate(counts):
                 labels[:, column] = _place_all(discretize(embedding[:, :count]), points)
+    labels = labels[representatives]  # the eigenvectors of equals differ by rounding
     return labels[:, 0] if isinstance(n_clusters, Integral) else labels
 
 
-def _count_distinct(points):
-    """Count distinct rows; np.unique would take ten times as long to sort them."""
-    ordered = points[np.lexsort(points.T)]
-    return 1 + int(np.any(ordered[1:] != ordered[:-1], axis=1).sum())
+def _first_equals(points):
+    """Return the first row equal to each row; np.unique would take ten times as long to sort."""
+    order = np.lexsort(points.T)
+    starts = np.any(points[order[1:]] != points[order[:-1]], axis=1)
+    groups = np.concatenate([[0], np.cumsum(starts)])
+    first = np.empty_like(order)
+    first[order] = order[np.flatnonzero(np.concatenate([[True], starts]))][groups]
+    return first
 
 
 def _embed(points, k, affinity, scale, solver, random_state):
@@ -126,14 +131,14 @@ def _embed(points, k, affinity, scale, solver, random_state):
     n = len(points)
     if solver == "auto":
         solver = "exact" if n <= _EXACT_UP_TO else "krylov" if n <= _KRYLOV_UP_TO else "nystroem"
-    random_state = check_random_state(random_state)
     if solver == "nystroem":
         size = min(max(_N_LANDMARKS, k), n)
-        landmarks = np.sort(random_state.choice(n, size, replace=False))
+        rng = check_random_state(random_state)
+        landmarks = np.sort(rng.choice(n, size, replace=False))
         similarities = feature_affinity(points, points[landmarks], affinity=affinity, scale=scale)
         return eigen.nystroem(similarities, landmarks, k)
     similarities = feature_affinity(points, affinity=affinity, scale=scale)
-    embedding = eigen.block_krylov(similarities, k, random_state) if solver == "krylov" else None
+    embedding = eigen.block_krylov(similarities, k) if solver == "krylov" else None
     return eigen.exact(similarities, k) if embedding is None else embedding
 
 

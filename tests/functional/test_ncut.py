@@ -7,7 +7,7 @@ from sklearn.cluster import SpectralClustering
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from skdeepenc.functional import normalized_cut
+from skdeepenc.functional import eigen, normalized_cut
 from skdeepenc.functional.affinity import feature_affinity, weighted_coordinates
 from skdeepenc.functional.discretization import discretize
 
@@ -92,6 +92,18 @@ def test_krylov_agrees_with_exact_on_a_large_map():
     exact = normalized_cut(features, (5, 20), eigen_solver="exact")
     scores = [adjusted_rand_score(a, b) for a, b in zip(ours.T, exact.T, strict=True)]
     assert min(scores) > 0.9
+
+
+@pytest.mark.parametrize("affinity", ["exponential", "gaussian"])
+def test_krylov_converges_to_the_exact_eigenvectors(affinity, monkeypatch):
+    """Without the fallback, down to what float32 allows."""
+    points = weighted_coordinates(smooth_features(1500, 1))
+    similarities = feature_affinity(points, affinity=affinity)
+    monkeypatch.setattr("skdeepenc.functional.eigen._TOLERANCE", 1.1e-3)
+    ours = eigen.block_krylov(similarities, 5)
+    expected = eigen.exact(similarities, 5)
+    signs = np.sign(np.sum(ours * expected, axis=0))
+    assert_allclose(ours * signs, expected, atol=2e-2 * np.abs(expected).max())
 
 
 def test_nystroem_finds_clear_clusters_of_a_large_map():

@@ -5,6 +5,7 @@ entries of an integral image give, whatever the box. A coarse search over boxes 
 query's aspect ratio is refined by moving one side at a time.
 """
 
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
@@ -19,6 +20,9 @@ from skdeepenc.maps import as_feature_maps
 __all__ = ["localize"]
 
 _EXPONENT = 10
+# Larger batches give idle threads nothing to do at the end, and fresh memory costs as much as the
+# integral images (benchmarks/benchmark_localization.py).
+_BATCH_MEGABYTES = 16
 # Each side of a box in turn, outwards and inwards; as rows y0, x0, y1, x1.
 _MOVES = np.concatenate([np.eye(4, dtype=np.intp), -np.eye(4, dtype=np.intp)])
 
@@ -89,7 +93,7 @@ def localize(
     ratios = np.broadcast_to(np.asarray(aspect_ratios, dtype=np.float64), len(queries))
     _check(maps, layer, queries, ratios)
     search = _Search(queries, ratios, step, tolerance, tuple(refinement), max_rounds)
-    memory = get_config()["working_memory"] / effective_n_jobs(n_jobs)
+    memory = min(get_config()["working_memory"] / effective_n_jobs(n_jobs), _BATCH_MEGABYTES)
     batches = maps.select(layers=[layer]).iter_batches(memory)
     run = Parallel(n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
     found = chain.from_iterable(run(delayed(search.batch)(batch) for batch in batches))
@@ -183,6 +187,7 @@ def _integral_powers(feature_map, out=None):
     return out
 
 
+@lru_cache(maxsize=1024)  # most maps of a gallery have one of a few sizes
 def _coarse_boxes(height, width, ratio, step, tolerance):
     """Return the boxes between cuts `step` apart whose aspect ratio is near the query's."""
     tops, bottoms = _spans(height, step)

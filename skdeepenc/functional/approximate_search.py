@@ -17,6 +17,8 @@ _TILE = (1024, 4096)
 # Searching in few dimensions, then comparing the best in all, is faster than either alone.
 _N_COMPONENTS = 64
 _N_COMPARED = 20
+# 4 bits name one of 16 values, which are learned.
+_FEWEST_TO_COMPRESS = 16
 
 
 def nearest_vectors(queries, vectors):
@@ -65,12 +67,17 @@ def nearest_vectors(queries, vectors):
     return indices, np.maximum(squared, 0)
 
 
-def build_index(vectors, queries, *, n_neighbors=1, n_found=None, recall=0.95, random_state=0):
+def build_index(
+    vectors, queries, *, n_neighbors=1, n_found=None, compared=True, recall=0.95, random_state=0
+):
     """Build a faiss index that finds most of the nearest neighbours.
 
     An inverted file in the principal components of the vectors finds a few more than asked for, and
     those are compared in all dimensions. How many of its lists are searched, and then how many more
     are compared, is doubled until it finds the stated share of the true neighbours of some queries.
+
+    Where only a few of many vectors found must be true neighbours, nothing needs to be compared:
+    the inverted file alone, with components in 4 bits, finds them in a third of the time.
 
     Parameters
     ----------
@@ -82,6 +89,9 @@ def build_index(vectors, queries, *, n_neighbors=1, n_found=None, recall=0.95, r
         How many neighbours should be found.
     n_found : int, default=None
         Among how many that the index will be asked for; None means `n_neighbors`.
+    compared : bool, default=True
+        Whether to compare in all dimensions. Otherwise the order and the distances of what the
+        index finds are those of the compressed vectors. Fewer than 16 are always compared.
     recall : float, default=0.95
         The share of the true neighbours to find.
     random_state : int, default=0
@@ -92,8 +102,8 @@ def build_index(vectors, queries, *, n_neighbors=1, n_found=None, recall=0.95, r
     index : faiss index
         For `search_index`. It pickles.
     found : float
-        The share of the true neighbours that it finds, below `recall` only if searching all lists
-        does not find more.
+        The share of the true neighbours that it finds, below `recall` only if searching all lists,
+        and comparing all vectors, does not find more.
 
     Raises
     ------
@@ -111,22 +121,24 @@ def build_index(vectors, queries, *, n_neighbors=1, n_found=None, recall=0.95, r
     """
     faiss = require("faiss", extra="ann", purpose="Approximate search")
     vectors, queries = _as_rows(vectors), _as_rows(queries)
-    n_lists = max(1, int(np.sqrt(len(vectors))))
-    n_components = min(*vectors.shape, _N_COMPONENTS)
-    index = _new_index(faiss, vectors.shape[1], n_components, n_lists, random_state)
     n_found = n_found or n_neighbors
-    index.k_factor = max(_N_COMPARED / n_found, 3 * n_neighbors / n_found, 1)
+    n_lists = max(1, int(np.sqrt(len(vectors))))
+    projection = faiss.PCAMatrix(vectors.shape[1], min(*vectors.shape, _N_COMPONENTS))
+    compared = compared or len(vectors) < _FEWEST_TO_COMPRESS
+    lists = _new_lists(faiss, projection.d_out, n_lists, compared)
+    lists.cp.seed = random_state
+    lists.cp.min_points_per_centroid = 1
+    index = faiss.IndexPreTransform(projection, lists)
+    if compared:
+        index = faiss.IndexRefineFlat(index)
+        index.k_factor = max(_N_COMPARED / n_found, 3 * n_neighbors / n_found, 1)
     index.train(vectors)
     index.add(vectors)
     expected = _true_neighbors(queries, vectors, n_neighbors)
-    n_probes, found = 1, 0.0
-    while found < recall and index.k_factor < len(vectors):
-        if n_probes < 2 * n_lists:
-            faiss.ParameterSpace().set_index_parameter(index, "nprobe", min(n_probes, n_lists))
-            n_probes *= 2
-        else:
-            index.k_factor *= 2
+    for _ in _ever_slower(index, lists, compared, len(vectors)):
         found = _overlap(search_index(index, queries, n_found)[0], expected)
+        if found >= recall:
+            break
     return index, found
 
 
@@ -163,12 +175,23 @@ def search_index(index, queries, n_neighbors=1):
     return indices, squared_distances
 
 
-def _new_index(faiss, n_dimensions, n_components, n_lists, random_state):
-    lists = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_components), n_components, n_lists)
-    lists.cp.seed = random_state
-    lists.cp.min_points_per_centroid = 1
-    projection = faiss.PCAMatrix(n_dimensions, n_components)
-    return faiss.IndexRefineFlat(faiss.IndexPreTransform(projection, lists))
+def _new_lists(faiss, n_components, n_lists, compared):
+    quantizer = faiss.IndexFlatL2(n_components)
+    if compared:
+        return faiss.IndexIVFFlat(quantizer, n_components, n_lists)
+    return faiss.IndexIVFPQFastScan(quantizer, n_components, n_lists, n_components, 4)
+
+
+def _ever_slower(index, lists, compared, n_vectors):
+    """Let the index search ever more lists, and then compare ever more vectors."""
+    lists.nprobe = 1
+    yield
+    while lists.nprobe < lists.nlist:
+        lists.nprobe = min(2 * lists.nprobe, lists.nlist)
+        yield
+    while compared and index.k_factor < n_vectors:
+        index.k_factor *= 2
+        yield
 
 
 def _tiles(n_rows, n_together):

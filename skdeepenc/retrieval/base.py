@@ -173,6 +173,9 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         bytes_per_query = bytes_per_query or self._bytes_per_query(self._n_features_out)
         fitting = get_chunk_n_rows(row_bytes=bytes_per_query * n_jobs)
         batches = list(gen_batches(n_queries, min(fitting, -(-n_queries // n_jobs))))
+        if n_jobs == 1:  # starting joblib would take as long as to rank one query by an index
+            yield from ((batch, work(queries[batch])) for batch in batches)
+            return
         results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
             delayed(work)(queries[batch]) for batch in batches
         )

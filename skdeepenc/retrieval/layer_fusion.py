@@ -23,7 +23,12 @@ from skdeepenc.retrieval.blocks import (
 )
 from skdeepenc.retrieval.index import CandidateSearch
 from skdeepenc.retrieval.products import GalleryProducts, as_like
-from skdeepenc.retrieval.selection import first_of_blocks, gallery_blocks
+from skdeepenc.retrieval.selection import (
+    best_first,
+    first_of_blocks,
+    gallery_blocks,
+    largest_columns,
+)
 from skdeepenc.retrieval.self_matches import find_themselves
 
 # Pairs of this many gallery images stand for all pairs where quantiles are asked for.
@@ -241,38 +246,43 @@ class LayerFusionRanker(Ranker):
         """Return exact similarities of candidates, and less than any similarity elsewhere."""
         shape = (queries.shape[0], self._n_features_out)
         similarities = np.full(shape, -len(queries), dtype=np.result_type(*queries))
-        for row, (candidates, scores) in enumerate(self._scored_candidates(queries)):
-            similarities[row, candidates] = scores
+        candidates, scores = self._scored_candidates(queries)
+        rows, columns = np.nonzero(candidates >= 0)
+        similarities[rows, candidates[rows, columns]] = scores[rows, columns]
         return similarities
 
     def _nearest_candidates(self, queries, n_kept):
         """Return the first candidates, and behind them other images in the gallery's order."""
-        similarities = np.full((queries.shape[0], n_kept), -len(queries), np.result_type(*queries))
-        indices = np.empty(similarities.shape, dtype=np.intp)
-        for row, (candidates, scores) in enumerate(self._scored_candidates(queries)):
-            order = np.argsort(-scores, kind="stable")[:n_kept]
-            similarities[row, : len(order)] = scores[order]
-            indices[row, : len(order)] = candidates[order]
-            others = np.setdiff1d(np.arange(n_kept), candidates)[: n_kept - len(order)]
-            indices[row, len(order) :] = others
+        candidates, scores = self._scored_candidates(queries)
+        columns = largest_columns(scores, min(n_kept, scores.shape[1]))
+        best = (np.take_along_axis(each, columns, axis=1) for each in (scores, candidates))
+        shape = (len(scores), n_kept)
+        similarities, indices = np.full(shape, -len(queries), scores.dtype), np.full(shape, -1)
+        kept = np.s_[:, : columns.shape[1]]
+        similarities[kept], indices[kept] = best_first(*best)
+        for row in np.flatnonzero((indices < 0).any(axis=1)):
+            found = indices[row][indices[row] >= 0]
+            others = np.setdiff1d(np.arange(n_kept), found)
+            indices[row] = np.r_[found, others[: n_kept - len(found)]]
         return similarities, indices
 
     def _scored_candidates(self, queries):
-        """Yield the candidates of each query, all blocks' together, and their similarities."""
+        """Return the candidates of each query, all blocks' together, and their similarities.
+
+        The candidates (n_queries, n_found) grow along a row; in place of repeated ones are -1 and
+        a similarity less than any other.
+        """
         pairs = zip(self._searches, queries, strict=True)
-        found = np.hstack([search.find(block) for search, block in pairs])
-        for row in range(queries.shape[0]):
-            candidates = np.unique(found[row])
-            candidates = candidates[candidates >= 0]
-            query = queries[row : row + 1]
-            blocks = zip(self._products, query, self.thresholds_, self.powers_, strict=True)
-            yield (
-                candidates,
-                sum(
-                    map_similarity(products.pairs(block, candidates), *constants)
-                    for products, block, *constants in blocks
-                ),
-            )
+        candidates = np.sort(np.hstack([search.find(block) for search, block in pairs]), axis=1)
+        maps = zip(self._products, queries, self.thresholds_, self.powers_, strict=True)
+        listed = np.maximum(candidates, 0)
+        similarities = sum(
+            map_similarity(products.listed(block, listed), *constants)
+            for products, block, *constants in maps
+        )
+        candidates[:, 1:][candidates[:, 1:] == candidates[:, :-1]] = -1
+        similarities[candidates < 0] = -len(queries)
+        return candidates, similarities
 
     def _distances(self, similarities):
         return np.maximum(len(self.widths_) - similarities, 0)

@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import row_norms
 
+from skdeepenc.retrieval.listed_products import listed_products
 from skdeepenc.retrieval.selection import best_first, first_of_blocks, gallery_blocks
 
 # In float32 the identity |q - g|^2 = |q|^2 + |g|^2 - 2 q.g loses digits where images are close. So
@@ -78,12 +79,9 @@ class GalleryProducts:
             similarities, indices = best_first(-np.sqrt(squared), indices)
         return similarities[:, :n_neighbors], indices[:, :n_neighbors]
 
-    def pairs(self, query, indices):
-        """Return the similarities of one prepared query (1, n_features) with some gallery rows."""
-        products = self.gallery[indices] @ query.T
-        return self._weighted(
-            np.ravel(products.toarray() if is_sparse(products) else products), indices
-        )
+    def listed(self, queries, indices):
+        """Return the similarities of prepared queries with the gallery rows listed for each."""
+        return self._weighted(listed_products(queries, self.gallery, indices), indices)
 
     def _weighted(self, products, rows):
         if self._factors is not None:

@@ -56,6 +56,20 @@ def test_an_index_finds_several_and_is_seeded():
     assert_array_equal(indices, search_index(second, vectors, 8)[0])
 
 
+def test_an_index_of_compressed_vectors_finds_them_among_more():
+    rng = np.random.default_rng(0)
+    vectors = rng.random((2000, 30), dtype=np.float32)
+    index, found = build_index(vectors, vectors[:50], n_neighbors=5, n_found=100, compared=False)
+    indices, _ = search_index(index, vectors, 100)
+    expected = euclidean_distances(vectors).argsort(axis=1)[:, :5]
+    shares = [np.isin(row, some).mean() for row, some in zip(expected, indices, strict=True)]
+    assert found >= 0.95
+    assert np.mean(shares) >= 0.9
+    few, found = build_index(vectors[:9], vectors[:9], compared=False)
+    assert found == 1
+    assert_array_equal(search_index(few, vectors[:9])[0][:, 0], np.arange(9))
+
+
 def test_says_how_to_install_faiss(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
     with pytest.raises(MissingDependencyError, match=r"skdeepenc\[ann\]"):

@@ -1,0 +1,54 @@
+"""Inner products of queries with a few gallery rows each, listed by their indices.
+
+The rows lie scattered, so that fetching them takes longer than multiplying. faiss multiplies them
+where they are; numpy copies them side by side first, in twice the time
+(benchmarks/benchmark_layer_fusion.py).
+"""
+
+from importlib.util import find_spec
+
+import numpy as np
+from scipy import sparse
+
+from skdeepenc._optional import require
+from skdeepenc.functional.threads import thread_map
+
+
+def listed_products(queries, gallery, indices):
+    """Multiply each query with the gallery rows listed for it.
+
+    Parameters
+    ----------
+    queries : {ndarray, sparse array} of shape (n_queries, n_features)
+        Sparse if the gallery is.
+    gallery : {ndarray, sparse array} of shape (n_gallery, n_features)
+        Of the same float type.
+    indices : ndarray of shape (n_queries, n_listed), int64
+        Rows of the gallery for each query.
+
+    Returns
+    -------
+    ndarray of shape (n_queries, n_listed)
+        The inner products.
+    """
+    products = np.empty(indices.shape, dtype=gallery.dtype)
+    is_sparse = sparse.issparse(gallery)
+    in_place = not is_sparse and gallery.dtype == np.float32 and gallery.flags.c_contiguous
+    if in_place and find_spec("faiss") is not None:
+        _multiply_by_faiss(queries, gallery, indices, products)
+        return products
+
+    def multiply(row):
+        listed = gallery[indices[row]] @ queries[row : row + 1].T
+        products[row] = np.ravel(listed.toarray() if is_sparse else listed)
+
+    with thread_map() as run:
+        list(run(multiply, range(len(indices))))
+    return products
+
+
+def _multiply_by_faiss(queries, gallery, indices, products):
+    faiss = require("faiss", extra="ann", purpose="Multiplying rows where they are")
+    arrays = (products, np.ascontiguousarray(queries), gallery, np.ascontiguousarray(indices))
+    pointers = map(faiss.swig_ptr, arrays)
+    faiss.fvec_inner_products_by_idx(*pointers, gallery.shape[1], *indices.shape)

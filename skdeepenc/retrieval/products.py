@@ -8,8 +8,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import normalize
+from sklearn.utils import gen_batches
 from sklearn.utils.extmath import row_norms
 
+from skdeepenc.functional.threads import thread_map
 from skdeepenc.retrieval.listed_products import listed_products
 from skdeepenc.retrieval.selection import best_first, first_of_blocks, gallery_blocks
 
@@ -17,6 +19,8 @@ from skdeepenc.retrieval.selection import best_first, first_of_blocks, gallery_b
 # we measure from the gallery's centre, select a few more neighbours than asked for, and order them
 # by their true differences.
 SPARE_NEIGHBORS = 32
+# Rows that are gathered for so few queries at a time are read back from the cache.
+_BYTES_IN_CACHE = 1 << 20
 
 
 class GalleryProducts:
@@ -117,5 +121,14 @@ def squared_differences(queries, gallery, indices):
         differences = repeated - gallery[indices.ravel()]
         squared = differences.multiply(differences).sum(axis=1)
         return np.asarray(squared).reshape(indices.shape).astype(queries.dtype, copy=False)
-    differences = gallery[indices] - queries[:, None]
-    return np.einsum("qkd,qkd->qk", differences, differences)
+    squared = np.empty(indices.shape, queries.dtype)
+    bytes_per_query = indices.shape[1] * gallery.shape[1] * gallery.itemsize
+
+    def measure(rows):
+        differences = gallery[indices[rows]] - queries[rows, None]
+        squared[rows] = np.einsum("qkd,qkd->qk", differences, differences)
+
+    with thread_map() as run:
+        n_together = max(1, _BYTES_IN_CACHE // max(bytes_per_query, 1))
+        list(run(measure, gen_batches(len(indices), n_together)))
+    return squared

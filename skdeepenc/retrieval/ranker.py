@@ -163,9 +163,8 @@ class NearestNeighborRanker(Ranker):
     def _bytes_per_query(self, n_kept):
         if 2 * n_kept > self._n_features_out or is_sparse(self.gallery_):
             return super()._bytes_per_query(n_kept)
-        n_gathered = max(n_kept if self.metric == "euclidean" else 0, self.expansion)
         n_selected = n_kept * len(gallery_blocks(self._n_features_out))
-        return 64 * ROWS_A_BLOCK + 48 * n_selected + 16 * n_gathered * self.n_features_in_
+        return 64 * ROWS_A_BLOCK + 48 * n_selected + 16 * self.expansion * self.n_features_in_
 
     def _expand(self, queries):
         if not self.expansion:

@@ -5,12 +5,14 @@ row: we take the first few of each block of the gallery, and the first few of th
 """
 
 import numpy as np
-from sklearn.utils import gen_batches
+from sklearn.utils import gen_even_slices
 
 from skdeepenc.functional.threads import thread_map
 
 # Long enough for full speed of the product, short enough for it to be read back from the cache.
 ROWS_A_BLOCK = 8192
+# Of equal blocks, as many for each thread: with 13 blocks the second of two threads waits for one.
+_BLOCKS_TOGETHER = 4
 
 
 def first_of_blocks(read, n_gallery, n_kept):
@@ -48,8 +50,11 @@ def first_of_blocks(read, n_gallery, n_kept):
 
 
 def gallery_blocks(n_gallery):
-    """Return the slices that cut a gallery into blocks."""
-    return list(gen_batches(n_gallery, ROWS_A_BLOCK))
+    """Return the slices that cut a gallery into blocks of equal length."""
+    n_blocks = -(-n_gallery // ROWS_A_BLOCK)
+    if n_blocks > 1:
+        n_blocks += -n_blocks % _BLOCKS_TOGETHER
+    return list(gen_even_slices(n_gallery, n_blocks))
 
 
 def best_first(similarities, indices):

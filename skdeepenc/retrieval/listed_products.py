@@ -6,12 +6,15 @@ where they are; numpy copies them side by side first, in twice the time
 """
 
 from importlib.util import find_spec
+from math import gcd
 
 import numpy as np
 from scipy import sparse
 
 from skdeepenc._optional import require
 from skdeepenc.functional.threads import thread_map
+
+_PARTS_OF_A_LIST = 8
 
 
 def listed_products(queries, gallery, indices):
@@ -49,6 +52,10 @@ def listed_products(queries, gallery, indices):
 
 def _multiply_by_faiss(queries, gallery, indices, products):
     faiss = require("faiss", extra="ann", purpose="Multiplying rows where they are")
-    arrays = (products, np.ascontiguousarray(queries), gallery, np.ascontiguousarray(indices))
-    pointers = map(faiss.swig_ptr, arrays)
-    faiss.fvec_inner_products_by_idx(*pointers, gallery.shape[1], *indices.shape)
+    # Threads share queries. So each query is asked for some parts of its list, one after the other.
+    n_parts = gcd(indices.shape[1], _PARTS_OF_A_LIST)
+    queries = np.repeat(queries, n_parts, axis=0)
+    arrays = (products, queries, gallery, np.ascontiguousarray(indices))
+    faiss.fvec_inner_products_by_idx(
+        *map(faiss.swig_ptr, arrays), gallery.shape[1], len(queries), indices.shape[1] // n_parts
+    )

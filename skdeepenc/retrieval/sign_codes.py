@@ -33,7 +33,8 @@ class SignCodes:
 
     A dot product of two codes takes as many operations on words as a Hamming distance. Words of the
     codes where the query is all zero are not compared at all: a query restricted to a few channels
-    costs as little as these do.
+    costs as little as these do. Bits are counted by faiss where the extra `ann` is installed, else
+    by numpy in two to three times as long.
 
     Parameters
     ----------

@@ -15,13 +15,7 @@ import numpy as np
 
 from skdeepenc.backbones.catalogue import described, locate
 from skdeepenc.backbones.dense_heads import densify
-from skdeepenc.backbones.graph import (
-    declared_size,
-    infer_shapes,
-    truncate,
-    with_weights,
-    without_weights,
-)
+from skdeepenc.backbones.graph import infer_shapes, truncate, with_weights
 from skdeepenc.backbones.layers import default_layer, list_layers, resolve_layers
 from skdeepenc.backbones.model_file import (
     content_digest,
@@ -29,18 +23,19 @@ from skdeepenc.backbones.model_file import (
     model_name,
     read_model,
 )
+from skdeepenc.backbones.parsed_model import parse_model
 from skdeepenc.backbones.pooling_mode import floor_pooling
 from skdeepenc.backbones.projection import append_projection, check_projection
 from skdeepenc.backbones.reshapes import free_reshapes
 from skdeepenc.backbones.session import get_session, run_session
-from skdeepenc.backbones.spec import ModelSpec, read_spec
+from skdeepenc.backbones.spec import ModelSpec
 from skdeepenc.backbones.tokens import tokens_to_grid
 from skdeepenc.exceptions import ModelError, ModelWarning
 
 _USUAL_SIZE = 224
 # What is found out by reading the model, and not worth carrying to another process.
 # The file may be another there, or lie elsewhere.
-_LEFT_BEHIND = {"_source", "_parsed", "_graphs", "digest"}
+_LEFT_BEHIND = {"_source", "_content_digest", "_parsed", "_graphs", "digest"}
 
 
 class Backbone:
@@ -60,8 +55,6 @@ class Backbone:
         What is done to pixels first, where the description is wrong or missing.
     projections : dict of str to (array of shape (D,), array of shape (d, D)), optional
         The mean and the components on which a layer is projected inside the graph, by layer.
-    floor_pooling : bool, default=False
-        Whether pooling drops borders that do not fill a window, as in the networks of the papers.
     providers : "auto" or list, default="auto"
         Execution providers of onnxruntime, best first; "auto" takes the GPU where one runs.
     n_threads : int, optional
@@ -108,7 +101,6 @@ class Backbone:
         spec=None,
         preprocessing=None,
         projections=None,
-        floor_pooling=False,
         providers="auto",
         n_threads=None,
         arena=True,
@@ -118,7 +110,6 @@ class Backbone:
         self._given_spec = spec
         self._given_preprocessing = preprocessing
         self.projections = dict(projections or {})
-        self.floor_pooling = floor_pooling
         self.providers = providers
         self.n_threads = n_threads
         self.arena = arena
@@ -139,14 +130,17 @@ class Backbone:
         return self.model if isinstance(self.model, bytes) else locate(self.model)
 
     @cached_property
+    def _content_digest(self):
+        return content_digest(self._source)
+
+    @cached_property
     def _name(self):
         return model_name(self._source)
 
     @cached_property
     def _parsed(self):
         """The graph without its weights, the image size and the description in the file."""
-        model = read_model(self._source)
-        return without_weights(model), declared_size(model), read_spec(model)
+        return parse_model(self._source, self._content_digest)
 
     @cached_property
     def spec(self):
@@ -158,12 +152,11 @@ class Backbone:
 
     def _known_spec(self):
         """Return what the catalogue or the file itself says, or None."""
-        return described(content_digest(self._source)) or self._parsed[2]
+        return described(self._content_digest) or self._parsed.spec
 
     def _undescribed_spec(self):
         """Suppose what most models want, and say that it was supposed."""
-        husk, size, _ = self._parsed
-        size = size or _USUAL_SIZE
+        husk, size = self._parsed.husk, self._parsed.declared_size or _USUAL_SIZE
         layer = default_layer(list_layers(husk, densify(free_reshapes(husk, size), size), size))
         warnings.warn(
             f"Nothing says how {self._name} wants its images: taking RGB, ImageNet's mean and "
@@ -178,18 +171,18 @@ class Backbone:
     @cached_property
     def _graphs(self):
         """The graph for images of the model's own size, and the dense one for all others."""
-        own = free_reshapes(self._parsed[0], self._own_size)
+        own = free_reshapes(self._parsed.husk, self._own_size)
         return {False: own, True: densify(own, self._own_size)}
 
     @property
     def _own_size(self):
         """The image size that the graph was made for; the description may prefer another."""
-        return self._parsed[1] or self.spec.input_size
+        return self._parsed.declared_size or self.spec.input_size
 
     @cached_property
     def layer_info(self):
         """Every layer that can be asked for, in the order of the graph."""
-        return list_layers(self._parsed[0], self._graphs[True], self.spec.input_size)
+        return list_layers(self._parsed.husk, self._graphs[True], self.spec.input_size)
 
     @cached_property
     def layers(self):
@@ -203,8 +196,8 @@ class Backbone:
     @cached_property
     def digest(self):
         """Digest of the model's content and of what was done to its graph."""
-        digest = hashlib.sha256(content_digest(self._source).encode())
-        digest.update(repr((self.spec.input_size, self.floor_pooling)).encode())
+        digest = hashlib.sha256(self._content_digest.encode())
+        digest.update(repr((self.spec.input_size, self.spec.floor_pooling)).encode())
         for layer in sorted(self.projections):
             digest.update(layer.encode())
             for part in self.projections[layer]:
@@ -257,7 +250,7 @@ class Backbone:
     def _takes_dense_graph(self, image_shape):
         """Tell whether images of this size take the dense graph."""
         own_size = tuple(image_shape) == (self._own_size,) * 2
-        return not own_size or self.floor_pooling or not self._has_dense_head
+        return not own_size or self.spec.floor_pooling or not self._has_dense_head
 
     @cached_property
     def _has_dense_head(self):
@@ -300,7 +293,7 @@ class Backbone:
             if layer in self.projections:
                 husk, layer = self._project(husk, layer)
             outputs.append(layer)
-        husk = floor_pooling(husk) if self.floor_pooling else husk
+        husk = floor_pooling(husk) if self.spec.floor_pooling else husk
         graph = with_weights(truncate(husk, outputs), model).SerializeToString()
         folder = Path(self._source).resolve().parent if has_external_data(model) else None
         return graph, folder

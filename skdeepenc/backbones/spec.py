@@ -39,6 +39,9 @@ class ModelSpec:
         Digest of the file.
     licence : str, optional
         Licence of the weights.
+    floor_pooling : bool, default=False
+        Whether pooling drops borders that do not fill a window, whatever the graph says. The papers
+        count AlexNet's descriptors so, on images of 227 pixels and more.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class ModelSpec:
     source: str | None = None
     sha256: str | None = None
     licence: str | None = None
+    floor_pooling: bool = False
 
     def __post_init__(self):
         # Lists come from JSON; only tuples can be hashed and compared.
@@ -79,6 +83,8 @@ class ModelSpec:
                 raise ModelError(
                     f"{name} of a model is a positive number of pixels, not {value!r}."
                 )
+        if not isinstance(self.floor_pooling, bool):
+            raise ModelError(f"floor_pooling of a model is a bool, not {self.floor_pooling!r}.")
         if not all(isinstance(layer, str) for layer in self.layers):
             raise ModelError(f"layers of a model are names of tensors, not {self.layers!r}.")
 

@@ -27,8 +27,8 @@ def tokens_to_grid(tokens, image_shape, patch_size):
     """
     if patch_size is None:
         raise ModelError(
-            "it gives tokens, and nothing says how large a patch is. "
-            "Give spec=ModelSpec(..., patch_size=...)."
+            "it gives tokens, and nothing says how large a patch is. Say so in the file: "
+            "write_spec(model, ModelSpec(..., patch_size=...)), with skdeepenc.backbones."
         )
     if any(side % patch_size for side in image_shape):
         raise ModelError(

@@ -84,6 +84,10 @@ class ActivationExtractor(
     the views, the preprocessing, the type and the projection; change one and images are run again.
     With both `memory` and `n_components` give a `random_state`: another seed is another projection.
 
+    What the file of a model does not say of itself (its preprocessing, the patches of a
+    transformer, pooling that rounds down as the papers count) is written into it by
+    `skdeepenc.backbones.write_spec`.
+
     Examples
     --------
     >>> import numpy as np

@@ -26,6 +26,7 @@ specs = st.builds(
     source=st.none() | texts,
     sha256=st.none() | texts,
     licence=st.none() | texts,
+    floor_pooling=st.booleans(),
 )
 
 
@@ -52,6 +53,7 @@ def test_metadata_keeps_everything_and_everyone_elses(spec):
         '{"name": "x", "layers": [], "input_size": "large"}',
         '{"name": "x", "layers": [1], "input_size": 224}',
         '{"name": "x", "layers": [], "input_size": 224, "patch_size": 0}',
+        '{"name": "x", "layers": [], "input_size": 224, "floor_pooling": 1}',
         '{"name": "x", "layers": [], "input_size": 224, "preprocessing": {"std": [0, 0, 0]}}',
         '{"name": "x", "layers": [], "input_size": 224, "preprocessing": 5}',
     ],

@@ -1,0 +1,58 @@
+"""What parsing tells of a model, remembered by its content.
+
+Every clone of an estimator opens its model anew. Reading and checking AlexNet's 240 MB takes a
+second, and what is left of it without its weights a few kilobytes: so that is done once a process.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import onnx
+
+from skdeepenc.backbones.graph import declared_size, without_weights
+from skdeepenc.backbones.model_file import read_model
+from skdeepenc.backbones.spec import ModelSpec, read_spec
+
+# A process that goes through many models must not keep them all.
+MAX_MODELS = 8
+# No lock: a child that was forked while another thread held it would wait for ever. Two threads
+# may both parse a model, to the same end.
+_MODELS: OrderedDict = OrderedDict()
+
+
+class ParsedModel(NamedTuple):
+    """A model without its weights; surgery copies the husk and never changes it."""
+
+    husk: onnx.ModelProto
+    declared_size: int | None
+    spec: ModelSpec | None
+
+
+def parse_model(source, digest):
+    """Read and check a model, unless this process has done so before.
+
+    Parameters
+    ----------
+    source : bytes or path-like
+        An ONNX file, or its content.
+    digest : str
+        What `content_digest` says of it now.
+
+    Returns
+    -------
+    ParsedModel
+        The graph without its weights, the image size that it declares, and its description.
+
+    Raises
+    ------
+    ModelError
+        If it is no ONNX, is damaged, or asks for what is not run.
+    """
+    parsed = _MODELS.get(digest)
+    if parsed is None:
+        model = read_model(source)
+        parsed = ParsedModel(without_weights(model), declared_size(model), read_spec(model))
+        _MODELS[digest] = parsed
+        while len(_MODELS) > MAX_MODELS:
+            _MODELS.popitem(last=False)
+    return parsed

@@ -6,7 +6,6 @@ Two runs with equal recipes may share a cache; anything that could change a numb
 
 import hashlib
 import json
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -42,6 +41,7 @@ class Recipe:
         self.preprocessing = backbone.spec.preprocessing
         self.input_size = backbone.spec.input_size
         self._patch_size = backbone.spec.patch_size
+        self._shapes: dict = {}
 
     @property
     def n_scales(self):
@@ -52,21 +52,24 @@ class Recipe:
     def channels(self):
         """Number of channels of every kept layer, by name."""
         found = {layer: info.channels for layer, info in self._layer_info.items()}
+        if None in found.values():
+            measured = self._measured(self.input_size, self.input_size)
+            found = {layer: channels for layer, (_, _, channels) in measured.items()}
         projections = self.backbone.projections.items()
         found.update((layer, len(components)) for layer, (_, components) in projections)
         return {layer: 3 if layer == RGB else found[layer] for layer in self.layers}
 
     @cached_property
     def _layer_info(self):
-        """What is known of the kept layers; the network runs once where its graph does not tell."""
-        kept = {info.name: info for info in self.backbone.layer_info if info.name in self.layers}
-        if any(info.channels is None for info in kept.values()):
-            blank = np.zeros((1, 3, self.input_size, self.input_size), dtype=np.float32)
-            for layer, maps in self.backbone.run(blank).items():
-                if kept[layer].channels is None:
-                    grid, channels = maps.shape[1:3], maps.shape[3]
-                    kept[layer] = replace(kept[layer], channels=channels, grid=grid)
-        return kept
+        """What the graph tells of the kept layers, by name."""
+        return {info.name: info for info in self.backbone.layer_info if info.name in self.layers}
+
+    def _measured(self, height, width):
+        """Return (rows, columns, channels) of each layer, by running the network on a blank."""
+        if (height, width) not in self._shapes:
+            maps = self.backbone.run(np.zeros((1, 3, height, width), dtype=np.float32))
+            self._shapes[height, width] = {layer: array.shape[1:] for layer, array in maps.items()}
+        return self._shapes[height, width]
 
     @cached_property
     def digest(self):
@@ -127,11 +130,17 @@ class Recipe:
         return self.input_size, self._patch_size
 
     def _n_positions(self, layer, stack):
-        """Estimate the positions of a layer's maps of one scale from the layer's stride."""
+        """Estimate the positions of a layer's maps of one scale from the layer's stride.
+
+        Where the graph does not tell it, the network runs on a blank of that size.
+        """
         if self.view.pool is not None:
             return stack.n_pieces
         info = self._layer_info[self._deepest if layer == RGB else layer]
-        if info.kind == "tokens":
+        if info.kind == "unknown":
+            rows, columns, _ = self._measured(stack.height, stack.width)[info.name]
+            return rows * columns
+        if info.kind == "tokens" and self._patch_size is not None:
             return (stack.height // self._patch_size) * (stack.width // self._patch_size)
         sides = zip(info.grid, (stack.height, stack.width), strict=True)
         if info.stride is None:

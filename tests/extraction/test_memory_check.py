@@ -1,0 +1,87 @@
+"""The size of a run, known before it starts."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from onnx import TensorProto, helper, numpy_helper
+
+from skdeepenc.backbones import ModelSpec, write_spec
+from skdeepenc.exceptions import ModelError, NotEnoughMemoryError
+from skdeepenc.extraction import ActivationExtractor, memory_check
+from skdeepenc.images import Pyramid
+
+
+def test_a_run_that_will_not_fit_is_refused_before_it_starts(model, pictures, monkeypatch):
+    monkeypatch.setattr(memory_check, "available_memory", lambda: 12 * 16 * 5 * 4 - 1)
+    extractor = ActivationExtractor(model).fit(pictures)
+    monkeypatch.setattr(extractor.backbone_, "run", None)  # would fail if it were called
+    with pytest.raises(NotEnoughMemoryError, match=r"memory=.*n_components=.*float16"):
+        extractor.transform(pictures)
+
+
+@pytest.fixture
+def estimates(monkeypatch):
+    """Sizes that runs were thought to have, in bytes."""
+    found = []
+    monkeypatch.setattr("skdeepenc.extraction.runner.check_room", found.append)
+    return found
+
+
+def test_the_estimate_is_the_size_of_the_maps(model, pictures, estimates):
+    views = Pyramid(n_scales=3)
+    extractor = ActivationExtractor(model, layers=["conv1", "conv2", "rgb"], views=views)
+    maps = extractor.fit_transform(pictures)
+    assert_allclose(estimates, maps.nbytes, rtol=0.02)
+
+
+def described_model(name, nodes, weights, rank):
+    """Return the content of a model that gives the last node's output, of so many axes."""
+    layer = nodes[-1].output[0]
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["n", 3, 16, 16])],
+        [helper.make_tensor_value_info(layer, TensorProto.FLOAT, [None] * rank)],
+        [numpy_helper.from_array(np.asarray(value), key) for key, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    write_spec(model, ModelSpec(name, (layer,), 16))
+    return model.SerializeToString()
+
+
+@pytest.fixture
+def unknown_shape():
+    """A slice whose end only the pixels tell: two channels, as large as the image."""
+    nodes = [
+        helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
+        helper.make_node("Mul", ["most", "nought"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "two"], ["end"]),
+        helper.make_node("Cast", ["end"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("Reshape", ["whole", "one"], ["ends"]),
+        helper.make_node("Slice", ["pixels", "start", "ends", "one"], ["cut"]),
+    ]
+    weights = {"nought": np.float32(0), "two": np.float32(2), "one": [1], "start": [0]}
+    return described_model("unknown", nodes, weights, rank=4)
+
+
+def test_a_layer_of_unknown_shape_is_measured(unknown_shape, pictures):
+    maps = ActivationExtractor(unknown_shape).fit_transform(pictures)
+    assert maps.n_channels("cut") == 2
+    assert_array_equal(maps.grid("cut")[0], [[16, 16]])
+
+
+@pytest.mark.parametrize("layers", ["cut", ["cut", "rgb"]])
+def test_unknown_shapes_are_measured_at_every_size(unknown_shape, pictures, layers, estimates):
+    extractor = ActivationExtractor(unknown_shape, layers=layers, views=Pyramid(n_scales=3))
+    maps = extractor.fit_transform(pictures)
+    assert estimates == [maps.nbytes]
+
+
+def test_tokens_need_the_size_of_a_patch(pictures):
+    nodes = [
+        helper.make_node("Reshape", ["pixels", "shape"], ["rows"]),
+        helper.make_node("Transpose", ["rows"], ["tokens"], perm=[0, 2, 1]),
+    ]
+    model = described_model("tokens", nodes, {"shape": [0, 3, -1]}, rank=3)
+    with pytest.raises(ModelError, match="how large a patch is"):
+        ActivationExtractor(model).fit_transform(pictures)

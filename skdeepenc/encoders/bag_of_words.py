@@ -57,14 +57,14 @@ class BagOfVisualWords(MapsEncoder):
 
     Attributes
     ----------
-    words_ : ndarray of shape (n_words_, n_features_in_)
+    words_ : ndarray of shape (n_words, n_features)
         The words.
     n_words_ : int
         How many there are.
     agreement_ : float
         The share of sampled descriptors for which the search finds the very nearest word; 1 for
         exact search.
-    idf_ : ndarray of shape (n_words_,) or None
+    idf_ : ndarray of shape (n_words,) or None
         The weights of the words.
     layers_in_ : tuple of str
         The layer that is encoded.
@@ -172,7 +172,7 @@ class BagOfVisualWords(MapsEncoder):
 
         Returns
         -------
-        csr_array of shape (n_images, n_words_)
+        csr_array of shape (n_images, n_words)
             Counts, weighted with ``idf=True``, in the float type of `X`.
         """
         check_is_fitted(self)

@@ -69,9 +69,9 @@ class MultiScaleFisherEncoder(MapsEncoder):
         Reduces descriptors.
     n_components_ : int
         Components kept, at most the number of channels and of sampled descriptors.
-    means_, covariances_ : ndarray of shape (n_gaussians_, n_components_)
+    means_, covariances_ : ndarray of shape (n_gaussians, n_components)
         Centres and variances of the Gaussians.
-    weights_ : ndarray of shape (n_gaussians_,)
+    weights_ : ndarray of shape (n_gaussians,)
         Their prior probabilities.
     n_gaussians_ : int
         Gaussians of the mixture, at most the number of distinct descriptors.

@@ -50,7 +50,7 @@ class AdaptiveChannelRanker(Ranker):
         What `y` was in `fit`.
     n_features_in_ : int
         Number of columns of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, if `fit` was given a frame with names.
 
     See Also

@@ -85,7 +85,7 @@ class LayerFusionRanker(Ranker):
         What `y` was in `fit`.
     n_features_in_ : int
         Width of all blocks together.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if `fit` was given a frame with names.
 
     See Also

@@ -44,7 +44,7 @@ class NearestNeighborRanker(Ranker):
         What `y` was in `fit`.
     n_features_in_ : int
         Length of the vectors.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if `fit` was given a frame with names.
 
     See Also

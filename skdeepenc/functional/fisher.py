@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
-from skdeepenc.functional.gmm import DensityTerms, density_terms, posteriors_and_moments, tiles
+from skdeepenc.functional.posteriors import DensityTerms, density_terms, sum_by_posterior, tiles
 from skdeepenc.functional.threads import thread_map
 
 
@@ -61,8 +61,7 @@ def fisher_sums(descriptors, terms, run=map):
     """
 
     def sum_tile(rows):
-        posteriors, _, moments = posteriors_and_moments(descriptors[rows], terms.density)
-        return posteriors.T @ moments
+        return sum_by_posterior(descriptors[rows], terms.density)[0]
 
     n_gaussians, n_channels = terms.means.shape
     sums = np.zeros((n_gaussians, 2 * n_channels + 1), dtype=descriptors.dtype)

@@ -8,8 +8,8 @@ nothing adds nothing. So the vectors of K times 2 D values are never made.
 
 import numpy as np
 
-from skdeepenc.functional.gmm import posteriors_and_moments, tiles
 from skdeepenc.functional.normalize import power_normalize
+from skdeepenc.functional.posteriors import posteriors, tiles
 from skdeepenc.functional.threads import thread_map
 
 __all__ = ["score_each_alone"]
@@ -53,12 +53,12 @@ def _score_rows(descriptors, terms, by_gaussian, power):
     """Add up the scores of descriptors Gaussian by Gaussian; divide by the vectors' lengths."""
     scores = np.zeros((len(descriptors), by_gaussian.shape[-1]), dtype=descriptors.dtype)
     energies = np.zeros(len(descriptors), dtype=descriptors.dtype)
-    posteriors, values = _posteriors_and_values(descriptors, terms)
+    probabilities, values = _posteriors_and_values(descriptors, terms)
     # What is raised to `power` below the type's resolution cannot be seen beside the largest.
     negligible = (0.01 * np.finfo(descriptors.dtype).eps) ** (1 / power)
     for gaussian, weights in enumerate(by_gaussian):
-        rows = np.flatnonzero(posteriors[:, gaussian] > negligible)
-        gradients = _gradients_in(values[rows], posteriors[rows, gaussian], terms, gaussian)
+        rows = np.flatnonzero(probabilities[gaussian] > negligible)
+        gradients = _gradients_in(values[rows], probabilities[gaussian, rows], terms, gaussian)
         normalized = power_normalize(gradients, power)
         scores[rows] += normalized @ weights.reshape(normalized.shape[1], -1)
         energies[rows] += np.einsum("nd,nd->n", normalized, normalized)
@@ -66,14 +66,14 @@ def _score_rows(descriptors, terms, by_gaussian, power):
 
 
 def _posteriors_and_values(descriptors, terms):
-    """Return posteriors (n, K), and the descriptors seen from the mixture's origin."""
-    posteriors = np.empty((len(descriptors), len(terms.means)), dtype=descriptors.dtype)
+    """Return posteriors (K, n), and the descriptors seen from the mixture's origin."""
+    probabilities = np.empty((len(terms.means), len(descriptors)), dtype=descriptors.dtype)
     for rows in tiles(len(descriptors)):
-        posteriors[rows], _, _ = posteriors_and_moments(descriptors[rows], terms.density)
-    return posteriors, descriptors - terms.density.origin
+        probabilities[:, rows] = posteriors(descriptors[rows], terms.density)
+    return probabilities, descriptors - terms.density.origin
 
 
-def _gradients_in(values, posteriors, terms, gaussian):
+def _gradients_in(values, probabilities, terms, gaussian):
     """Return the gradients (m, 2 D) by mean and deviation of one Gaussian, of each descriptor."""
     n_channels = values.shape[1]
     gradients = np.empty((len(values), 2 * n_channels), dtype=values.dtype)
@@ -82,5 +82,5 @@ def _gradients_in(values, posteriors, terms, gaussian):
     np.multiply(distances, terms.mean_scale[gaussian], out=by_mean)
     np.subtract(distances**2, terms.variances[gaussian], out=by_deviation)
     by_deviation *= terms.deviation_scale[gaussian]
-    gradients *= posteriors[:, None]
+    gradients *= probabilities[:, None]
     return gradients

@@ -11,10 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from skdeepenc.exceptions import DegenerateDataError
+from skdeepenc.functional.posteriors import (
+    density_terms,
+    moments_of,
+    posteriors,
+    sum_by_posterior,
+    tiles,
+)
 from skdeepenc.functional.threads import thread_map
-
-# Rows whose moments and posteriors (256 Gaussians: 1 MB each in float32) stay in the cache.
-TILE_ROWS = 1024
 
 # A Gaussian may shrink to this part of a channel's variance, and a channel counts as varying by at
 # least that part of the mean variance: float32 cannot resolve distances in sharper units.
@@ -49,54 +53,6 @@ class DiagonalMixture(NamedTuple):
     lower_bound: float = -np.inf
 
 
-class DensityTerms(NamedTuple):
-    """The weighted log densities of a mixture as one linear map of ``[x, x**2, 1]``.
-
-    Attributes
-    ----------
-    origin : ndarray of shape (D,)
-        What to subtract from descriptors first, so that squares stay small.
-    projection : ndarray of shape (2 * D + 1, K)
-        From moments to log densities.
-    """
-
-    origin: np.ndarray
-    projection: np.ndarray
-
-
-def tiles(n_rows, size=None):
-    """Return consecutive slices of at most `size` rows, `TILE_ROWS` by default."""
-    size = TILE_ROWS if size is None else size
-    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
-
-
-def density_terms(means, covariances, weights, *, origin, dtype):
-    """Expand ``log(w_k N(x; mu_k, sigma_k))`` into products with values and squared values."""
-    centred = np.asarray(means, dtype=np.float64) - origin
-    precisions = 1.0 / np.asarray(covariances, dtype=np.float64)
-    constants = np.log(2 * np.pi / precisions).sum(axis=1) + (centred**2 * precisions).sum(axis=1)
-    # A Gaussian without weight has the log density -inf; the fit reports what overflows.
-    with np.errstate(divide="ignore", over="ignore"):
-        offset = np.log(weights) - 0.5 * constants
-        projection = np.concatenate([(centred * precisions).T, -0.5 * precisions.T, offset[None]])
-        return DensityTerms(np.asarray(origin, dtype), projection.astype(dtype))
-
-
-def posteriors_and_moments(descriptors, terms):
-    """Return posteriors (n, K), log likelihoods (n,) and moments (n, 2 D + 1) of a tile.
-
-    The moments of a descriptor are ``[x, x**2, 1]``, seen from the origin of `terms`.
-    """
-    moments = _moments(descriptors, terms.origin)
-    densities = moments @ terms.projection
-    largest = densities.max(axis=1, keepdims=True)
-    densities -= largest
-    posteriors = np.exp(densities, out=densities)
-    totals = posteriors.sum(axis=1, keepdims=True)
-    posteriors /= totals
-    return posteriors, (largest + np.log(totals))[:, 0], moments
-
-
 def responsibilities(descriptors, means, covariances, weights):
     """Return the probability of each Gaussian given each descriptor.
 
@@ -127,10 +83,10 @@ def responsibilities(descriptors, means, covariances, weights):
     dtype = descriptors.dtype
     origin = np.average(means, axis=0, weights=weights)
     terms = density_terms(means, covariances, weights, origin=origin, dtype=dtype)
-    posteriors = np.empty((len(descriptors), len(means)), dtype=dtype)
+    probabilities = np.empty((len(descriptors), len(means)), dtype=dtype)
     for rows in tiles(len(descriptors)):
-        posteriors[rows], _, _ = posteriors_and_moments(descriptors[rows], terms)
-    return posteriors
+        probabilities[rows] = posteriors(descriptors[rows], terms).T
+    return probabilities
 
 
 def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
@@ -215,16 +171,8 @@ def mixture_from_labels(descriptors, labels):
     sums = np.zeros((len(clusters), 2 * descriptors.shape[1] + 1))
     for rows in tiles(len(descriptors)):
         members = (labels[rows, None] == clusters).astype(descriptors.dtype)
-        sums += members.T @ _moments(descriptors[rows], origin)
+        sums += members.T @ moments_of(descriptors[rows], origin)
     return _maximize(sums, origin, floor)
-
-
-def _moments(descriptors, origin):
-    n_descriptors, n_channels = descriptors.shape
-    moments = np.ones((n_descriptors, 2 * n_channels + 1), dtype=descriptors.dtype)
-    values, squares = moments[:, :n_channels], moments[:, n_channels:-1]
-    np.square(np.subtract(descriptors, origin, out=values), out=squares)
-    return moments
 
 
 def _origin_and_floor(descriptors):
@@ -247,8 +195,8 @@ def _expect(run, descriptors, origin, mixture):
 
     def expect_tile(rows):
         with np.errstate(over="ignore", invalid="ignore"):  # the caller reports it, once
-            posteriors, log_likelihoods, moments = posteriors_and_moments(descriptors[rows], terms)
-            return posteriors.T @ moments, log_likelihoods.sum()
+            tile_sums, log_likelihoods = sum_by_posterior(descriptors[rows], terms)
+            return tile_sums, log_likelihoods.sum()
 
     sums = np.zeros((len(mixture.means), 2 * descriptors.shape[1] + 1))
     log_likelihood = 0.0

@@ -97,7 +97,7 @@ def test_tiles_and_order_change_nothing(monkeypatch):
     mixture = random_mixture(rng, 5, 4)
     descriptors = rng.normal(size=(70, 4)) + 5
     whole = fisher_vector(descriptors, *mixture)
-    monkeypatch.setattr("skdeepenc.functional.gmm.TILE_ROWS", 16)
+    monkeypatch.setattr("skdeepenc.functional.posteriors.TILE_ROWS", 16)
     assert_allclose(fisher_vector(rng.permutation(descriptors), *mixture), whole, atol=1e-12)
 
 

@@ -146,13 +146,14 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Yield the numbers (a slice) and the vectors of the images of each batch, in order."""
         n_jobs = effective_n_jobs(getattr(self, "n_jobs", None))
         memory = get_config()["working_memory"] / n_jobs
-        batches = maps.iter_batches(memory, self._bytes_per_image(maps))
+        # Jobs read their batches: one that came with the job would live on while the next is read.
+        unread = maps._unread_batches(memory, self._bytes_per_image(maps))
         run = Parallel(n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
         start = 0
         with progress_bar(
             total=len(maps), verbose=getattr(self, "verbose", 0), description="encode", unit="image"
         ) as progress:
-            for encoded in run(delayed(encode)(batch) for batch in batches):
+            for encoded in run(delayed(_read_and_encode)(load, encode) for load in unread):
                 stop = start + encoded.shape[0]
                 yield slice(start, stop), encoded
                 progress.update(stop - start)
@@ -163,3 +164,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _read_and_encode(load, encode):
+    return encode(load())

@@ -7,6 +7,7 @@ nothing.
 """
 
 import operator
+from functools import partial
 
 import numpy as np
 
@@ -332,11 +333,16 @@ class FeatureMaps:
         FeatureMaps
             The next images.
         """
+        for load in self._unread_batches(working_memory, bytes_per_image):
+            yield load()
+
+    def _unread_batches(self, working_memory, bytes_per_image):
+        """Yield a function that reads it for each batch of `iter_batches`."""
         sizes = bytes_by_image(self, self._store.dtypes, loaded=True)
         if bytes_per_image is not None:
             sizes = sizes + np.asarray(bytes_per_image)
         for start, stop in consecutive_batches(sizes, working_memory):
-            yield self[start:stop]._loaded(first_image=start)
+            yield partial(self[start:stop]._loaded, first_image=start)
 
     def __getitem__(self, key):
         if isinstance(key, tuple):  # scikit-learn asks for array[key, ...]

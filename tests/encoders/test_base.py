@@ -1,5 +1,8 @@
 """What the base does for every encoder, shown on the smallest one there is."""
 
+import weakref
+
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
@@ -8,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize, segment_mean
-from skdeepenc.maps import FeatureMaps
+from skdeepenc.maps import FeatureMaps, Store
 from skdeepenc.testing import parametrize_with_maps_checks, ragged_images, random_maps
 
 
@@ -97,3 +100,29 @@ def test_threads_obey_the_configuration_of_the_caller():
     with config_context(working_memory=1e-6):
         Spy(n_jobs=2).fit_transform(random_maps())
     assert_array_equal(seen, [1] * 6)
+
+
+class Counted(Store):
+    """Values made up when read; counts how many readings are still alive by the next one."""
+
+    layers = ("conv5",)
+    channels = {"conv5": 4}
+    dtypes = {"conv5": np.dtype(np.float32)}
+
+    def __init__(self, n_images):
+        self.grids = {"conv5": np.full((n_images, 1, 2), 2)}
+        self.alive, self.most_alive = weakref.WeakValueDictionary(), 0
+
+    def read(self, layer, images, scales):
+        self.most_alive = max(self.most_alive, len(self.alive))
+        values = np.ones((4 * len(images), 4), np.float32)
+        self.alive[int(images[0])] = values
+        return values
+
+
+def test_a_batch_is_gone_before_the_next_is_read():
+    store = Counted(20)
+    maps = FeatureMaps(store)
+    with config_context(working_memory=1e-4):  # an image a batch
+        MeanEncoder().fit(maps).transform(maps)
+    assert store.most_alive == 0

@@ -47,6 +47,25 @@ def test_components_equal_those_of_scikit_learn(shape, dtype, whiten, block_size
     assert_allclose(vectors, theirs.transform(sample), atol=tolerance * np.abs(vectors).max())
 
 
+@pytest.mark.parametrize("spectrum", ["falls", "is flat", "ends"])
+def test_few_components_of_many_channels_keep_the_variance(spectrum):
+    """A flat spectrum takes more walks than are allowed, and then the covariance."""
+    rng = np.random.default_rng(0)
+    scales = {
+        "falls": np.arange(1, 1025) ** -0.5,
+        "is flat": np.ones(1024),
+        "ends": np.arange(1024) < 5,
+    }[spectrum]
+    sample = (rng.standard_normal((1500, 1024)) * scales + 1).astype(np.float32)
+    ours, best = fit_pca(sample, 16), PCA(16, svd_solver="full").fit(sample.astype(np.float64))
+    assert ours.explained_variance_.sum() > 0.9999 * best.explained_variance_.sum()
+    kept = np.square(ours.transform(sample), dtype=np.float64).sum() / (len(sample) - 1)
+    assert_allclose(kept, ours.explained_variance_.sum(), rtol=1e-4)
+    n_directions = 5 if spectrum == "ends" else 16
+    expected = np.diag(np.arange(16) < n_directions)
+    assert_allclose(ours.components_ @ ours.components_.T, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("shape", [(5, 9), (9, 5), (1, 4), (2, 2)])
 def test_the_number_of_components_is_clipped(shape):
     pca = fit_pca(correlated_sample(*shape, np.float32), 100)

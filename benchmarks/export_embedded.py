@@ -1,8 +1,7 @@
 """Write the embedded network that `train_embedded.py` trained as one ONNX file, and check it.
 
 Batch normalisation is folded into the convolutions. Weights are stored in half precision and cast
-when a session opens, so the file is small and the network runs in single precision. A convolution
-without padding loses a border; conv4 is cut to conv5's grid, so that the two lie on each other::
+when a session opens, so the file is small and the network runs in single precision::
 
     python benchmarks/export_embedded.py STATE skdeepenc/backbones/embedded/model.onnx
 """
@@ -49,42 +48,38 @@ class GraphBuilder:
         self.weights.append(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
         return self.add("Cast", [f"{name}.half"], name, to=TensorProto.FLOAT)
 
-    def convolve(self, source, weight, bias, output, stride=1):
-        """Append a convolution without padding."""
+    def convolve(self, source, weight, bias, output, convolution):
+        """Append a convolution with the stride and the padding of PyTorch's."""
         names = [self.constant(weight, f"{output}.weight"), self.constant(bias, f"{output}.bias")]
-        kernel = weight.shape[2:]
         return self.add(
-            "Conv", [source, *names], output, kernel_shape=kernel, strides=[stride, stride]
+            "Conv",
+            [source, *names],
+            output,
+            kernel_shape=weight.shape[2:],
+            strides=convolution.stride,
+            pads=convolution.padding * 2,
         )
 
-    def layer(self, source, block, name, output=None, stride=1):
+    def layer(self, source, block, name):
         """Append a convolution and its rectification."""
-        linear = self.convolve(source, *fold(block), f"{name}.linear", stride)
-        return self.add("Relu", [linear], output or name)
+        return self.add(
+            "Relu", [self.convolve(source, *fold(block), f"{name}.linear", block[0])], name
+        )
 
-    def pool(self, source, name, side):
-        """Append a maximum over squares, two pixels apart."""
-        return self.add("MaxPool", [source], name, kernel_shape=[side, side], strides=[2, 2])
-
-    def cut_border(self, source, name):
-        """Append a cut that drops one row and column on each side."""
-        for key, values in (("starts", [1, 1]), ("ends", [-1, -1]), ("axes", [2, 3])):
-            self.weights.append(numpy_helper.from_array(np.array(values), f"{name}.{key}"))
-        slices = [f"{name}.{key}" for key in ("starts", "ends", "axes")]
-        return self.add("Slice", [source, *slices], name)
+    def pool(self, source, name):
+        """Append a maximum over squares of 2 x 2."""
+        return self.add("MaxPool", [source], name, kernel_shape=[2, 2], strides=[2, 2])
 
 
 def build_model(net):
     """Turn the trained network into an ONNX model that takes any batch, height and width."""
     graph = GraphBuilder()
-    x = graph.pool(graph.layer("data", net.conv1, "conv1", stride=2), "pool1", 2)
-    x = graph.layer(graph.layer(x, net.conv2, "conv2"), net.conv3, "conv3")
-    uncut = graph.layer(x, net.conv4, "conv4", output="conv4.uncut")
-    graph.cut_border(uncut, "conv4")
-    x = graph.pool(graph.layer(uncut, net.conv5, "conv5"), "pool5", 3)
+    x = graph.pool(graph.layer("data", net.conv1, "conv1"), "pool1")
+    x = graph.pool(graph.layer(graph.layer(x, net.conv2, "conv2"), net.conv3, "conv3"), "pool3")
+    x = graph.pool(graph.layer(graph.layer(x, net.conv4, "conv4"), net.conv5, "conv5"), "pool5")
     x = graph.layer(graph.layer(x, net.fc6, "fc6"), net.fc7, "fc7")
     head = (net.head.weight.detach().numpy(), net.head.bias.detach().numpy())
-    graph.convolve(x, *head, "logits")
+    graph.convolve(x, *head, "logits", net.head)
     data = helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, "H", "W"])
     n_classes = net.head.out_channels
     logits = helper.make_tensor_value_info(

@@ -1,9 +1,9 @@
 """Train the small network that comes with skdeepenc, on 64-pixel images with PyTorch.
 
-An AlexNet without padding: every layer sees only pixels of the image, so the dense map of a larger
-image holds exactly what window after window would give. A teacher (any ONNX network with a pooled
-feature) is optional: linear classifiers on its features, each fitted without the images that it
-labels, give soft targets, and the features themselves are predicted from fc7.
+After AlexNet: five convolutions, which keep the size of what they see, and three poolings; fc6 is a
+convolution over the 4 x 4 positions that are left of 64 pixels. A teacher (any ONNX network with a
+pooled feature) is optional: linear classifiers on its features, each fitted without the images that
+it labels, give soft targets, and the features themselves are predicted from fc7.
 
 Two CPU cores suffice. The rate follows the epochs, or with --minutes the clock; the run saves its
 state after each epoch and goes on from there. `export_embedded.py` writes the ONNX file::
@@ -34,29 +34,30 @@ STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
 CHANNELS = {"conv1": 48, "conv2": 96, "conv3": 160, "conv4": 224, "conv5": 224}
 KERNELS = {"conv1": 5, "conv2": 3, "conv3": 3, "conv4": 3, "conv5": 3}
 N_HIDDEN = 512
-EMA_DECAY = 0.998  # the weights that are kept are those of the last two epochs or so, averaged
+EMA_DECAY = 0.998  # the weights that are kept are those of the last epoch, averaged
 
 
-def convolution(n_inputs, n_outputs, kernel, stride=1):
-    """Convolve without padding, normalise over the batch, rectify."""
+def convolution(n_inputs, n_outputs, kernel, stride=1, padding=0):
+    """Convolve, normalise over the batch, rectify."""
     return nn.Sequential(
-        nn.Conv2d(n_inputs, n_outputs, kernel, stride, bias=False),
+        nn.Conv2d(n_inputs, n_outputs, kernel, stride, padding, bias=False),
         nn.BatchNorm2d(n_outputs),
         nn.ReLU(inplace=True),
     )
 
 
 class EmbeddedNet(nn.Module):
-    """Five convolutions, the last two at stride 4, then fc6 and fc7 as convolutions."""
+    """Five convolutions, the last two on one grid, then fc6 and fc7 as convolutions."""
 
     def __init__(self, n_classes, n_teacher_features=0, dropout=0.2):
         super().__init__()
         n_inputs = 3
         for name, n_outputs in CHANNELS.items():
             stride = 2 if name == "conv1" else 1
-            setattr(self, name, convolution(n_inputs, n_outputs, KERNELS[name], stride))
+            kernel = KERNELS[name]
+            setattr(self, name, convolution(n_inputs, n_outputs, kernel, stride, kernel // 2))
             n_inputs = n_outputs
-        self.fc6 = convolution(n_inputs, N_HIDDEN, 3)
+        self.fc6 = convolution(n_inputs, N_HIDDEN, 4)
         self.fc7 = convolution(N_HIDDEN, N_HIDDEN, 1)
         self.head = nn.Conv2d(N_HIDDEN, n_classes, 1)
         self.teacher_head = nn.Linear(N_HIDDEN, n_teacher_features) if n_teacher_features else None
@@ -65,8 +66,9 @@ class EmbeddedNet(nn.Module):
     def forward(self, images):
         """Give class scores and, with a teacher, its predicted features."""
         x = F.max_pool2d(self.conv1(images), 2)
-        x = self.conv5(self.conv4(self.conv3(self.conv2(x))))
-        fc6 = self.fc6(F.max_pool2d(x, 3, 2))
+        x = F.max_pool2d(self.conv3(self.conv2(x)), 2)
+        x = F.max_pool2d(self.conv5(self.conv4(x)), 2)
+        fc6 = self.fc6(x)
         fc7 = self.fc7(self.dropout(fc6))
         scores = self.head(self.dropout(fc7)).flatten(1)
         features = self.teacher_head(fc7.flatten(1)) if self.teacher_head else None
@@ -196,7 +198,7 @@ def loss_of(outputs, labels, targets, teacher):
         return hard
     soft = F.cross_entropy(scores.float(), targets.softmax(1))
     match = 1 - F.cosine_similarity(predicted.float(), teacher, dim=1).mean()
-    return 0.5 * hard + 0.5 * soft + match
+    return 0.5 * (hard + soft + match)
 
 
 @torch.no_grad()
@@ -305,11 +307,11 @@ def parse_options():
     parser.add_argument("--work", type=Path, required=True, help="folder for caches and the state")
     parser.add_argument("--teacher", type=Path, help="ONNX network to learn from")
     parser.add_argument("--teacher-tensor", default="L62_average_pool_2d")
-    parser.add_argument("--epochs", type=int, default=35)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--minutes", type=float, help="let the clock end the run, not the epochs")
     parser.add_argument("--start", type=Path, help="state of an earlier run to begin with")
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=0.2, help="highest learning rate")
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--rate", type=float, default=0.12, help="highest learning rate")
     return parser.parse_args()
 
 

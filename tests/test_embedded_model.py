@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
+from sklearn.preprocessing import normalize
 
 from skdeepenc.backbones import Backbone, read_spec
 from skdeepenc.extraction import ActivationExtractor
@@ -20,6 +22,14 @@ LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "pool5", "fc6", "fc7")
 @pytest.fixture(scope="module")
 def backbone():
     return Backbone("embedded", layers=LAYERS, n_threads=1)
+
+
+@pytest.fixture
+def images():
+    folder = os.environ.get("SKDEEPENC_DATA")
+    if folder is None:
+        pytest.skip("SKDEEPENC_DATA is not set")
+    return Path(folder) / "images"
 
 
 @pytest.fixture
@@ -61,28 +71,44 @@ def test_the_last_two_convolutions_share_a_grid(backbone, size):
     assert maps["conv4"].shape == maps["conv5"].shape
 
 
-@pytest.mark.parametrize("layer", ["fc6", "fc7"])
-def test_a_larger_image_gives_what_its_windows_give(backbone, picture, layer):
-    dense = backbone.run(picture)[layer][0]
-    windows = np.concatenate(
+def windows_of(picture, grid):
+    """Cut the 64-pixel windows that the positions of fc6 stand for."""
+    return np.concatenate(
         [
-            picture[:, :, 8 * row : 8 * row + 64, 8 * column : 8 * column + 64]
-            for row in range(dense.shape[0])
-            for column in range(dense.shape[1])
+            picture[:, :, 16 * row : 16 * row + 64, 16 * column : 16 * column + 64]
+            for row in range(grid[0])
+            for column in range(grid[1])
         ]
     )
-    apart = backbone.run(windows)[layer].reshape(dense.shape)
-    np.testing.assert_allclose(dense, apart, rtol=1e-4, atol=1e-4)
+
+
+def test_windows_lie_sixteen_pixels_apart(backbone, picture):
+    maps = backbone.run(picture)
+    assert maps["fc6"].shape[1:3] == maps["fc7"].shape[1:3] == (4, 2)
 
 
 @pytest.mark.real_data
-def test_it_recognises_images_that_it_was_not_trained_on():
-    folder = os.environ.get("SKDEEPENC_DATA")
-    if folder is None:
-        pytest.skip("SKDEEPENC_DATA is not set")
-    with zipfile.ZipFile(Path(folder) / "images" / "tiny_imagenet_val.zip") as archive:
+def test_a_larger_photograph_gives_about_what_its_windows_give(backbone, images):
+    """Not exactly: the convolutions pad, and a window sees zeros where the photograph goes on."""
+    own, every = [], []
+    for path in sorted((images / "flowers17").glob("c*/*.jpg"))[::70]:
+        with Image.open(path) as file:
+            pixels = np.asarray(file.convert("RGB").resize((160, 160)))
+        picture = Preprocessing().to_tensor(pixels[np.newaxis])
+        dense = backbone.run(picture)["fc7"][0]
+        apart = backbone.run(windows_of(picture, dense.shape))["fc7"]
+        cosines = normalize(dense.reshape(-1, 512)) @ normalize(apart.reshape(-1, 512)).T
+        own.append(cosines.diagonal().mean())
+        every.append(cosines.mean())
+    assert np.mean(own) > 0.88
+    assert np.mean(every) < 0.75
+
+
+@pytest.mark.real_data
+def test_it_recognises_images_that_it_was_not_trained_on(images):
+    with zipfile.ZipFile(images / "tiny_imagenet_val.zip") as archive:
         names = sorted(name for name in archive.namelist() if not name.endswith("/"))
         pictures = [archive.read(name) for name in names]
     labels = np.unique([Path(name).parts[-2] for name in names], return_inverse=True)[1]
     scores = ActivationExtractor(layers="logits").fit_transform(pictures).values("logits")
-    assert np.mean(scores.argmax(axis=1) == labels) > 0.41  # its card says 42.0 %
+    assert np.mean(scores.argmax(axis=1) == labels) > 0.48  # its card says 48.9 %

@@ -167,7 +167,7 @@ def _group(similarities):
     """
     landmarks, nearest = [0], similarities[0].copy()
     groups = np.zeros(len(similarities), dtype=np.intp)
-    while len(landmarks) < min(_MAX_GROUPS, len(similarities) // 3):
+    while len(landmarks) < min(_MAX_GROUPS, len(similarities) // 4):
         farthest = int(nearest.argmin())
         if nearest[farthest] > 1 - _SHORTEST:  # what is in a group is equal already
             break

@@ -41,7 +41,7 @@ def test_layers_lists_names_channels_and_strides(capsys):
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["embedded,", "images", "of", "64", "pixels"]
     assert lines[1] == ["layer", "operator", "kind", "channels", "grid", "stride"]
-    assert ["conv5", "Relu", "map", "224", "7x7", "4"] in lines
+    assert ["conv5", "Relu", "map", "224", "8x8", "8"] in lines
 
 
 def test_models_lists_the_embedded_one_and_the_catalogue(capsys):

@@ -50,7 +50,7 @@ def test_displays_take_the_whole_pipeline(scenes):
     extractor = ActivationExtractor(views=Pyramid(n_scales=2))
     pipeline = make_pipeline(extractor, encoder, LinearSVC(C=100)).fit(images, labels)
     display = ConfidenceMapDisplay.from_estimator(pipeline, images[0], labels[0])
-    assert [scores.shape for scores in display.maps] == [(1, 1), (4, 4)]
+    assert [scores.shape for scores in display.maps] == [(1, 1), (2, 2)]
     (computed,) = encoder.confidence_maps(extractor.transform(images[:1]), pipeline[-1])
     for shown, scores in zip(display.maps, computed, strict=True):
         assert_allclose(shown, scores[..., labels[0]], atol=1e-6)

@@ -69,6 +69,7 @@ def test_fusion_finds_candidates_by_an_index(monkeypatch, clustered, rng):
     blocks = [gallery, words[:1180]]
     full = LayerFusionRanker().fit(blocks)
     monkeypatch.setattr(index_module, "FEWEST_IMAGES_TO_INDEX", 100)
+    monkeypatch.setattr(index_module, "N_CHECKED_NEIGHBORS", 20)
     few = LayerFusionRanker(n_candidates=100).fit(blocks)
     assert min(few.candidate_recall_) >= 0.95
     assert few._searches[0]._index is not None
@@ -81,6 +82,9 @@ def test_fusion_finds_candidates_by_an_index(monkeypatch, clustered, rng):
     first = few.rank([queries, words[1180:]], 10)
     expected = full.rank([queries, words[1180:]], 10)
     assert np.mean([np.isin(*rows).mean() for rows in zip(expected, first, strict=True)]) > 0.9
+    monkeypatch.setattr(index_module, "CANDIDATE_RECALL", 1.1)
+    unserved = LayerFusionRanker(n_candidates=100).fit(blocks)
+    assert unserved._searches[0]._index is None
     monkeypatch.setattr(index_module, "find_spec", lambda name: None)
     exact = LayerFusionRanker(n_candidates=100).fit(blocks)
     assert exact.candidate_recall_ == [1.0, 1.0]

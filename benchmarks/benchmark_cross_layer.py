@@ -8,7 +8,7 @@ minutes for more. On a busy machine set OMP_NUM_THREADS=1 and ``--clock cpu``.
 import argparse
 
 import numpy as np
-from clocks import CLOCKS
+from clocks import CLOCKS, timed
 
 from skdeepenc.functional import l2_normalize, power_normalize, segment_cross_layer
 
@@ -63,9 +63,7 @@ def time_alternately(functions, repeats, clock):
     seconds = {name: [] for name in functions}
     for _ in range(repeats + 1):
         for name, (function, n_images) in functions.items():
-            start = clock()
-            function()
-            seconds[name].append((clock() - start) / n_images)
+            seconds[name].append(timed(clock, function)[0] / n_images)
     return {name: min(taken[1:]) for name, taken in seconds.items()}
 
 

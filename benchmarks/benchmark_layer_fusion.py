@@ -15,7 +15,7 @@ import argparse
 import time
 
 import numpy as np
-from clocks import CLOCKS
+from clocks import CLOCKS, timed
 
 from skdeepenc.retrieval import LayerFusionRanker
 
@@ -70,9 +70,7 @@ def alternately(works, arguments):
     times = np.empty((repeats, len(works)))
     for repeat in range(repeats):
         for column, work in enumerate(works):
-            start = clock()
-            work()
-            times[repeat, column] = clock() - start
+            times[repeat, column] = timed(clock, work)[0]
     return times.min(axis=0)
 
 

@@ -11,7 +11,7 @@ import tracemalloc
 from importlib.util import find_spec
 
 import numpy as np
-from clocks import CLOCKS
+from clocks import CLOCKS, timed
 from sklearn.neighbors import NearestNeighbors
 
 from skdeepenc.retrieval import IndexedRanker, NearestNeighborRanker
@@ -78,9 +78,7 @@ def alternately(ours, theirs, arguments):
     times = np.empty((repeats, 2))
     for repeat in range(repeats):
         for column, work in enumerate((ours, theirs)):
-            start = clock()
-            work()
-            times[repeat, column] = clock() - start
+            times[repeat, column] = timed(clock, work)[0]
     return times.min(axis=0)
 
 

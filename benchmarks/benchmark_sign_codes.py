@@ -12,7 +12,7 @@ channels. Where faiss is installed our bits are counted by its kernel, too (docs
 import argparse
 
 import numpy as np
-from clocks import CLOCKS
+from clocks import CLOCKS, timed
 
 from skdeepenc.retrieval import SignCodes, differing_bits
 
@@ -60,9 +60,7 @@ def time_alternately(functions, repeats, clock):
     seconds = {name: [] for name in functions}
     for _ in range(repeats + 1):
         for name, function in functions.items():
-            start = clock()
-            function()
-            seconds[name].append(clock() - start)
+            seconds[name].append(timed(clock, function)[0])
     return {name: min(taken[1:]) for name, taken in seconds.items()}
 
 

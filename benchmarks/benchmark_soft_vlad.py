@@ -12,7 +12,7 @@ import ctypes
 import ctypes.util
 
 import numpy as np
-from clocks import CLOCKS
+from clocks import CLOCKS, timed
 from threadpoolctl import threadpool_limits
 
 from skdeepenc.functional import (
@@ -112,9 +112,7 @@ def time_alternately(functions, arguments, repeats, clock):
     seconds = {name: [] for name in functions}
     for _ in range(repeats + 1):
         for name, function in functions.items():
-            start = clock()
-            function(*arguments[name])
-            seconds[name].append(clock() - start)
+            seconds[name].append(timed(clock, function, *arguments[name])[0])
     return {name: np.median(times[1:]) for name, times in seconds.items()}  # the first warms up
 
 

@@ -9,7 +9,7 @@ import argparse
 import time
 
 import numpy as np
-from clocks import CLOCKS
+from clocks import CLOCKS, timed
 
 from skdeepenc.encoders.words import assign_words, open_index
 
@@ -27,9 +27,9 @@ def main():
     times, labels = np.empty((arguments.repeats, 2)), {}
     for repeat in range(arguments.repeats):
         for column, search in enumerate((index, None)):
-            start = clock()
-            labels[column], _ = assign_words(asked, words, search)
-            times[repeat, column] = clock() - start
+            times[repeat, column], (labels[column], _) = timed(
+                clock, assign_words, asked, words, search
+            )
     indexed, exact = times.min(axis=0)
     print(
         f"{len(asked)} descriptors of {words.shape[1]} values, {len(words)} words: "

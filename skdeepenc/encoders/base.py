@@ -144,20 +144,24 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _encoded_batches(self, maps, encode):
         """Yield the numbers (a slice) and the vectors of the images of each batch, in order."""
+        start = 0
+        with progress_bar(
+            total=len(maps), verbose=getattr(self, "verbose", 0), description="encode", unit="image"
+        ) as progress:
+            for encoded in self._over_batches(maps, encode):
+                stop = start + encoded.shape[0]
+                yield slice(start, stop), encoded
+                progress.update(stop - start)
+                start = stop
+
+    def _over_batches(self, maps, work):
+        """Return a generator of what `work` makes of each batch, in order, in threads."""
         n_jobs = effective_n_jobs(getattr(self, "n_jobs", None))
         memory = get_config()["working_memory"] / n_jobs
         # Jobs read their batches: one that came with the job would live on while the next is read.
         unread = maps._unread_batches(memory, self._bytes_per_image(maps))
         run = Parallel(n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
-        start = 0
-        with progress_bar(
-            total=len(maps), verbose=getattr(self, "verbose", 0), description="encode", unit="image"
-        ) as progress:
-            for encoded in run(delayed(_read_and_encode)(load, encode) for load in unread):
-                stop = start + encoded.shape[0]
-                yield slice(start, stop), encoded
-                progress.update(stop - start)
-                start = stop
+        return run(delayed(_read_and_work)(load, work) for load in unread)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -166,5 +170,5 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return tags
 
 
-def _read_and_encode(load, encode):
-    return encode(load())
+def _read_and_work(load, work):
+    return work(load())

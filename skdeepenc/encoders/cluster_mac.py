@@ -4,25 +4,27 @@ from itertools import chain
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs
-from sklearn import get_config
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.encoders.map_regions import (
+    color_values,
+    cut_in_any_order,
+    layers_to_partition,
+    maxima_of_clusters,
+    maxima_of_rectangles,
+    most_regions,
+    partition_maps,
+    similarity_bytes,
+)
 from skdeepenc.encoders.vocabulary import fit_pca
-from skdeepenc.exceptions import FeatureMapsError
-from skdeepenc.functional import l2_normalize, normalized_cut, rmac_regions, segment_sum
-from skdeepenc.functional.regions import cluster_maxima, region_maxima
+from skdeepenc.functional import l2_normalize, segment_sum
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["ClusterMAC"]
-
-_COLORS = "rgb"
-_UNNAMED = ("features",)  # the one layer of maps that were made of a plain array
 
 
 class ClusterMAC(MapsEncoder):
@@ -215,26 +217,13 @@ class ClusterMAC(MapsEncoder):
         """
         check_is_fitted(self)
         maps = self._check_maps(X, reset=False)
-        return list(chain.from_iterable(self._over_batches(maps, self._labels_of_batch)))
+        return list(chain.from_iterable(self._over_batches(maps, self._partition)))
 
     def _choose_layers(self, maps):
         layers = super()._choose_layers(maps)
-        colorless = self.regions != "clusters" or self.n_color_clusters == 0
-        if colorless or maps.layers == _UNNAMED:
-            self._check_some_partition(colorless)
+        if self.regions != "clusters":
             return layers
-        if _COLORS not in maps.layers:
-            raise FeatureMapsError(
-                f'n_color_clusters={self.n_color_clusters} needs the layer "rgb", but the maps '
-                f'have {maps.layers}. Extract it too (layers=[..., "rgb"]), or set '
-                "n_color_clusters=0."
-            )
-        return (*layers, _COLORS)
-
-    def _check_some_partition(self, colorless):
-        if self.regions == "clusters" and not np.size(self.n_clusters):
-            cause = "n_color_clusters=0" if colorless else "no colours to cluster"
-            raise ValueError(f"n_clusters is empty, and {cause}: there is no partition to make.")
+        return layers_to_partition(maps, layers, self.n_clusters, self.n_color_clusters)
 
     def _fit_projection(self, maps):
         if self.regions != "clusters" or not np.size(self.n_clusters):
@@ -247,25 +236,18 @@ class ClusterMAC(MapsEncoder):
     def _fit_whitening(self, maps):
         if not self.whiten and self.n_output_components is None:
             return None
-        vectors = self._sample_region_vectors(maps)
-        return fit_pca(
-            vectors, self.n_output_components, whiten=self.whiten, random_state=self._seed
-        )
+        vectors, n_components = self._sample_region_vectors(maps), self.n_output_components
+        return fit_pca(vectors, n_components, whiten=self.whiten, random_state=self._seed)
 
     def _sample_region_vectors(self, maps):
         """Return the region vectors of all images, or of as many as give enough of them."""
-        n_images = -(-self.max_samples // (self._most_regions() * maps.n_scales))
+        regions_a_map = most_regions(self.regions, self.n_clusters, self.n_color_clusters)
+        n_images = -(-self.max_samples // (regions_a_map * maps.n_scales))
         if n_images < len(maps):
             rng = np.random.RandomState(self._seed)
             maps = maps[np.sort(rng.choice(len(maps), n_images, replace=False))]
         found = self._over_batches(maps, self._region_vectors)
         return np.concatenate([vectors for vectors, _ in found])[: self.max_samples]
-
-    def _most_regions(self):
-        """Return how many regions a map has at most, or usually for a grid."""
-        if self.regions == "clusters":
-            return int(np.sum(self.n_clusters)) + self.n_color_clusters
-        return 20 if self.regions == "rmac" else 1
 
     def _encode(self, maps):
         vectors, counts = self._region_vectors(maps)
@@ -277,64 +259,27 @@ class ClusterMAC(MapsEncoder):
 
     def _region_vectors(self, maps):
         """Return L2-normalised regional maxima, and how many each image and scale has."""
-        found = self._cluster_maxima if self.regions == "clusters" else self._grid_maxima
-        maxima = list(found(maps))
+        if self.regions == "clusters":
+            maxima = list(maxima_of_clusters(maps, self._partition(maps)))
+        else:
+            maxima = list(maxima_of_rectangles(maps, self.regions))
         return l2_normalize(np.concatenate(maxima)), [len(rows) for rows in maxima]
 
-    def _cluster_maxima(self, maps):
-        for descriptors, partitions in self._partitions(maps):
-            yield np.concatenate([cluster_maxima(descriptors, column) for column in partitions.T])
-
-    def _grid_maxima(self, maps):
-        layer = maps.layers[0]
-        for descriptors, grid in _split(maps, layer):
-            feature_map = descriptors.reshape(*grid, descriptors.shape[1])
-            whole = [(0, 0, *grid)] if grid.all() else np.empty((0, 4), dtype=np.intp)
-            regions = rmac_regions(*grid) if self.regions == "rmac" else whole
-            yield region_maxima(feature_map, regions)
-
-    def _over_batches(self, maps, work):
-        """Yield what `work` makes of each batch, in threads."""
-        memory = get_config()["working_memory"] / effective_n_jobs(self.n_jobs)
-        batches = maps.iter_batches(memory, self._bytes_per_image(maps))
-        run = Parallel(self.n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
-        return run(delayed(work)(batch) for batch in batches)
-
-    def _labels_of_batch(self, maps):
+    def _partition(self, maps):
         """Return the labels of each scale of each image."""
-        grids = maps.grid(maps.layers[0]).reshape(-1, 2)
-        labels = [
-            partitions.reshape(*grid, partitions.shape[1])
-            for (_, partitions), grid in zip(self._partitions(maps), grids, strict=True)
-        ]
-        starts = range(0, len(labels), maps.n_scales)
-        return [labels[start : start + maps.n_scales] for start in starts]
-
-    def _partitions(self, maps):
-        """Yield the descriptors of every image and scale, and their labels, a column each."""
-        layer = maps.layers[0]
-        points = maps.values(layer)
-        if self.projection_ is not None and len(points):
-            points = self.projection_.transform(points)
-        colors = self._colors(maps)
-        offsets = maps.offsets(layer)
-        for index, (descriptors, _) in enumerate(_split(maps, layer)):
-            rows = slice(offsets[index], offsets[index + 1])
-            columns = [np.empty((len(descriptors), 0), dtype=np.intp)]
-            if self.projection_ is not None:
-                weights = self.projection_.explained_variance_
-                columns.append(self._cut(points[rows], np.atleast_1d(self.n_clusters), weights))
-            if colors is not None:
-                columns.append(self._cut(colors[rows], [self.n_color_clusters], np.ones(3)))
-            yield descriptors, np.hstack(columns)
+        criteria: list[tuple] = []
+        if self.projection_ is not None:
+            points = maps.values(maps.layers[0])
+            points = self.projection_.transform(points) if len(points) else points
+            weights = self.projection_.explained_variance_
+            criteria.append((points, np.atleast_1d(self.n_clusters), weights))
+        if len(maps.layers) > 1:
+            criteria.append((color_values(maps), [self.n_color_clusters], np.ones(3)))
+        return partition_maps(maps, criteria, self._cut)
 
     def _cut(self, points, n_clusters, weights):
-        # Sorted, so that the order of the positions cannot matter: the rotation of Yu and Shi
-        # starts from the middle row, and the eigen solvers from the first or from seeded ones.
-        order = np.lexsort(points.T)
-        labels = np.empty((len(points), len(n_clusters)), dtype=np.intp)
-        labels[order] = normalized_cut(
-            points[order],
+        return cut_in_any_order(
+            points,
             n_clusters,
             affinity=self.affinity,
             affinity_scale=self.affinity_scale,
@@ -342,36 +287,10 @@ class ClusterMAC(MapsEncoder):
             eigen_solver=self.eigen_solver,
             random_state=self._seed,
         )
-        return labels
 
-    def _colors(self, maps):
-        if len(maps.layers) == 1:
-            return None
-        layer, colors = maps.layers
-        different = np.any(maps.grid(layer) != maps.grid(colors), axis=(1, 2))
-        if different.any():
-            image = np.flatnonzero(different)[0]
-            raise FeatureMapsError(
-                f'The layer "rgb" has other grids than {layer!r} (image {image} of a batch: '
-                f"{maps.grid(colors)[image].tolist()}, {maps.grid(layer)[image].tolist()}). "
-                f"The extractor gives it those of the last layer asked for: ask for {layer!r} last."
-            )
-        return maps.values(colors)
+    def _bytes_per_image(self, maps):
+        return similarity_bytes(maps) if self.regions == "clusters" else None
 
     @property
     def _n_features_out(self):
         return self.n_features_in_ if self.whitening_ is None else self.whitening_.n_components_
-
-    def _bytes_per_image(self, maps):
-        """Allow for the similarities of the largest map, and for the solver's basis."""
-        if self.regions != "clusters":
-            return None
-        largest = maps.grid(maps.layers[0]).prod(axis=2).max(axis=1).astype(np.int64)
-        return 4 * largest * (np.minimum(largest, 6_144) + 512)
-
-
-def _split(maps, layer):
-    """Yield the descriptors and the grid of every image and scale."""
-    values, offsets = maps.values(layer), maps.offsets(layer)
-    for index, grid in enumerate(maps.grid(layer).reshape(-1, 2)):
-        yield values[offsets[index] : offsets[index + 1]], grid

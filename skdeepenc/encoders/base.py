@@ -17,6 +17,7 @@ from skdeepenc._progress import progress_bar
 from skdeepenc._sklearn import validate_data
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.maps import as_feature_maps
+from skdeepenc.maps.batches import unread_batches
 from skdeepenc.maps.checks import check_finite
 from skdeepenc.maps.coercion import is_table
 
@@ -159,7 +160,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         n_jobs = effective_n_jobs(getattr(self, "n_jobs", None))
         memory = get_config()["working_memory"] / n_jobs
         # Jobs read their batches: one that came with the job would live on while the next is read.
-        unread = maps._unread_batches(memory, self._bytes_per_image(maps))
+        unread = unread_batches(maps, memory, self._bytes_per_image(maps))
         run = Parallel(n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
         return run(delayed(_read_and_work)(load, work) for load in unread)
 

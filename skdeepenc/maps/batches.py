@@ -1,9 +1,39 @@
-"""Cut images into consecutive batches that fit the working memory."""
+"""Read images in consecutive batches that fit the working memory."""
+
+from functools import partial
 
 import numpy as np
 from sklearn import get_config
 
-__all__ = ["bytes_by_image", "consecutive_batches"]
+from skdeepenc.functional._floats import as_floats
+from skdeepenc.maps.checks import check_finite
+
+__all__ = ["bytes_by_image", "consecutive_batches", "unread_batches"]
+
+
+def unread_batches(maps, working_memory=None, bytes_per_image=None):
+    """Yield a function that reads it for each batch of `FeatureMaps.iter_batches`.
+
+    Who calls the function holds the only reference to the batch, and can let go of it early.
+
+    Parameters
+    ----------
+    maps : FeatureMaps
+        What to read.
+    working_memory, bytes_per_image : float, array-like or None, default=None
+        As `FeatureMaps.iter_batches` takes them.
+
+    Yields
+    ------
+    callable
+        Called without arguments, it returns the `FeatureMaps` of the next images, in memory and in
+        float32 or float64.
+    """
+    sizes = bytes_by_image(maps, loaded=True)
+    if bytes_per_image is not None:
+        sizes = sizes + np.asarray(bytes_per_image)
+    for start, stop in consecutive_batches(sizes, working_memory):
+        yield partial(_read, maps[start:stop], first_image=start)
 
 
 def consecutive_batches(sizes, working_memory=None):
@@ -33,15 +63,13 @@ def consecutive_batches(sizes, working_memory=None):
         start = stop
 
 
-def bytes_by_image(maps, dtypes, *, loaded=False):
+def bytes_by_image(maps, *, loaded=False):
     """Return the memory that each image takes.
 
     Parameters
     ----------
     maps : FeatureMaps
         The images.
-    dtypes : dict of str to dtype
-        Float type in which each layer is stored.
     loaded : bool, default=False
         Whether to count what it takes to read float16: the values as stored, and in float32.
 
@@ -52,9 +80,20 @@ def bytes_by_image(maps, dtypes, *, loaded=False):
     """
     sizes = np.zeros(len(maps), dtype=np.int64)
     for layer in maps.layers:
-        itemsize = dtypes[layer].itemsize
+        itemsize = maps.select(layers=[layer]).dtype.itemsize
         if loaded and itemsize < 4:
             itemsize += 4
         positions = maps.grid(layer).prod(axis=2).sum(axis=1)
         sizes += positions * maps.n_channels(layer) * itemsize
     return sizes
+
+
+def _read(maps, first_image):
+    columns = [maps.select(layers=[layer]) for layer in maps.layers]
+    if maps.in_memory and all(column.dtype != np.float16 for column in columns):
+        return maps
+    values = {layer: as_floats(maps.values(layer)) for layer in maps.layers}
+    loaded = maps.from_values(values, {layer: maps.grid(layer) for layer in maps.layers})
+    if not maps.in_memory:
+        check_finite(loaded, first_image)
+    return loaded

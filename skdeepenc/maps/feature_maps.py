@@ -7,14 +7,12 @@ nothing.
 """
 
 import operator
-from functools import partial
 
 import numpy as np
 
 from skdeepenc.exceptions import FeatureMapsError
-from skdeepenc.functional._floats import as_floats
-from skdeepenc.maps.batches import bytes_by_image, consecutive_batches
-from skdeepenc.maps.checks import check_columns, check_finite
+from skdeepenc.maps.batches import bytes_by_image, unread_batches
+from skdeepenc.maps.checks import check_columns
 from skdeepenc.maps.cropping import cropped_columns
 from skdeepenc.maps.packing import pack_images, unpack_image
 from skdeepenc.maps.storage import open_store, save_maps
@@ -203,7 +201,7 @@ class FeatureMaps:
     @property
     def nbytes(self):
         """Size of the values in view, in bytes."""
-        return int(bytes_by_image(self, self._store.dtypes).sum())
+        return int(bytes_by_image(self).sum())
 
     @property
     def in_memory(self):
@@ -333,16 +331,8 @@ class FeatureMaps:
         FeatureMaps
             The next images.
         """
-        for load in self._unread_batches(working_memory, bytes_per_image):
-            yield load()
-
-    def _unread_batches(self, working_memory, bytes_per_image):
-        """Yield a function that reads it for each batch of `iter_batches`."""
-        sizes = bytes_by_image(self, self._store.dtypes, loaded=True)
-        if bytes_per_image is not None:
-            sizes = sizes + np.asarray(bytes_per_image)
-        for start, stop in consecutive_batches(sizes, working_memory):
-            yield partial(self[start:stop]._loaded, first_image=start)
+        for read in unread_batches(self, working_memory, bytes_per_image):
+            yield read()
 
     def __getitem__(self, key):
         if isinstance(key, tuple):  # scikit-learn asks for array[key, ...]
@@ -381,18 +371,6 @@ class FeatureMaps:
             images=self._images if images is None else images,
             scales=self._scales if scales is None else scales,
         )
-
-    def _loaded(self, first_image=0):
-        """Return the same maps in memory, in float32 or float64."""
-        floats = all(self._store.dtypes[layer] != np.float16 for layer in self.layers)
-        if self.in_memory and floats:
-            return self
-        values = {layer: as_floats(self.values(layer)) for layer in self.layers}
-        grids = {layer: self.grid(layer) for layer in self.layers}
-        loaded = FeatureMaps(ArrayStore(values, grids))
-        if not self.in_memory:
-            check_finite(loaded, first_image)
-        return loaded
 
     def _known(self, layer):
         if layer not in self.layers:

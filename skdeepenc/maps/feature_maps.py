@@ -6,14 +6,13 @@ rows and columns each map has. A `FeatureMaps` is a view: taking images, layers 
 nothing.
 """
 
-import operator
-
 import numpy as np
 
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.maps.batches import bytes_by_image, unread_batches
 from skdeepenc.maps.checks import check_columns
 from skdeepenc.maps.cropping import cropped_columns
+from skdeepenc.maps.indexing import image_index, scale_indices
 from skdeepenc.maps.packing import pack_images, unpack_image
 from skdeepenc.maps.storage import open_store, save_maps
 from skdeepenc.maps.stores import ArrayStore, grid_offsets
@@ -279,13 +278,8 @@ class FeatureMaps:
             If there is no such layer or scale.
         """
         layers = self.layers if layers is None else [self._known(layer) for layer in layers]
-        indices = np.arange(self.n_scales) if scales is None else np.asarray(scales, dtype=np.intp)
-        if np.any((indices < -self.n_scales) | (indices >= self.n_scales)):
-            raise FeatureMapsError(
-                f"scales={list(scales)} asks for scales that are not there: the maps have "
-                f"{self.n_scales} (0 to {self.n_scales - 1})."
-            )
-        return self._view(layers=layers, scales=self._scales[indices])
+        scales = self._scales[scale_indices(scales, self.n_scales)]
+        return self._view(layers=layers, scales=scales)
 
     def crop(self, boxes, image_sizes=None):
         """Keep the activations inside a box of each picture ("crop X").
@@ -335,16 +329,9 @@ class FeatureMaps:
             yield read()
 
     def __getitem__(self, key):
-        if isinstance(key, tuple):  # scikit-learn asks for array[key, ...]
-            key = key[0] if len(key) == 2 and key[1] is Ellipsis else list(key)
-        try:
-            return unpack_image(self._view(images=self._images[[operator.index(key)]]))
-        except TypeError:
-            pass
-        if not isinstance(key, slice):
-            key = np.asarray(key)
-            key = key.astype(np.intp) if key.size == 0 else key
-        return self._view(images=self._images[key])
+        index, is_one = image_index(key)
+        chosen = self._view(images=self._images[index])
+        return unpack_image(chosen) if is_one else chosen
 
     def __array__(self, dtype=None, copy=None):
         raise FeatureMapsError(

@@ -204,15 +204,14 @@ def _draw(picture, images, vectors, target, train, test, n_queries=6):
     _, firsts = np.unique(target[test], return_index=True)
     queries = test[firsts[:n_queries]]
     ranker = NearestNeighborRanker().fit(vectors[train], target[train])
-    display = RankingDisplay.from_estimator(
-        ranker,
-        vectors[queries],
-        target[queries],
-        query_images=[images[index] for index in queries],
-        gallery_images=[images[index] for index in train],
-    )
     try:
-        display.plot()
+        display = RankingDisplay.from_estimator(
+            ranker,
+            vectors[queries],
+            target[queries],
+            query_images=[images[index] for index in queries],
+            gallery_images=[images[index] for index in train],
+        )
     except MissingDependencyError as error:
         print(f"No picture: {error}")
         return

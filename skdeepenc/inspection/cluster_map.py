@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skdeepenc._optional import require
 from skdeepenc.images import decode_image
+from skdeepenc.inspection.drawing import require_pyplot
 from skdeepenc.maps import as_feature_maps
 
 OPACITY = 0.65
@@ -14,7 +14,8 @@ class ClusterMapDisplay:
     """Show the clusters that `ClusterMAC` takes maxima over.
 
     One column an image: the picture, the L2 norm of each descriptor, and every partition laid over
-    the picture, a colour a cluster. Make one with `from_estimator`; it can be drawn many times.
+    the picture, a colour a cluster. Make one with `from_estimator`, which draws it; `plot` draws it
+    again without computing anything.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class ClusterMapDisplay:
     >>> display = ClusterMapDisplay.from_estimator(encoder, maps, pictures)
     >>> display.labels[0].shape
     (6, 8, 2)
-    >>> display.plot().axes_.shape
+    >>> display.axes_.shape
     (4, 2)
     """
 
@@ -63,8 +64,8 @@ class ClusterMapDisplay:
         self.labels = labels
 
     @classmethod
-    def from_estimator(cls, estimator, X, images, *, scale=0):
-        """Partition images by a fitted encoder.
+    def from_estimator(cls, estimator, X, images, *, scale=0, figure=None):
+        """Partition images by a fitted encoder, and draw the clusters.
 
         Parameters
         ----------
@@ -76,12 +77,22 @@ class ClusterMapDisplay:
             The pictures.
         scale : int, default=0
             Which of the encoded scales to show.
+        figure : matplotlib Figure or SubFigure, default=None
+            Where to draw; None makes a new figure.
 
         Returns
         -------
         ClusterMapDisplay
-            Ready for `plot`.
+            Drawn, with `axes_` and `figure_`; `plot` draws it again.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed; nothing is computed then.
+        ValueError
+            If there are not as many maps as pictures.
         """
+        require_pyplot()
         maps = as_feature_maps(X)
         if len(maps) != len(images):
             raise ValueError(f"There are maps of {len(maps)} images, and {len(images)} pictures.")
@@ -94,7 +105,7 @@ class ClusterMapDisplay:
             for image in range(len(shown))
         ]
         pictures = [np.asarray(decode_image(image)) for image in images]
-        return cls(images=pictures, norms=norms, labels=labels)
+        return cls(images=pictures, norms=norms, labels=labels).plot(figure=figure)
 
     def plot(self, *, figure=None):
         """Draw the pictures, the norms and the clusters.
@@ -114,7 +125,7 @@ class ClusterMapDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Drawing displays")
+        pyplot = require_pyplot()
         n_rows, n_columns = 2 + self.labels[0].shape[2], len(self.images)
         if figure is None:
             figure = pyplot.figure(figsize=(2.2 * n_columns, 1.8 * n_rows), layout="constrained")

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image
 
-from skdeepenc._optional import require
 from skdeepenc.images import decode_image
 from skdeepenc.inspection.classes import class_index
+from skdeepenc.inspection.drawing import require_pyplot
 
 __all__ = ["ConfidenceMapDisplay"]
 
@@ -14,8 +14,8 @@ class ConfidenceMapDisplay:
     """Draw over a picture how much each place of it speaks for a class.
 
     Every descriptor of every scale is scored as if it were the image; the maps of scores are
-    stretched to the picture and summed. It holds the picture and the maps, so that it can be drawn
-    many times.
+    stretched to the picture and summed. Make one with `from_estimator`, which draws it; it keeps
+    the picture and the maps, so that `plot` draws it again without asking the pipeline.
 
     Parameters
     ----------
@@ -63,8 +63,19 @@ class ConfidenceMapDisplay:
         self.class_name = class_name
 
     @classmethod
-    def from_estimator(cls, pipeline, image, class_, *, image_size=512):
-        """Ask a fitted pipeline what it sees.
+    def from_estimator(
+        cls,
+        pipeline,
+        image,
+        class_,
+        *,
+        image_size=512,
+        ax=None,
+        cmap="RdBu_r",
+        alpha=0.6,
+        colorbar=True,
+    ):
+        """Ask a fitted pipeline what it sees, and draw it over the picture.
 
         Parameters
         ----------
@@ -76,26 +87,38 @@ class ConfidenceMapDisplay:
             One of the classifier's classes.
         image_size : int, default=512
             The longer side, in pixels, of the copy that the display keeps.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        cmap : str or Colormap, default="RdBu_r"
+            Colours, of which the middle one is a score of zero.
+        alpha : float, default=0.6
+            How much the colours cover the picture, 0 to 1.
+        colorbar : bool, default=True
+            Whether to draw the scale of colours.
 
         Returns
         -------
         ConfidenceMapDisplay
-            Ready for `plot`.
+            Drawn, with `ax_`, `figure_` and `im_`; `plot` draws it again.
 
         Raises
         ------
+        MissingDependencyError
+            If matplotlib is not installed; nothing is computed then.
         ValueError
             If the pipeline does not end in such an encoder and a classifier.
         ClassifierError
             If the classifier is not linear, or does not know the class.
         """
+        require_pyplot()
         extractor, encoder, classifier = _split(pipeline)
         index = class_index(classifier, class_)
         (scores,) = encoder.confidence_maps(extractor.transform([image]), classifier)
         picture = Image.fromarray(decode_image(image))
         picture.thumbnail((image_size, image_size))
         maps = [scale[..., index] for scale in scores]
-        return cls(image=np.asarray(picture), maps=maps, class_name=str(class_))
+        display = cls(image=np.asarray(picture), maps=maps, class_name=str(class_))
+        return display.plot(ax=ax, cmap=cmap, alpha=alpha, colorbar=colorbar)
 
     @property
     def confidence(self):
@@ -132,7 +155,7 @@ class ConfidenceMapDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Drawing displays")
+        pyplot = require_pyplot()
         if ax is None:
             _, ax = pyplot.subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from skdeepenc._optional import require
 from skdeepenc.images import decode_image
+from skdeepenc.inspection.drawing import require_pyplot
 
 FRAME_COLOR = "limegreen"
 FRAME_WIDTH = 4
@@ -14,8 +14,8 @@ class RankingDisplay:
     """Show queries and what was found for them.
 
     One row a query: the query on the left, then its results, best first. Right results are framed.
-    Make one with `from_estimator` or `from_predictions`; it holds small copies of the pictures, so
-    that it can be drawn many times.
+    Make one with `from_estimator` or `from_predictions`, which draw it; it keeps small copies of
+    the pictures, so that `plot` draws it again without ranking or reading anything.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class RankingDisplay:
     ... )
     >>> display.correct
     array([[ True, False,  True]])
-    >>> display.plot().axes_.shape
+    >>> display.axes_.shape
     (1, 4)
     """
 
@@ -71,8 +71,9 @@ class RankingDisplay:
         n_results=5,
         query_names=None,
         image_size=128,
+        figure=None,
     ):
-        """Rank the gallery of a fitted ranker for each query.
+        """Rank the gallery of a fitted ranker for each query, and draw the first results.
 
         Parameters
         ----------
@@ -90,12 +91,22 @@ class RankingDisplay:
             What to write above each query.
         image_size : int, default=128
             The longer side, in pixels, of the copies that the display keeps.
+        figure : matplotlib Figure or SubFigure, default=None
+            Where to draw; None makes a new figure.
 
         Returns
         -------
         RankingDisplay
-            Ready for `plot`.
+            Drawn, with `axes_` and `figure_`; `plot` draws it again.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed; nothing is computed then.
+        ValueError
+            If something is not given once a query, or `y` is given and the ranker has no labels.
         """
+        require_pyplot()
         rankings = _rank(estimator, X, n_results)
         positives = None
         if y is not None:
@@ -109,6 +120,7 @@ class RankingDisplay:
             n_results=n_results,
             query_names=query_names,
             image_size=image_size,
+            figure=figure,
         )
 
     @classmethod
@@ -122,8 +134,9 @@ class RankingDisplay:
         n_results=5,
         query_names=None,
         image_size=128,
+        figure=None,
     ):
-        """Show rankings that were computed before.
+        """Draw rankings that were computed before.
 
         Parameters
         ----------
@@ -139,12 +152,22 @@ class RankingDisplay:
             What to write above each query.
         image_size : int, default=128
             The longer side, in pixels, of the copies that the display keeps.
+        figure : matplotlib Figure or SubFigure, default=None
+            Where to draw; None makes a new figure.
 
         Returns
         -------
         RankingDisplay
-            Ready for `plot`.
+            Drawn, with `axes_` and `figure_`; `plot` draws it again.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed; nothing is computed then.
+        ValueError
+            If something is not given once a query.
         """
+        require_pyplot()
         shown = np.asarray(rankings)[:, :n_results]
         _check_lengths(len(shown), query_images, positives, query_names)
         correct = None
@@ -152,7 +175,7 @@ class RankingDisplay:
             correct = np.array(
                 [np.isin(row, right) for row, right in zip(shown, positives, strict=True)]
             )
-        return cls(
+        display = cls(
             query_images=[_thumbnail(image, image_size) for image in query_images],
             result_images=[
                 [_thumbnail(gallery_images[index], image_size) for index in row] for row in shown
@@ -160,6 +183,7 @@ class RankingDisplay:
             correct=correct,
             query_names=query_names,
         )
+        return display.plot(figure=figure)
 
     def plot(self, *, figure=None):
         """Draw the queries and their results.
@@ -179,7 +203,7 @@ class RankingDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Drawing displays")
+        pyplot = require_pyplot()
         n_rows, n_columns = len(self.query_images), 1 + len(self.result_images[0])
         if figure is None:
             figure = pyplot.figure(figsize=(1.5 * n_columns, 1.5 * n_rows), layout="constrained")

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from skdeepenc._optional import require
 from skdeepenc.images import decode_image
 from skdeepenc.inspection.classes import score_class
+from skdeepenc.inspection.drawing import require_pyplot
 
 __all__ = ["ScoredWindow", "WindowScanDisplay", "best_window"]
 
@@ -116,6 +116,8 @@ def _windows(widths, stride, image_size):
 class WindowScanDisplay:
     """Draw the window that scores best for a class.
 
+    Make one with `from_estimator`, which draws it; `plot` draws it again without scanning.
+
     Parameters
     ----------
     image : ndarray of shape (height, width, 3)
@@ -157,9 +159,17 @@ class WindowScanDisplay:
 
     @classmethod
     def from_estimator(
-        cls, pipeline, image, class_, widths=(224, 192, 160, 128), stride=16, *, image_size=256
+        cls,
+        pipeline,
+        image,
+        class_,
+        widths=(224, 192, 160, 128),
+        stride=16,
+        *,
+        image_size=256,
+        ax=None,
     ):
-        """Scan a picture with a fitted pipeline.
+        """Scan a picture with a fitted pipeline, and draw the window that scores best.
 
         Parameters
         ----------
@@ -175,14 +185,27 @@ class WindowScanDisplay:
             Pixels from one window to the next.
         image_size : int, default=256
             Side of the square to which the picture is resized.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
 
         Returns
         -------
         WindowScanDisplay
-            Ready for `plot`.
+            Drawn, with `ax_`, `figure_` and `frame_`; `plot` draws it again.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed; nothing is computed then.
+        ValueError
+            If a window is wider than the resized picture, or there is none.
+        ClassifierError
+            If the classifier does not know the class.
         """
+        require_pyplot()
         window = best_window(pipeline, image, class_, widths, stride, image_size=image_size)
-        return cls(image=decode_image(image), window=window, class_name=str(class_))
+        display = cls(image=decode_image(image), window=window, class_name=str(class_))
+        return display.plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw the picture and the frame.
@@ -202,15 +225,14 @@ class WindowScanDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Drawing displays")
-        patches = require("matplotlib.patches", extra="plot", purpose="Drawing displays")
+        pyplot = require_pyplot()
         if ax is None:
             _, ax = pyplot.subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         ax.imshow(self.image)
         y0, x0, y1, x1 = self.window.box
         self.frame_ = ax.add_patch(
-            patches.Rectangle(
+            pyplot.Rectangle(
                 (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=FRAME_COLOR, lw=3
             )
         )

@@ -1,6 +1,7 @@
 """The baselines of multi-scale pyramid pooling are pipelines of parts, on the embedded model."""
 
 import pytest
+from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -49,11 +50,12 @@ def test_displays_take_the_whole_pipeline(scenes):
     encoder = MultiScaleFisherEncoder(n_components=8, n_gaussians=4, random_state=0)
     extractor = ActivationExtractor(views=Pyramid(n_scales=2))
     pipeline = make_pipeline(extractor, encoder, LinearSVC(C=100)).fit(images, labels)
-    display = ConfidenceMapDisplay.from_estimator(pipeline, images[0], labels[0])
+    axes = Figure().subplots(2)
+    display = ConfidenceMapDisplay.from_estimator(pipeline, images[0], labels[0], ax=axes[0])
     assert [scores.shape for scores in display.maps] == [(1, 1), (2, 2)]
     (computed,) = encoder.confidence_maps(extractor.transform(images[:1]), pipeline[-1])
     for shown, scores in zip(display.maps, computed, strict=True):
         assert_allclose(shown, scores[..., labels[0]], atol=1e-6)
-    scan = WindowScanDisplay.from_estimator(pipeline, images[0], labels[0], [224], 32)
+    scan = WindowScanDisplay.from_estimator(pipeline, images[0], labels[0], [224], 32, ax=axes[1])
     y0, x0, y1, x1 = scan.window.box
     assert (y1 - y0, x1 - x0) == (70, 70)

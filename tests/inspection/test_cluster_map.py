@@ -1,14 +1,11 @@
 """ClusterMapDisplay: what it draws where, and what it refuses."""
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skdeepenc.encoders import ClusterMAC
 from skdeepenc.inspection import ClusterMapDisplay
-
-mpl.use("Agg")
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +34,13 @@ def test_scales_are_those_that_are_encoded(maps, pictures):
 
 def test_clusters_lie_over_the_whole_picture(maps, pictures):
     encoder = ClusterMAC(n_clusters=(2, 3), n_color_clusters=0, random_state=0).fit(maps)
-    display = ClusterMapDisplay.from_estimator(encoder, maps, pictures).plot()
+    display = ClusterMapDisplay.from_estimator(encoder, maps, pictures)
     assert display.axes_.shape == (4, 3)
     picture, clusters = display.axes_[2, 1].get_images()
     assert_array_equal(picture.get_array(), pictures[1])
     assert clusters.get_extent() == picture.get_extent()
     assert_array_equal(clusters.get_array(), display.labels[1][:, :, 0])
     assert 0 < clusters.get_alpha() < 1
-    mpl.pyplot.close(display.figure_)
 
 
 def test_maps_and_pictures_must_be_as_many(maps, pictures):

@@ -1,8 +1,8 @@
 """ConfidenceMapDisplay: exact sums, from a real pipeline, and clear refusals."""
 
-import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -13,8 +13,6 @@ from sklearn.svm import SVC, LinearSVC
 from skdeepenc.encoders import GlobalPooler, MultiScaleFisherEncoder
 from skdeepenc.exceptions import ClassifierError
 from skdeepenc.inspection import ConfidenceMapDisplay
-
-mpl.use("Agg")
 
 
 class PixelMaps(TransformerMixin, BaseEstimator):
@@ -81,16 +79,15 @@ def test_draws_many_times_and_where_it_is_told(pipeline):
     picture = red_and_blue()[0][0]
     display = ConfidenceMapDisplay.from_estimator(pipeline, picture, "red", image_size=24)
     assert display.image.shape == (16, 24, 3)
-    first = display.plot().ax_
+    first = display.ax_
     assert first.get_title() == "red"
-    figure = mpl.figure.Figure()
+    figure = Figure()
     ax = figure.subplots()
     assert display.plot(ax=ax, cmap="coolwarm", alpha=0.3, colorbar=False).ax_ is ax
     assert display.figure_ is figure
     assert len(figure.axes) == 1
     assert display.im_.get_alpha() == 0.3
     assert display.im_.norm.vmin == -display.im_.norm.vmax
-    mpl.pyplot.close(first.figure)
 
 
 def test_bad_input_is_named(pipeline):

@@ -1,9 +1,9 @@
 """RankingDisplay: what it frames, what it accepts, what it refuses."""
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -11,8 +11,6 @@ from sklearn.preprocessing import StandardScaler
 from skdeepenc.inspection import RankingDisplay
 from skdeepenc.inspection.ranking import FRAME_COLOR
 from skdeepenc.retrieval import NearestNeighborRanker
-
-mpl.use("Agg")
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ def test_frames_the_right_results_and_only_them(pictures):
         gallery_images=pictures,
         positives=[[2], [5, 3]],
         query_names=["first", "second"],
-    ).plot()
+    )
     assert display.correct.tolist() == [[False, True, False], [True, False, True]]
     drawn = [[framed(axes) for axes in row] for row in display.axes_]
     assert drawn == [[False, False, True, False], [False, True, False, True]]
@@ -64,7 +62,7 @@ def test_from_estimator_takes_rankers_and_pipelines(pictures, vectors, wrap):
     assert display.correct.tolist() == [[True, True, False]] * 2
     unframed = RankingDisplay.from_estimator(
         estimator, vectors[:1], query_images=pictures[:1], gallery_images=pictures
-    ).plot()
+    )
     assert not any(framed(axes) for axes in unframed.axes_[0])
 
 
@@ -76,10 +74,9 @@ def test_keeps_small_copies_of_files_and_draws_again(pictures, tmp_path):
     )
     path.unlink()
     assert display.query_images[0].shape == (32, 64, 3)
-    first = display.plot().figure_
-    own = mpl.pyplot.figure().subfigures(1, 2)[0]
+    first = display.figure_
+    own = Figure().subfigures(1, 2)[0]
     assert display.plot(figure=own).figure_ is own is not first
-    mpl.pyplot.close("all")
 
 
 def test_refuses_what_does_not_fit(pictures, vectors):

@@ -1,8 +1,8 @@
 """best_window: the right place, the paper's windows, and clear refusals."""
 
-import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
@@ -10,8 +10,6 @@ from sklearn.exceptions import NotFittedError
 from skdeepenc.exceptions import ClassifierError
 from skdeepenc.inspection import WindowScanDisplay, best_window
 from skdeepenc.inspection.window_scan import ScoredWindow, _windows
-
-mpl.use("Agg")
 
 
 class Brightness(ClassifierMixin, BaseEstimator):
@@ -70,17 +68,16 @@ def test_windows_stay_inside_the_picture():
 def test_display_frames_the_window():
     classifier = Brightness().fit()
     picture = picture_with_bright_square()
-    display = WindowScanDisplay.from_estimator(classifier, picture, "bright", widths=[128]).plot()
+    display = WindowScanDisplay.from_estimator(classifier, picture, "bright", widths=[128])
     assert display.window == best_window(classifier, picture, "bright", widths=[128])
     assert display.ax_.get_title().startswith("bright: 25")
     assert display.frame_.get_bbox().bounds == (255.5, 31.5, 256, 64)
-    figure = mpl.figure.Figure()
+    figure = Figure()
     ax = figure.subplots()
     window = ScoredWindow((0, 0, 4, 4), 128, 0.5)
     unnamed = WindowScanDisplay(image=picture, window=window).plot(ax=ax)
     assert unnamed.figure_ is figure
     assert ax.get_title() == "0.50"
-    mpl.pyplot.close(display.figure_)
 
 
 def test_bad_input_is_named():

@@ -21,9 +21,9 @@ class LocalizingRanker(Ranker):
     """Rank maps by any encoder's vectors, then by localization, then by the expanded query.
 
     The gallery is ordered by the cosine of encoded vectors. The first `n_candidates` are ordered
-    again by the similarity of the query's maxima with those of the best box of each map. The query
-    is then replaced by its mean with the vectors of the `n_expansion` best boxes, encoded as if
-    they were images, and the gallery is ordered a last time.
+    again by the similarity of the query's maxima with those of the best box of each map. The
+    query's maxima are then replaced by their mean with those of the `n_expansion` best boxes, and
+    the candidates' boxes are compared with it once more *(ours: the papers do not say with what)*.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class LocalizingRanker(Ranker):
     n_candidates : int, default=1000
         How many of the first results are localized in.
     n_expansion : int, default=5
-        How many re-ranked results join the query; 0 ends with the re-ranked list.
+        How many re-ranked results join the query; 0 leaves the re-ranked list as it is.
     step : int, default=3
         Positions between box sides in the coarse search.
     tolerance : float, default=1.1
@@ -163,30 +163,27 @@ class LocalizingRanker(Ranker):
     def _similarities(self, queries):
         """Return similarities whose order is the final one.
 
-        Without expansion, localized images keep their similarity and all others come 2 lower.
+        Localized images keep their similarity, and all others come 2 lower.
         """
-        vectors = self._vectors(queries)
-        similarities = vectors @ self.vectors_.T
-        layer = self._layer(queries)
-        maxima = segment_max(queries.values(layer), queries.offsets(layer))
-        for query, (height, width) in enumerate(queries.grid(layer)[:, 0]):
+        similarities = self._vectors(queries) @ self.vectors_.T
+        maxima = l2_normalize(_maxima(queries, self._layer(queries)))
+        for query, (height, width) in enumerate(queries.grid(self._layer(queries))[:, 0]):
             ratio = width / height if width and height else 1.0
-            similarities[query] = self._rerank(
-                vectors[query], similarities[query], maxima[query], ratio
-            )
+            candidates = np.argsort(-similarities[query], kind="stable")[: self.n_candidates]
+            reranked = self._rerank(candidates, maxima[query], ratio)
+            similarities[query] -= 2
+            similarities[query, candidates] = reranked
         return similarities
 
-    def _rerank(self, vector, cosines, maxima, ratio):
-        candidates = np.argsort(-cosines, kind="stable")[: self.n_candidates]
+    def _rerank(self, candidates, maxima, ratio):
         boxes, similarities = self._localize(candidates, maxima, ratio)
-        if self.n_expansion == 0:
-            reranked = cosines - 2
-            reranked[candidates] = similarities
-            return reranked
-        best = np.argsort(-similarities, kind="stable")[: self.n_expansion]
-        best = best[similarities[best] > 0]  # an image without descriptors has no box to encode
-        vectors = self._box_vectors(candidates[best], boxes[best])
-        return self.vectors_ @ l2_normalize(vector + vectors.sum(axis=0))
+        found = np.flatnonzero(similarities > 0)  # an image without descriptors has no box
+        if self.n_expansion == 0 or not len(found):
+            return similarities
+        of_boxes = self._box_maxima(candidates[found], boxes[found])
+        best = np.argsort(-similarities[found], kind="stable")[: self.n_expansion]
+        similarities[found] = of_boxes @ l2_normalize(maxima + of_boxes[best].sum(axis=0))
+        return similarities
 
     def _localize(self, candidates, maxima, ratio):
         """Return the best box of each candidate, and its similarity."""
@@ -200,11 +197,14 @@ class LocalizingRanker(Ranker):
         )
         return boxes[0], similarities[0]
 
-    def _box_vectors(self, images, boxes):
-        if not len(images):
-            return np.zeros((1, self.vectors_.shape[1]), dtype=self.vectors_.dtype)
-        maps = self.gallery_[images]
-        return self._vectors(maps.crop(boxes, maps.grid(self._layer(maps))[:, 0]))
+    def _box_maxima(self, images, boxes):
+        """Return the maxima (n, D) of a box of each image, of unit length."""
+        layer, maxima, done = self._layer(self.gallery_), [], 0
+        for batch in self.gallery_.select(layers=[layer])[images].iter_batches():
+            some = boxes[done : done + len(batch)]
+            maxima.append(_maxima(batch.crop(some, batch.grid(layer)[:, 0]), layer))
+            done += len(batch)
+        return l2_normalize(np.concatenate(maxima))
 
     def _layer(self, maps):
         return maps.deepest_layer if self.layer is None else self.layer
@@ -218,3 +218,7 @@ class LocalizingRanker(Ranker):
 
     def _gallery_queries(self):
         return self.gallery_
+
+
+def _maxima(maps, layer):
+    return segment_max(maps.values(layer), maps.offsets(layer))

@@ -159,15 +159,21 @@ def test_images_beyond_the_candidates_keep_their_order(gallery, query_maps):
     assert (np.diff(localized[0]) <= 0).all()
 
 
-def test_expansion_is_the_mean_with_the_vectors_of_the_best_boxes(gallery, query_maps):
+def test_the_expanded_query_is_compared_with_the_boxes_of_the_candidates(gallery, query_maps):
     frozen = FrozenEstimator(GlobalPooler(method="avg").fit(gallery))
-    ranker = LocalizingRanker(frozen, n_expansion=2).fit(gallery)
+    ranker = LocalizingRanker(frozen, n_candidates=7, n_expansion=2).fit(gallery)
     maxima = query_maps.values("conv5").max(axis=0)
-    boxes, similarities = localize(gallery, maxima, 6 / 5)
-    best = np.argsort(-similarities[0])[:2]
-    vectors = frozen.transform(gallery[best].crop(boxes[0][best]))
-    expanded = l2_normalize((frozen.transform(query_maps)[0] + vectors.sum(axis=0)) / 3)
-    expected = frozen.transform(gallery) @ expanded
+    cosines = (frozen.transform(query_maps) @ frozen.transform(gallery).T)[0]
+    candidates = np.argsort(-cosines)[:7]
+    (boxes,), (similarities,) = localize(gallery[candidates], maxima, 6 / 5)
+    of_boxes = []
+    for image, (y0, x0, y1, x1) in zip(candidates, boxes, strict=True):
+        inside = gallery[int(image)]["conv5"][0][y0:y1, x0:x1].max(axis=(0, 1))
+        of_boxes.append(inside / np.linalg.norm(inside))
+    best = np.argsort(-similarities)[:2]
+    expanded = (maxima / np.linalg.norm(maxima) + of_boxes[best[0]] + of_boxes[best[1]]) / 3
+    expected = cosines - 2
+    expected[candidates] = np.array(of_boxes) @ expanded / np.linalg.norm(expanded)
     assert_allclose(ranker.transform(query_maps)[0], expected, rtol=1e-5)
 
 

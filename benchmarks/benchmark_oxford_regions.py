@@ -6,9 +6,10 @@ Needs the folder that the environment variable SKDEEPENC_DATA names. Every row i
 the 1,008 images (shorter edge 320): mean average precision of the 10 standard queries, in percent,
 with the activations cropped to the query's box ("crop X"), with the picture cropped ("crop I"),
 then of the 114 right pictures, each asking whole for the others ("whole"), and with re-ranking (R)
-and query expansion (QE) after either crop. PCA and whitening are learned on the 680 training images
-of flowers17. Ten queries are few: differences under five points are noise. Small maps (MobileNet
-v2: 10 x 14 positions) leave clusters of one position; ``--side 640`` enlarges the pictures.
+and query expansion (QE) of the first 200 after either crop. PCA and whitening are learned on the
+680 training images of flowers17. Ten queries are few: differences under five points are noise.
+Small maps (MobileNet v2: 10 x 14 positions) leave clusters of one position; ``--side 640`` enlarges
+the pictures.
 """
 
 import argparse
@@ -163,7 +164,7 @@ def measure(encoder, oxford, training, gallery, queries, is_reranked):
 
 
 def reranked(encoder, oxford, gallery, queries):
-    ranker = SharedLocalizingRanker(FrozenEstimator(encoder)).fit(gallery)
+    ranker = SharedLocalizingRanker(FrozenEstimator(encoder), n_candidates=200).fit(gallery)
     for maps in queries.values():
         for n_expansion in (0, 5):
             yield oxford.measure(ranker.set_params(n_expansion=n_expansion).rank(maps))

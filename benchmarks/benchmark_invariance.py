@@ -14,48 +14,14 @@ from pathlib import Path
 
 import flowers17
 import numpy as np
-from PIL import Image, ImageOps
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from skdeepenc.encoders import MOPVLADEncoder
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.images import Windows
-
-SIDE = 256
-
-
-def middle(picture, share, right=0, down=0):
-    """Crop `share` of each side around the centre, moved by some pixels."""
-    size = round(SIDE * share)
-    left, top = (SIDE - size) // 2 + right, (SIDE - size) // 2 + down
-    return picture.crop((left, top, left + size, top + size))
-
-
-def rotate(picture, degrees):
-    return middle(picture.rotate(degrees, Image.Resampling.BILINEAR), 0.7)
-
-
-def transformations():
-    """Return the paper's transformations of a square picture of 256 pixels, by kind and amount."""
-    table = {("scaling", f"10/{n}"): (lambda p, n=n: middle(p, n / 10)) for n in range(10, 3, -1)}
-    for pixels in range(-40, 41, 20):
-        table["right", pixels] = lambda p, pixels=pixels: middle(p, 0.7, right=pixels)
-        table["down", pixels] = lambda p, pixels=pixels: middle(p, 0.7, down=pixels)
-    table["flip", "none"] = lambda p: p
-    table["flip", "horizontal"] = ImageOps.mirror
-    table["flip", "vertical"] = ImageOps.flip
-    for degrees in (-20, -10, -5, 0, 5, 10, 20):
-        table["rotation", degrees] = lambda p, degrees=degrees: rotate(p, degrees)
-    return dict(sorted(table.items(), key=lambda item: item[0][0]))
-
-
-def squares(paths, transform):
-    """Decode and warp pictures as `Windows` does, then transform them."""
-    for path in paths:
-        with Image.open(path) as picture:
-            square = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        yield np.asarray(transform(square))
+from skdeepenc.inspection import InvarianceDisplay, image_transformations
+from skdeepenc.inspection.invariance import warp_to_square
 
 
 def classifiers():
@@ -65,22 +31,6 @@ def classifiers():
         "global": make_pipeline(MOPVLADEncoder(scales=[0]), LinearSVC(C=10, random_state=0)),
         "MOP-CNN": make_pipeline(MOPVLADEncoder(**settings), LinearSVC(C=10, random_state=0)),
     }
-
-
-def draw(results, path):
-    """Draw one panel a kind of transformation."""
-    from matplotlib.figure import Figure
-
-    kinds = list(dict.fromkeys(kind for kind, _ in results))
-    figure = Figure(figsize=(3 * len(kinds), 3), layout="constrained")
-    for axes, kind in zip(figure.subplots(1, len(kinds), sharey=True), kinds, strict=True):
-        amounts = [str(amount) for own, amount in results if own == kind]
-        for name in classifiers():
-            scores = [scores[name] for (own, _), scores in results.items() if own == kind]
-            axes.plot(amounts, scores, marker="o", label=name)
-        axes.set(title=kind, ylabel="accuracy (%)" if kind == kinds[0] else "")
-    axes.legend()
-    figure.savefig(path, dpi=120)
 
 
 def main():
@@ -101,15 +51,18 @@ def main():
     )
     learned = extractor.fit_transform(list(paths[train]))
     fitted = {name: model.fit(learned, labels[train]) for name, model in classifiers().items()}
+    squares = [warp_to_square(path) for path in paths[test]]
     results = {}
-    print(f"{'':24s}" + "".join(f"{name:>10s}" for name in fitted))
-    for (kind, amount), transform in transformations().items():
-        maps = extractor.transform(list(squares(paths[test], transform)))
-        scores = {name: 100 * model.score(maps, labels[test]) for name, model in fitted.items()}
+    print(f"{'':32s}" + "".join(f"{name:>10s}" for name in fitted))
+    for (kind, amount), transform in image_transformations().items():
+        # The classifiers share the activations, which take nearly all of the time.
+        maps = extractor.transform([np.asarray(transform(square)) for square in squares])
+        scores = {name: model.score(maps, labels[test]) for name, model in fitted.items()}
         results[kind, amount] = scores
-        print(f"{kind:12s}{amount!s:12s}" + "".join(f"{score:10.1f}" for score in scores.values()))
+        row = "".join(f"{100 * score:10.1f}" for score in scores.values())
+        print(f"{kind:20s}{amount!s:12s}{row}")
     if options.plot is not None:
-        draw(results, options.plot)
+        InvarianceDisplay(scores=results).plot().figure_.savefig(options.plot, dpi=120)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from skdeepenc.inspection.cluster_map import ClusterMapDisplay
 from skdeepenc.inspection.confidence_map import ConfidenceMapDisplay
+from skdeepenc.inspection.invariance import InvarianceDisplay, image_transformations
 from skdeepenc.inspection.ranking import RankingDisplay
 from skdeepenc.inspection.region_precision import region_precision
 from skdeepenc.inspection.window_scan import WindowScanDisplay, best_window
@@ -9,8 +10,10 @@ from skdeepenc.inspection.window_scan import WindowScanDisplay, best_window
 __all__ = [
     "ClusterMapDisplay",
     "ConfidenceMapDisplay",
+    "InvarianceDisplay",
     "RankingDisplay",
     "WindowScanDisplay",
     "best_window",
+    "image_transformations",
     "region_precision",
 ]

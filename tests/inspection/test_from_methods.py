@@ -19,6 +19,7 @@ from skdeepenc.exceptions import MissingDependencyError
 from skdeepenc.inspection import (
     ClusterMapDisplay,
     ConfidenceMapDisplay,
+    InvarianceDisplay,
     RankingDisplay,
     WindowScanDisplay,
 )
@@ -55,17 +56,25 @@ def known_ranking(**drawn):
     )
 
 
-def windows(**drawn):
+def by_brightness():
     brightness = FunctionTransformer(
         lambda pictures: np.array([[np.mean(picture) / 255] for picture in pictures])
     )
-    pipeline = make_pipeline(brightness, LogisticRegression()).fit(PICTURES, LABELS)
-    return WindowScanDisplay.from_estimator(pipeline, PICTURES[0], "day", **drawn)
+    return make_pipeline(brightness, LogisticRegression()).fit(PICTURES, LABELS)
+
+
+def invariance(**drawn):
+    return InvarianceDisplay.from_estimator(by_brightness(), PICTURES, LABELS, side=16, **drawn)
+
+
+def windows(**drawn):
+    return WindowScanDisplay.from_estimator(by_brightness(), PICTURES[0], "day", **drawn)
 
 
 MAKERS = {
     "ClusterMapDisplay.from_estimator": clusters,
     "ConfidenceMapDisplay.from_estimator": confidence,
+    "InvarianceDisplay.from_estimator": invariance,
     "RankingDisplay.from_estimator": ranking,
     "RankingDisplay.from_predictions": known_ranking,
     "WindowScanDisplay.from_estimator": windows,
@@ -85,8 +94,9 @@ def from_methods():
 
 
 def artists(display):
-    """Return how many pictures and patches each of the axes of a display holds."""
-    return [(len(axes.images), len(axes.patches)) for axes in display.figure_.axes]
+    """Return how many pictures, patches and lines each of the axes of a display holds."""
+    kinds = ("images", "patches", "lines")
+    return [[len(getattr(axes, kind)) for kind in kinds] for axes in display.figure_.axes]
 
 
 @pytest.mark.parametrize("name", from_methods())

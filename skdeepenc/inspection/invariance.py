@@ -1,0 +1,284 @@
+"""How well pictures are still recognised when they are scaled, moved, mirrored or turned."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+from PIL import Image, ImageOps
+from sklearn.metrics import check_scoring
+
+from skdeepenc.images import decode_image
+from skdeepenc.inspection.drawing import require_pyplot
+
+__all__ = ["InvarianceDisplay", "image_transformations", "warp_to_square"]
+
+# Of each side. Translations by 40 of 256 pixels reach the edge of the picture, and no corner that
+# a rotation by up to 20 degrees leaves empty lies in the middle of this size.
+MIDDLE = 0.7
+PIXELS = 256
+
+
+def image_transformations(kinds=None):
+    """Return the transformations under which MOP-CNN's authors test a representation.
+
+    A test of your own is a dict of the same kind, or this one with entries of yours.
+
+    Parameters
+    ----------
+    kinds : sequence of str, default=None
+        Which kinds to return, of those listed below; None returns all.
+
+    Returns
+    -------
+    dict of (str, str or int) to callable
+        From kind and amount to a function that takes a PIL image and returns the transformed one:
+
+        - "scaling", "10/10" to "10/4": the middle 10/10 to 4/10 of each side;
+        - "translation right" and "translation down", -40 to 40: the middle 0.7 of each side, moved
+          by that many 256ths of the side, and at most to the edge;
+        - "flip", "none", "horizontal" or "vertical";
+        - "rotation", -20 to 20: the picture turned counterclockwise by that many degrees about its
+          centre, and cropped to the middle 0.7 of each side, which leaves out the empty corners.
+
+    Raises
+    ------
+    ValueError
+        If a kind is none of them.
+
+    See Also
+    --------
+    InvarianceDisplay : Draws what they do to the accuracy of a classifier.
+
+    Notes
+    -----
+    Section 3 and figure 2 of Gong, Wang, Guo and Lazebnik, "Multi-scale Orderless Pooling of Deep
+    Convolutional Activation Features", ECCV 2014.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from skdeepenc.inspection import image_transformations
+    >>> transformations = image_transformations(["scaling", "flip"])
+    >>> transformations["scaling", "10/5"](Image.new("RGB", (256, 256))).size
+    (128, 128)
+    >>> transformations["flip", "both"] = lambda picture: picture.rotate(180)
+    """
+    shifts = range(-40, 41, 20)
+    degrees = (-20, -10, -5, 0, 5, 10, 20)
+    table: dict[str, dict] = {
+        "scaling": {f"10/{n}": partial(_crop, share=n / 10) for n in range(10, 3, -1)},
+        "translation right": {n: partial(_crop, share=MIDDLE, right=n) for n in shifts},
+        "translation down": {n: partial(_crop, share=MIDDLE, down=n) for n in shifts},
+        "flip": {
+            "none": Image.Image.copy,
+            "horizontal": ImageOps.mirror,
+            "vertical": ImageOps.flip,
+        },
+        "rotation": {n: partial(_rotate, degrees=n) for n in degrees},
+    }
+    chosen = list(table) if kinds is None else kinds
+    unknown = [kind for kind in chosen if kind not in table]
+    if unknown:
+        raise ValueError(f"unknown kinds of transformation: {unknown}; known are {list(table)}.")
+    return {(kind, amount): table[kind][amount] for kind in chosen for amount in table[kind]}
+
+
+def _crop(picture, share, right=0, down=0):
+    """Crop `share` of each side around the centre, moved by 256ths of the sides."""
+    left, stop_x = _segment(picture.width, share, right)
+    top, stop_y = _segment(picture.height, share, down)
+    return picture.crop((left, top, stop_x, stop_y))
+
+
+def _segment(length, share, shift):
+    """Return where a part of one side starts and stops; it stays within the picture."""
+    size = max(1, round(length * share))
+    start = (length - size) // 2 + round(shift * length / PIXELS)
+    start = min(max(start, 0), length - size)
+    return start, start + size
+
+
+def _rotate(picture, degrees):
+    return _crop(picture.rotate(degrees, Image.Resampling.BILINEAR), MIDDLE)
+
+
+def warp_to_square(image, side=PIXELS):
+    """Return an image as a square PIL image, as `skdeepenc.images.Windows` warps it."""
+    picture = Image.fromarray(decode_image(image, smallest=side))
+    return picture.resize((side, side), Image.Resampling.BILINEAR)
+
+
+class InvarianceDisplay:
+    """Draw the accuracy of classifiers on transformed test images.
+
+    One panel a kind of transformation, one curve a classifier. Make one with `from_estimator`,
+    which draws it; it keeps the accuracies, so that `plot` draws it again without classifying.
+
+    Parameters
+    ----------
+    scores : dict of (str, object) to dict of str to float
+        From kind and amount of the transformation to the score of each classifier, by its name.
+    score_name : str, default="accuracy"
+        What to write beside the scores.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_kinds,)
+        Where the last `plot` drew.
+    figure_ : matplotlib Figure
+        The figure of `axes_`.
+
+    See Also
+    --------
+    image_transformations : The transformations of the paper.
+    WindowScanDisplay : The window of a picture that scores best.
+
+    Notes
+    -----
+    Section 3 and figure 3 of Gong, Wang, Guo and Lazebnik, "Multi-scale Orderless Pooling of Deep
+    Convolutional Activation Features", ECCV 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from skdeepenc.inspection import InvarianceDisplay, image_transformations
+    >>> def left_minus_right(pictures):
+    ...     halves = [np.array_split(picture / 255, 2, axis=1) for picture in pictures]
+    ...     return np.array([[left.mean() - right.mean()] for left, right in halves])
+    >>> pipeline = make_pipeline(FunctionTransformer(left_minus_right), LogisticRegression())
+    >>> picture = np.zeros((8, 8, 3), dtype=np.uint8)
+    >>> picture[:, :4] = 255
+    >>> pictures, sides = [picture, picture[:, ::-1]], ["left", "right"]
+    >>> display = InvarianceDisplay.from_estimator(
+    ...     {"halves": pipeline.fit(pictures, sides)},
+    ...     pictures,
+    ...     sides,
+    ...     transformations=image_transformations(["scaling", "flip"]),
+    ...     side=8,
+    ... )
+    >>> display.scores["scaling", "10/4"], display.scores["flip", "horizontal"]
+    ({'halves': 1.0}, {'halves': 0.0})
+    >>> [axes.get_title() for axes in display.axes_]
+    ['scaling', 'flip']
+    """
+
+    def __init__(self, *, scores, score_name="accuracy"):
+        self.scores = scores
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        images,
+        y,
+        *,
+        transformations=None,
+        side=256,
+        scoring="accuracy",
+        figure=None,
+    ):
+        """Score fitted classifiers on transformed images, and draw the curves.
+
+        All images are decoded once, and stay in memory as squares of `side` pixels. Every
+        transformation is applied once, whatever the number of classifiers.
+
+        Parameters
+        ----------
+        estimator : estimator, or dict of str to estimator
+            Fitted; takes a list of pictures, as a pipeline that starts with an
+            `ActivationExtractor` does. One classifier goes by the name of its class.
+        images : sequence of path, bytes, PIL.Image.Image or array
+            The test images.
+        y : array-like of shape (n_images,)
+            Their labels.
+        transformations : dict of (kind, amount) to callable, default=None
+            Functions that take a square PIL image and return a PIL image or an array of pixels;
+            None stands for all of `image_transformations`.
+        side : int, default=256
+            Side of the square, in pixels, that each image is warped to before.
+        scoring : str, callable or None, default="accuracy"
+            What to measure, in the words of scikit-learn; None takes the estimators' own `score`.
+        figure : matplotlib Figure or SubFigure, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        InvarianceDisplay
+            Drawn, with `axes_` and `figure_`; `plot` draws it again.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed; nothing is computed then.
+        ImageError
+            If an image cannot be read.
+        ValueError
+            If there is no estimator, no image or no transformation, or not one label an image.
+        """
+        require_pyplot()
+        named = (
+            estimator if isinstance(estimator, Mapping) else {type(estimator).__name__: estimator}
+        )
+        table = image_transformations() if transformations is None else transformations
+        _check(named, images, y, table)
+        scorers = {name: check_scoring(each, scoring) for name, each in named.items()}
+        squares = [warp_to_square(image, side) for image in images]
+        scores = {}
+        for kind_and_amount, transform in table.items():
+            pictures = [np.asarray(transform(square)) for square in squares]
+            scores[kind_and_amount] = {
+                name: float(scorer(named[name], pictures, y)) for name, scorer in scorers.items()
+            }
+        score_name = scoring if isinstance(scoring, str) else "score"
+        return cls(scores=scores, score_name=score_name).plot(figure=figure)
+
+    def plot(self, *, figure=None):
+        """Draw one panel a kind of transformation.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        InvarianceDisplay
+            The display itself, with `axes_` and `figure_`.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        pyplot = require_pyplot()
+        kinds = list(dict.fromkeys(kind for kind, _ in self.scores))
+        if figure is None:
+            figure = pyplot.figure(figsize=(3 * len(kinds), 3), layout="constrained")
+        self.figure_ = figure
+        self.axes_ = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+        for axes, kind in zip(self.axes_, kinds, strict=True):
+            self._draw_kind(axes, kind)
+        self.axes_[0].set_ylabel(self.score_name)
+        self.axes_[-1].legend()
+        return self
+
+    def _draw_kind(self, axes, kind):
+        rows = {str(amount): row for (own, amount), row in self.scores.items() if own == kind}
+        for name in next(iter(rows.values())):
+            axes.plot(list(rows), [row[name] for row in rows.values()], marker="o", label=name)
+        axes.set_title(kind)
+        axes.tick_params(axis="x", labelsize="small")
+
+
+def _check(estimators, images, y, transformations):
+    """Refuse what leaves nothing to score, or cannot be scored."""
+    given = {"estimator": estimators, "image": images, "transformation": transformations}
+    for what, items in given.items():
+        if not len(items):
+            raise ValueError(f"There is no {what}: give at least one.")
+    if len(images) != len(y):
+        raise ValueError(f"There are {len(images)} images, and {len(y)} labels in y.")

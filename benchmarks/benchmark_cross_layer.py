@@ -8,7 +8,7 @@ minutes for more. On a busy machine set OMP_NUM_THREADS=1 and ``--clock cpu``.
 import argparse
 
 import numpy as np
-from clocks import CLOCKS, timed
+from clocks import CLOCKS, alternately
 
 from skdeepenc.functional import l2_normalize, power_normalize, segment_cross_layer
 
@@ -59,12 +59,10 @@ def peers(features, guidance):
 
 
 def time_alternately(functions, repeats, clock):
-    """Return the least seconds an image of each function, called in turns."""
-    seconds = {name: [] for name in functions}
-    for _ in range(repeats + 1):
-        for name, (function, n_images) in functions.items():
-            seconds[name].append(timed(clock, function)[0] / n_images)
-    return {name: min(taken[1:]) for name, taken in seconds.items()}
+    """Return the least seconds an image of each function; the first round warms up."""
+    called = {name: function for name, (function, _) in functions.items()}
+    seconds = alternately(clock, called, repeats + 1)
+    return {name: min(seconds[name][1:]) / n_images for name, (_, n_images) in functions.items()}
 
 
 def main():

@@ -14,9 +14,10 @@ time of all threads, for busy machines; then set OMP_NUM_THREADS=1.
 import argparse
 import ctypes
 import ctypes.util
+from functools import partial
 
 import numpy as np
-from clocks import CLOCKS, timed
+from clocks import CLOCKS, alternately
 from skimage.feature import fisher_vector as skimage_fisher_vector
 from sklearn.mixture import GaussianMixture
 
@@ -91,16 +92,8 @@ def main():
         }
         if arguments.vlfeat:
             encoders["VLFeat"] = vlfeat_encoder(mixture, arguments.vlfeat)
-        report(time_alternately(encoders, descriptors, arguments.rounds, clock))
-
-
-def time_alternately(encoders, descriptors, n_rounds, clock):
-    """Return the seconds that each encoder took in each round, called in turns."""
-    seconds = {name: [] for name in encoders}
-    for _ in range(n_rounds):
-        for name, encode in encoders.items():
-            seconds[name].append(timed(clock, encode, descriptors)[0])
-    return seconds
+        encode = {name: partial(encode, descriptors) for name, encode in encoders.items()}
+        report(alternately(clock, encode, arguments.rounds))
 
 
 def report(seconds):

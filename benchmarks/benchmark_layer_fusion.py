@@ -15,7 +15,7 @@ import argparse
 import time
 
 import numpy as np
-from clocks import CLOCKS, timed
+from clocks import CLOCKS, alternately
 
 from skdeepenc.retrieval import LayerFusionRanker
 
@@ -33,14 +33,13 @@ def main():
     )
     for n_queries in (1, 10, arguments.n_queries):
         asked = [block[:n_queries] for block in queries]
-        products, fusion, candidates = alternately(
-            [
-                lambda asked=asked: [q @ g.T for q, g in zip(asked, gallery, strict=True)],
-                lambda asked=asked: full.rank(asked),
-                lambda asked=asked: few.rank(asked),
-            ],
-            arguments,
-        )
+        works = {
+            "products": lambda asked=asked: [q @ g.T for q, g in zip(asked, gallery, strict=True)],
+            "fusion": lambda asked=asked: full.rank(asked),
+            "candidates": lambda asked=asked: few.rank(asked),
+        }
+        seconds = alternately(CLOCKS[arguments.clock], works, arguments.repeats)
+        products, fusion, candidates = map(min, seconds.values())
         print(
             f"{n_queries:4d} queries: products {products:.4f} s, fusion {fusion / products:5.2f}, "
             f"with candidates {candidates / products:5.2f} of that"
@@ -62,16 +61,6 @@ def clustered_blocks(arguments):
         blocks.append(np.maximum(block, 0, out=block))
     n_gallery = arguments.n_gallery
     return [block[:n_gallery] for block in blocks], [block[n_gallery:] for block in blocks]
-
-
-def alternately(works, arguments):
-    """Return the shortest time of each, run in turn."""
-    clock, repeats = CLOCKS[arguments.clock], arguments.repeats
-    times = np.empty((repeats, len(works)))
-    for repeat in range(repeats):
-        for column, work in enumerate(works):
-            times[repeat, column] = timed(clock, work)[0]
-    return times.min(axis=0)
 
 
 def parse_arguments():

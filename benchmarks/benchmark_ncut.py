@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from clocks import CLOCKS, timed
+from networks import CAFFE, SQUEEZENET
 from scipy.ndimage import gaussian_filter
 from sklearn.cluster import SpectralClustering
 from sklearn.decomposition import PCA
@@ -31,17 +32,15 @@ COUNTS = (5, 20)
 def network_maps(n_pictures):
     """Return maps of at least 49 x 49 positions of pictures of the Oxford subset."""
     from skdeepenc.extraction import ActivationExtractor
-    from skdeepenc.images import Preprocessing, Pyramid
+    from skdeepenc.images import Pyramid
 
     data = Path(os.environ["SKDEEPENC_DATA"])
     pictures = sorted((data / "images" / "oxford5k_subset" / "jpg").glob("*.jpg"))
     extractor = ActivationExtractor(
-        str(data / "weights" / "squeezenet1_0_deepcomp.onnx"),
+        str(data / SQUEEZENET),
         layers="fire9/concat",
         views=Pyramid(n_scales=1, base=800, aspect="keep"),
-        preprocessing=Preprocessing(
-            mean=(104, 117, 123), std=(1, 1, 1), channel_order="BGR", scale=1
-        ),
+        preprocessing=CAFFE,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ModelWarning)

@@ -11,7 +11,7 @@ import tracemalloc
 from importlib.util import find_spec
 
 import numpy as np
-from clocks import CLOCKS, timed
+from clocks import CLOCKS, alternately
 from sklearn.neighbors import NearestNeighbors
 
 from skdeepenc.retrieval import IndexedRanker, NearestNeighborRanker
@@ -33,7 +33,7 @@ def time_exact(metric, gallery, queries, arguments):
     theirs = NearestNeighbors(
         metric=metric, n_neighbors=arguments.n_neighbors, algorithm="brute"
     ).fit(gallery)
-    our_time, their_time = alternately(
+    our_time, their_time = shortest(
         lambda: ours.kneighbors(queries), lambda: theirs.kneighbors(queries), arguments
     )
     agreement = np.mean(ours.kneighbors(queries)[1] == theirs.kneighbors(queries)[1])
@@ -50,7 +50,7 @@ def time_index(gallery, queries, arguments):
     start = time.perf_counter()
     indexed = IndexedRanker(n_neighbors=arguments.n_neighbors, random_state=0).fit(gallery)
     built = time.perf_counter() - start
-    index_time, exact_time = alternately(
+    index_time, exact_time = shortest(
         lambda: indexed.rank(queries), lambda: exact.rank(queries), arguments
     )
     pairs = zip(exact.rank(queries), indexed.rank(queries), strict=True)
@@ -72,14 +72,10 @@ def clustered_vectors(arguments):
     return vectors[: arguments.n_gallery], vectors[arguments.n_gallery :]
 
 
-def alternately(ours, theirs, arguments):
+def shortest(ours, theirs, arguments):
     """Return the shortest time of each, run in turn."""
-    clock, repeats = CLOCKS[arguments.clock], arguments.repeats
-    times = np.empty((repeats, 2))
-    for repeat in range(repeats):
-        for column, work in enumerate((ours, theirs)):
-            times[repeat, column] = timed(clock, work)[0]
-    return times.min(axis=0)
+    works = {"ours": ours, "theirs": theirs}
+    return map(min, alternately(CLOCKS[arguments.clock], works, arguments.repeats).values())
 
 
 def peak_megabytes(work):

@@ -12,7 +12,7 @@ channels. Where faiss is installed our bits are counted by its kernel, too (docs
 import argparse
 
 import numpy as np
-from clocks import CLOCKS, timed
+from clocks import CLOCKS, alternately
 
 from skdeepenc.retrieval import SignCodes, differing_bits
 
@@ -56,11 +56,8 @@ def peers(codes):
 
 
 def time_alternately(functions, repeats, clock):
-    """Return the least seconds of each function, called in turns."""
-    seconds = {name: [] for name in functions}
-    for _ in range(repeats + 1):
-        for name, function in functions.items():
-            seconds[name].append(timed(clock, function)[0])
+    """Return the least seconds of each function; the first round warms up."""
+    seconds = alternately(clock, functions, repeats + 1)
     return {name: min(taken[1:]) for name, taken in seconds.items()}
 
 

@@ -10,9 +10,10 @@ numpy cython && pip install --no-build-isolation cyvlfeat``), or as the shared l
 import argparse
 import ctypes
 import ctypes.util
+from functools import partial
 
 import numpy as np
-from clocks import CLOCKS, timed
+from clocks import CLOCKS, alternately
 from threadpoolctl import threadpool_limits
 
 from skdeepenc.functional import (
@@ -108,11 +109,9 @@ def peers():
 
 
 def time_alternately(functions, arguments, repeats, clock):
-    """Return the median seconds of each function, called in turns."""
-    seconds = {name: [] for name in functions}
-    for _ in range(repeats + 1):
-        for name, function in functions.items():
-            seconds[name].append(timed(clock, function, *arguments[name])[0])
+    """Return the median seconds of each function on its arguments."""
+    called = {name: partial(function, *arguments[name]) for name, function in functions.items()}
+    seconds = alternately(clock, called, repeats + 1)
     return {name: np.median(times[1:]) for name, times in seconds.items()}  # the first warms up
 
 

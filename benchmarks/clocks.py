@@ -19,3 +19,12 @@ def timed(clock, function, *arguments):
     start = clock()
     result = function(*arguments)
     return clock() - start, result
+
+
+def alternately(clock, functions, n_rounds):
+    """Return, by name, the seconds that each function took in each round, called in turns."""
+    seconds = {name: [] for name in functions}
+    for _ in range(n_rounds):
+        for name, function in functions.items():
+            seconds[name].append(timed(clock, function)[0])
+    return seconds

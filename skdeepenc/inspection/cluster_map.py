@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdeepenc.images import decode_image
-from skdeepenc.inspection.drawing import require_pyplot
+from skdeepenc.inspection.drawing import figure_and_axes, require_pyplot
 from skdeepenc.maps import as_feature_maps
 
 OPACITY = 0.65
@@ -125,14 +125,10 @@ class ClusterMapDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        pyplot = require_pyplot()
-        n_rows, n_columns = 2 + self.labels[0].shape[2], len(self.images)
-        if figure is None:
-            figure = pyplot.figure(figsize=(2.2 * n_columns, 1.8 * n_rows), layout="constrained")
-        self.figure_ = figure
-        self.axes_ = figure.subplots(n_rows, n_columns, squeeze=False)
-        for column in range(n_columns):
-            self._draw_column(column, self.axes_[:, column])
+        shape = 2 + self.labels[0].shape[2], len(self.images)
+        self.figure_, self.axes_ = figure_and_axes(figure, shape, (1.8, 2.2))
+        for column, axes in enumerate(self.axes_.T):
+            self._draw_column(column, axes)
         return self
 
     def _draw_column(self, column, axes):

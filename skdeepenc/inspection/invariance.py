@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from sklearn.metrics import check_scoring
 
 from skdeepenc.images import decode_image
-from skdeepenc.inspection.drawing import require_pyplot
+from skdeepenc.inspection.drawing import figure_and_axes, require_pyplot
 
 __all__ = ["InvarianceDisplay", "image_transformations", "warp_to_square"]
 
@@ -254,12 +254,8 @@ class InvarianceDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        pyplot = require_pyplot()
         kinds = list(dict.fromkeys(kind for kind, _ in self.scores))
-        if figure is None:
-            figure = pyplot.figure(figsize=(3 * len(kinds), 3), layout="constrained")
-        self.figure_ = figure
-        self.axes_ = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+        self.figure_, (self.axes_,) = figure_and_axes(figure, (1, len(kinds)), (3, 3), sharey=True)
         for axes, kind in zip(self.axes_, kinds, strict=True):
             self._draw_kind(axes, kind)
         self.axes_[0].set_ylabel(self.score_name)

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from skdeepenc.images import decode_image
-from skdeepenc.inspection.drawing import require_pyplot
+from skdeepenc.inspection.drawing import figure_and_axes, require_pyplot
 
 FRAME_COLOR = "limegreen"
 FRAME_WIDTH = 4
@@ -203,12 +203,8 @@ class RankingDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        pyplot = require_pyplot()
-        n_rows, n_columns = len(self.query_images), 1 + len(self.result_images[0])
-        if figure is None:
-            figure = pyplot.figure(figsize=(1.5 * n_columns, 1.5 * n_rows), layout="constrained")
-        self.figure_ = figure
-        self.axes_ = figure.subplots(n_rows, n_columns, squeeze=False)
+        shape = len(self.query_images), 1 + len(self.result_images[0])
+        self.figure_, self.axes_ = figure_and_axes(figure, shape, (1.5, 1.5))
         for row, axes in enumerate(self.axes_):
             self._draw_row(row, axes)
         return self

@@ -6,10 +6,11 @@ into memory.
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from sklearn.utils import check_array, gen_even_slices
 
 from skdeepenc._sklearn import get_chunk_n_rows
@@ -242,11 +243,16 @@ class SignCodes:
         """
         queries = [TernaryQuery(row) for row in self._check_queries(queries)._words]
         result = np.empty((len(queries), len(self)), np.int32)
-        if len(self):
-            Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
-                delayed(compare)(self._words[rows], queries, result[:, rows])
-                for rows in gen_even_slices(len(self), effective_n_jobs(n_jobs))
-            )
+        if not len(self):
+            return result
+        n_threads = effective_n_jobs(n_jobs)
+
+        def fill(rows):
+            compare(self._words[rows], queries, result[:, rows])
+
+        # joblib asks for results every 10 ms, which is as long as all the rest.
+        with ThreadPoolExecutor(n_threads) as executor:
+            list(executor.map(fill, gen_even_slices(len(self), n_threads)))
         return result
 
     def search(self, queries, n_neighbors=10, *, n_jobs=None):

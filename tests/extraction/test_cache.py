@@ -78,14 +78,16 @@ def test_a_second_pass_does_not_run_the_network(extractor, paths, expected, memo
     assert backbone_runs(memory) == len(paths)
 
 
-def test_images_are_known_by_their_content(extractor, paths, memory, monkeypatch, tmp_path):
+def test_images_are_known_by_their_content(
+    extractor, paths, expected, memory, monkeypatch, tmp_path
+):
     extractor.fit_transform(paths)
     forbid_runs(extractor, monkeypatch)
     copies = tmp_path / "copies"
     copies.mkdir()
     copied = [shutil.copy(path, copies / f"{n}.jpg") for n, path in enumerate(paths)]
-    extractor.transform(copied)
-    extractor.transform([Path(path).read_bytes() for path in paths])
+    assert_same_maps(extractor.transform(copied), expected)
+    assert_same_maps(extractor.transform([Path(path).read_bytes() for path in paths]), expected)
 
 
 def test_equal_images_in_one_call_run_once(extractor, paths, expected, memory):

@@ -122,8 +122,10 @@ def test_kinds_are_chosen_by_name():
 
 
 def test_transformations_can_be_sent_to_other_processes():
-    for transform in pickle.loads(pickle.dumps(image_transformations())).values():
-        transform(Image.new("RGB", (16, 16)))
+    picture = Image.effect_noise((16, 16), 50)
+    sent = pickle.loads(pickle.dumps(image_transformations()))
+    for key, transform in image_transformations().items():
+        assert sent[key](picture) == transform(picture)
 
 
 def test_scores_are_accuracies():

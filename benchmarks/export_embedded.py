@@ -26,9 +26,9 @@ LICENCE = "BSD-3-Clause; see MODEL_CARD.md on the training images"
 
 def fold(block):
     """Merge a convolution with the batch normalisation behind it: weight and bias."""
-    convolution, norm = block[0], block[1]
-    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    weight = convolution.weight * gain.view(-1, 1, 1, 1)
+    norm = block.norm
+    gain = block.gain / torch.sqrt(norm.running_var + norm.eps)
+    weight = block.linear.weight * gain.view(-1, 1, 1, 1)
     return weight.detach().numpy(), (norm.bias - norm.running_mean * gain).detach().numpy()
 
 
@@ -62,24 +62,37 @@ class GraphBuilder:
 
     def layer(self, source, block, name):
         """Append a convolution and its rectification."""
-        return self.add(
-            "Relu", [self.convolve(source, *fold(block), f"{name}.linear", block[0])], name
-        )
+        linear = self.convolve(source, *fold(block), f"{name}.linear", block.linear)
+        return self.add("Relu", [linear], name)
+
+    def refined_layer(self, source, block, refinement, name):
+        """Append a layer and a second convolution, added to the layer before it is rectified."""
+        x = self.layer(source, block, f"{name}.coarse")
+        linear = self.convolve(x, *fold(refinement), f"{name}.linear", refinement.linear)
+        return self.add("Relu", [self.add("Add", [x, linear], f"{name}.sum")], name)
 
     def pool(self, source, name):
         """Append a maximum over squares of 2 x 2."""
         return self.add("MaxPool", [source], name, kernel_shape=[2, 2], strides=[2, 2])
 
 
+def plain(convolution):
+    """Give the weight and the bias of a convolution without normalisation."""
+    return convolution.weight.detach().numpy(), convolution.bias.detach().numpy()
+
+
 def build_model(net):
     """Turn the trained network into an ONNX model that takes any batch, height and width."""
     graph = GraphBuilder()
-    x = graph.pool(graph.layer("data", net.conv1, "conv1"), "pool1")
-    x = graph.pool(graph.layer(graph.layer(x, net.conv2, "conv2"), net.conv3, "conv3"), "pool3")
-    x = graph.pool(graph.layer(graph.layer(x, net.conv4, "conv4"), net.conv5, "conv5"), "pool5")
+    x = graph.convolve("data", *plain(net.stem), "stem.linear", net.stem)
+    x = graph.layer(graph.add("Relu", [x], "stem"), net.conv1, "conv1")
+    x = graph.pool(x, "pool1")
+    x = graph.refined_layer(x, net.conv2, net.conv2_refined, "conv2")
+    x = graph.pool(graph.layer(x, net.conv3, "conv3"), "pool3")
+    x = graph.refined_layer(x, net.conv4, net.conv4_refined, "conv4")
+    x = graph.pool(graph.layer(x, net.conv5, "conv5"), "pool5")
     x = graph.layer(graph.layer(x, net.fc6, "fc6"), net.fc7, "fc7")
-    head = (net.head.weight.detach().numpy(), net.head.bias.detach().numpy())
-    graph.convolve(x, *head, "logits", net.head)
+    graph.convolve(x, *plain(net.head), "logits", net.head)
     data = helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, "H", "W"])
     n_classes = net.head.out_channels
     logits = helper.make_tensor_value_info(

@@ -1,7 +1,8 @@
 """Train the small network that comes with skdeepenc, on 64-pixel images with PyTorch.
 
 After AlexNet: five convolutions, which keep the size of what they see, and three poolings; fc6 is a
-convolution over the 4 x 4 positions that are left of 64 pixels. A teacher (any ONNX network with a
+convolution over the 4 x 4 positions that are left of 64 pixels. The second and the fourth are
+refined by one more, added to what it sees (He et al., 2016). A teacher (any ONNX network with a
 pooled feature) is optional: linear classifiers on its features, each fitted without the images that
 it labels, give soft targets, and the features themselves are predicted from fc7.
 
@@ -32,18 +33,39 @@ SIDE = 64
 MEAN = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
 STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
 CHANNELS = {"conv1": 48, "conv2": 96, "conv3": 160, "conv4": 224, "conv5": 224}
-KERNELS = {"conv1": 5, "conv2": 3, "conv3": 3, "conv4": 3, "conv5": 3}
+POOLED, REFINED = ("conv1", "conv3", "conv5"), ("conv2", "conv4")
 N_HIDDEN = 512
 EMA_DECAY = 0.998  # the weights that are kept are those of the last epoch, averaged
 
 
-def convolution(n_inputs, n_outputs, kernel, stride=1, padding=0):
-    """Convolve, normalise over the batch, rectify."""
-    return nn.Sequential(
-        nn.Conv2d(n_inputs, n_outputs, kernel, stride, padding, bias=False),
-        nn.BatchNorm2d(n_outputs),
-        nn.ReLU(inplace=True),
-    )
+class Convolution(nn.Module):
+    """Convolve, take the maximum of squares of 2 x 2 if asked, normalise over the batch, rectify.
+
+    Where it pools, the normalisation's gain is kept positive: then the maximum may come first,
+    which saves three quarters of the work behind it, and the exported network may take it last.
+    """
+
+    def __init__(self, n_inputs, n_outputs, kernel, padding=0, pools=False):
+        super().__init__()
+        self.linear = nn.Conv2d(n_inputs, n_outputs, kernel, padding=padding, bias=False)
+        self.norm = nn.BatchNorm2d(n_outputs)
+        self.pools = pools
+
+    @property
+    def gain(self):
+        """The factor of each channel."""
+        return self.norm.weight.abs() if self.pools else self.norm.weight
+
+    def forward(self, x, skipped=None):
+        """Add what skipped this layer, if anything did, before rectifying."""
+        x = self.linear(x)
+        if self.pools:
+            x = F.max_pool2d(x, 2)
+        norm = self.norm
+        x = F.batch_norm(
+            x, norm.running_mean, norm.running_var, self.gain, norm.bias, self.training
+        )
+        return F.relu(x if skipped is None else x + skipped)
 
 
 class EmbeddedNet(nn.Module):
@@ -51,25 +73,26 @@ class EmbeddedNet(nn.Module):
 
     def __init__(self, n_classes, n_teacher_features=0, dropout=0.2):
         super().__init__()
-        n_inputs = 3
+        n_inputs = CHANNELS["conv1"]
+        self.stem = nn.Conv2d(3, n_inputs, 5, stride=2, padding=2)
         for name, n_outputs in CHANNELS.items():
-            stride = 2 if name == "conv1" else 1
-            kernel = KERNELS[name]
-            setattr(self, name, convolution(n_inputs, n_outputs, kernel, stride, kernel // 2))
+            pools = name in POOLED
+            setattr(self, name, Convolution(n_inputs, n_outputs, 3, padding=1, pools=pools))
+            if name in REFINED:
+                setattr(self, f"{name}_refined", Convolution(n_outputs, n_outputs, 3, padding=1))
             n_inputs = n_outputs
-        self.fc6 = convolution(n_inputs, N_HIDDEN, 4)
-        self.fc7 = convolution(N_HIDDEN, N_HIDDEN, 1)
+        self.fc6 = Convolution(n_inputs, N_HIDDEN, 4)
+        self.fc7 = Convolution(N_HIDDEN, N_HIDDEN, 1)
         self.head = nn.Conv2d(N_HIDDEN, n_classes, 1)
         self.teacher_head = nn.Linear(N_HIDDEN, n_teacher_features) if n_teacher_features else None
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, images):
         """Give class scores and, with a teacher, its predicted features."""
-        x = F.max_pool2d(self.conv1(images), 2)
-        x = F.max_pool2d(self.conv3(self.conv2(x)), 2)
-        x = F.max_pool2d(self.conv5(self.conv4(x)), 2)
-        fc6 = self.fc6(x)
-        fc7 = self.fc7(self.dropout(fc6))
+        x = self.conv2(self.conv1(F.relu(self.stem(images))))
+        x = self.conv4(self.conv3(self.conv2_refined(x, skipped=x)))
+        x = self.conv5(self.conv4_refined(x, skipped=x))
+        fc7 = self.fc7(self.dropout(self.fc6(x)))
         scores = self.head(self.dropout(fc7)).flatten(1)
         features = self.teacher_head(fc7.flatten(1)) if self.teacher_head else None
         return scores, features
@@ -169,20 +192,41 @@ def augment(pixels, min_area, generator):
     theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale[:, 0] * mirror, scale[:, 1], shift
     grid = F.affine_grid(theta, [len(pixels), 3, SIDE, SIDE], align_corners=False)
     pixels = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
-    grey = pixels.mean(1, keepdim=True)
-    pixels = grey + uniform(0.75, 1.2, 1, 1, 1) * (pixels - grey)
-    contrast, brightness = uniform(0.85, 1.15, 1, 1, 1), uniform(-15, 15, 1, 1, 1)
-    return ((pixels - 128) * contrast + 128 + brightness).clamp(0, 255)
+    saturation, contrast = uniform(0.75, 1.2, 1, 1), uniform(0.85, 1.15, 1, 1)
+    colours = contrast * (saturation * torch.eye(3) + (1 - saturation) / 3)
+    offset = 128 * (1 - contrast) + uniform(-15, 15, 1, 1)
+    return torch.baddbmm(offset, colours, pixels.flatten(2)).view_as(pixels)
 
 
-def prepared_batches(images, order, generator, min_area):
-    """Yield rows and their augmented pixels, made by a second thread one batch ahead."""
+def paste(pixels, generator):
+    """Fill one rectangle of all images from others (CutMix: Yun et al., 2019).
+
+    Gives the images, from which row each was filled, and the share that stayed its own.
+    """
+    partners = torch.randperm(len(pixels), generator=generator)
+    place, share = torch.rand(2, generator=generator), torch.rand(1, generator=generator)
+    half = SIDE * (1 - share).sqrt() / 2
+    top, left = (SIDE * place - half).clamp(min=0).long().tolist()
+    bottom, right = (SIDE * place + half).clamp(max=SIDE).long().tolist()
+    mixed = pixels.clone()
+    mixed[:, :, top:bottom, left:right] = pixels[partners, :, top:bottom, left:right]
+    return mixed, partners, 1 - (bottom - top) * (right - left) / SIDE**2
+
+
+def prepared_batches(images, order, generator, run):
+    """Yield pixels, rows, the rows mixed into them and the share of the former.
+
+    A second thread prepares one batch ahead. Half of the batches are of mixed images.
+    """
 
     def prepare(rows):
         pixels = images[rows].permute(0, 3, 1, 2).float()
-        return rows, normalize(augment(pixels, min_area(), generator))
+        pixels, partners, share = augment(pixels, run.min_area, generator), slice(None), 1.0
+        if run.mixes and torch.rand(1, generator=generator) < 0.5:
+            pixels, partners, share = paste(pixels, generator)
+        return normalize(pixels), rows, rows[partners], share
 
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as thread:
         upcoming = thread.submit(prepare, order[0])
         for rows in order[1:]:
             batch, upcoming = upcoming.result(), thread.submit(prepare, rows)
@@ -190,13 +234,13 @@ def prepared_batches(images, order, generator, min_area):
         yield upcoming.result()
 
 
-def loss_of(outputs, labels, targets, teacher):
+def loss_of(outputs, truth, targets=None, teacher=None):
     """Labels alone, or labels, soft targets and the teacher's features together."""
     scores, predicted = outputs
-    hard = F.cross_entropy(scores.float(), labels, label_smoothing=0.1)
+    hard = F.cross_entropy(scores.float(), truth, label_smoothing=0.1)
     if targets is None:
         return hard
-    soft = F.cross_entropy(scores.float(), targets.softmax(1))
+    soft = F.cross_entropy(scores.float(), targets)
     match = 1 - F.cosine_similarity(predicted.float(), teacher, dim=1).mean()
     return 0.5 * (hard + soft + match)
 
@@ -257,6 +301,12 @@ class Run:
             return seconds / (60 * self.options.minutes)
         return (self.epoch + share_of_epoch) / self.options.epochs
 
+    @property
+    def mixes(self):
+        """Whether images are mixed: once they are known, until they are to look as in use."""
+        return 0.3 < self.progress < 0.8
+
+    @property
     def min_area(self):
         """Nearly whole images at the end: objects then have the size that they have in use."""
         return 0.5 if self.progress < 0.8 else 0.7
@@ -270,20 +320,23 @@ class Run:
         self.optimizer.step()
         self.average.update_parameters(self.net)
 
-    def train_epoch(self, images, labels, targets, teacher):
-        """Go once over the images in random order; return the mean loss."""
+    def train_epoch(self, images, lessons):
+        """Go once over the images in random order; return the mean loss.
+
+        `lessons` are what to learn of each image: classes, soft targets, the teacher's features.
+        """
         self.net.train()
         start, losses = time.perf_counter(), []
         generator = torch.Generator().manual_seed(self.epoch)
         order = torch.randperm(len(images), generator=generator).split(self.options.batch_size)
-        for rows, pixels in prepared_batches(images, order, generator, self.min_area):
+        for pixels, rows, others, share in prepared_batches(images, order, generator, self):
             self.progress = self.find_progress(len(losses) / len(order), start)
             if self.progress >= 1:
                 break
             with torch.autocast("cpu", torch.bfloat16):
                 outputs = self.net(pixels)
-            soft = (None, None) if targets is None else (targets[rows], teacher[rows])
-            loss = loss_of(outputs, labels[rows], *soft)
+            mixed = [share * each[rows] + (1 - share) * each[others] for each in lessons]
+            loss = loss_of(outputs, *mixed)
             self.take_step(loss)
             losses.append(loss.item())
         self.epoch += 1
@@ -326,16 +379,17 @@ def main():
     held_out, truth, _ = read_images(
         options.data / "tiny_imagenet_val.zip", options.work / "val.npy"
     )
-    targets = teacher = None
+    lessons = [F.one_hot(labels, len(classes)).float()]
     if options.teacher:
         cache = options.work / "teacher.npy"
         teacher = teacher_features(images, options.teacher, options.teacher_tensor, cache)
         teacher = (teacher - teacher.mean(0)) / (teacher.std(0) + 1e-3)
         targets = soft_targets(teacher, labels, len(classes), options.work / "targets.npy")
-    net = EmbeddedNet(len(classes), 0 if teacher is None else teacher.shape[1])
+        lessons += [targets.softmax(1), teacher]
+    net = EmbeddedNet(len(classes), lessons[-1].shape[1] if options.teacher else 0)
     run = Run(net.to(memory_format=torch.channels_last), options)
     while run.progress < 1:
-        loss = run.train_epoch(images, labels, targets, teacher)
+        loss = run.train_epoch(images, lessons)
         accuracy = top1(run.average.module, held_out, truth)
         record = {"epoch": run.epoch, "loss": loss, "top1": accuracy}
         record |= {

@@ -44,7 +44,7 @@ def test_the_file_is_small_and_has_a_card():
 
 def test_weights_are_stored_in_half_precision():
     weights = [array for array in onnx.load(MODEL).graph.initializer if "half" in array.name]
-    assert len(weights) == 16  # weight and bias of five convolutions, fc6, fc7 and the scores
+    assert len(weights) == 22  # a weight and a bias for each of eleven convolutions
     assert {array.data_type for array in weights} == {onnx.TensorProto.FLOAT16}
 
 
@@ -100,7 +100,7 @@ def test_a_larger_photograph_gives_about_what_its_windows_give(backbone, images)
         cosines = normalize(dense.reshape(-1, 512)) @ normalize(apart.reshape(-1, 512)).T
         own.append(cosines.diagonal().mean())
         every.append(cosines.mean())
-    assert np.mean(own) > 0.88
+    assert np.mean(own) > 0.9
     assert np.mean(every) < 0.75
 
 
@@ -111,4 +111,4 @@ def test_it_recognises_images_that_it_was_not_trained_on(images):
         pictures = [archive.read(name) for name in names]
     labels = np.unique([Path(name).parts[-2] for name in names], return_inverse=True)[1]
     scores = ActivationExtractor(layers="logits").fit_transform(pictures).values("logits")
-    assert np.mean(scores.argmax(axis=1) == labels) > 0.48  # its card says 48.9 %
+    assert np.mean(scores.argmax(axis=1) == labels) > 0.52  # its card says 52.7 %

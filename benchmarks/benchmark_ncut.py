@@ -1,6 +1,6 @@
 """Time Normalized Cut into 5 and 20 clusters against scikit-learn's SpectralClustering.
 
-    python benchmarks/benchmark_ncut.py [--sizes 64x48 32x32] [--clock cpu] [--pictures 4]
+    python benchmarks/benchmark_ncut.py [--sizes 64x48 32x32] [--clock cpu] [--pictures 16]
 
 Maps are those of SqueezeNet (fire9) on pictures of the Oxford subset where the environment variable
 SKDEEPENC_DATA names the data, else smooth noise. Ours starts from descriptors (4 components) and
@@ -81,7 +81,7 @@ def peer(affinity):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sizes", nargs="+", default=["64x48", "32x32"])
-    parser.add_argument("--pictures", type=int, default=4)
+    parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from embedded_net import EmbeddedNet
 from onnx import TensorProto, helper, numpy_helper
-from train_embedded import MEAN, SIDE, STD, EmbeddedNet, read_images
+from train_embedded import MEAN, SIDE, STD, read_images
 
 from skdeepenc.backbones import ModelSpec, write_spec
 from skdeepenc.images import Preprocessing

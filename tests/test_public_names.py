@@ -1,9 +1,7 @@
-"""The package's names are there, are the rooms' own, and are known to type checkers."""
+"""The names of the package's stub are there."""
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,16 +13,8 @@ def test_every_name_is_there(name):
     assert getattr(skdeepenc, name) is not None
 
 
-def test_the_stub_says_the_same():
-    stub = Path(skdeepenc.__file__).with_suffix(".pyi")
-    lines = ast.parse(stub.read_text(encoding="utf-8")).body
-    assert sorted(alias.asname for line in lines for alias in line.names) == sorted(
-        skdeepenc.__all__
-    )
-
-
 def test_unknown_names_are_attribute_errors():
-    with pytest.raises(AttributeError, match="no attribute 'MopVlad'"):
+    with pytest.raises(AttributeError, match="attribute MopVlad"):
         skdeepenc.MopVlad  # noqa: B018
 
 

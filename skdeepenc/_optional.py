@@ -33,5 +33,5 @@ def require(module, *, extra, purpose):
         package = module.partition(".")[0]
         raise MissingDependencyError(
             f"{purpose} needs {package}, which is not installed: "
-            f'run `pip install "skdeepenc[{extra}]"`.'
+            f'run `pip install ".[{extra}]"` in the folder that skdeepenc was installed from.'
         ) from error

@@ -19,6 +19,7 @@
 
     SkdeepencWarning (UserWarning)
     ├── ImageWarning                     a picture left out, or repaired
+    │   └── ImageBatchWarning            every picture of a run that was left out, with reasons
     ├── ModelWarning                     a model nobody described, a provider that does not run
     └── DegenerateDataWarning            fewer samples than asked for, empty components
 
@@ -50,12 +51,9 @@ class ImageBatchError(ImageError):
 
     def __str__(self):
         """List every picture and its reason, one a line."""
-        lines = [f"  {name}: {reason}" for name, reason in self.failures.items()]
-        count = len(lines)
-        noun = "image" if count == 1 else "images"
         return (
-            f'{count} {noun} could not be read (on_error="warn" leaves bad images out, '
-            "memory=FOLDER keeps what was done for the others):\n" + "\n".join(lines)
+            f'{_count(self.failures)} could not be read (on_error="warn" leaves bad images out, '
+            f"memory=FOLDER keeps what was done for the others):\n{_reasons(self.failures)}"
         )
 
 
@@ -111,9 +109,38 @@ class ImageWarning(SkdeepencWarning):
     """A picture was left out or repaired."""
 
 
+class ImageBatchWarning(ImageWarning):
+    """Several pictures of a run were left out.
+
+    Parameters
+    ----------
+    failures : dict of str to str
+        Why each picture failed, by its path or position.
+    """
+
+    def __init__(self, failures):
+        super().__init__(failures)
+        self.failures = dict(failures)
+
+    def __str__(self):
+        """List every picture and its reason, one a line."""
+        return (
+            f"{_count(self.failures)} could not be read, and have no descriptors:\n"
+            f"{_reasons(self.failures)}"
+        )
+
+
 class ModelWarning(SkdeepencWarning):
     """A model is not described, or does not run where it was asked to."""
 
 
 class DegenerateDataWarning(SkdeepencWarning):
     """The data allow less than was asked for, and less was done."""
+
+
+def _count(failures):
+    return f"{len(failures)} image{'s' * (len(failures) != 1)}"
+
+
+def _reasons(failures):
+    return "\n".join(f"  {name}: {reason}" for name, reason in failures.items())

@@ -106,6 +106,37 @@ def test_broken_pictures_are_listed_in_one_line(photos, tmp_path, capsys):
     assert not (tmp_path / "maps").exists()
 
 
+def test_broken_pictures_can_be_skipped_and_are_listed(photos, tmp_path, capsys):
+    (photos / "aa.png").write_bytes(b"no picture")
+    out = tmp_path / "maps"
+    words = ["extract", "embedded", photos, out, "--on-error", "skip"]
+    assert main([str(word) for word in words]) == 0
+    assert len(FeatureMaps.load(out)) == 3
+    expected = [str(photos / name) for name in ("a.png", "b.png", "more/c.png")]
+    assert (out / "images.txt").read_text(encoding="utf-8").splitlines() == expected
+    (line,) = (out / "left_out.txt").read_text(encoding="utf-8").splitlines()
+    assert line.split("\t")[0] == str(photos / "aa.png")
+    captured = capsys.readouterr()
+    assert "left out 1 image" in captured.out
+    assert captured.err == ""
+
+
+def test_nothing_but_broken_pictures_is_an_error(tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    words = ["extract", "embedded", tmp_path, tmp_path / "maps", "--on-error", "skip"]
+    assert "None of 1 image could be read" in fail(words, capsys)
+
+
+def test_many_broken_pictures_make_a_short_line_of_advice(tmp_path, capsys):
+    for number in range(200):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+    message = fail(["extract", "embedded", tmp_path, tmp_path / "maps"], capsys)
+    assert "200 images of 200 could not be read (--on-error skip" in message
+    assert "and 190 more" in message or "characters more" in message
+    assert "on_error=" not in message
+    assert len(message) < 1100
+
+
 def test_an_unknown_layer_names_the_nearest(photos, tmp_path, capsys):
     words = ["extract", "embedded", photos, tmp_path / "maps", "--layers", "conv55"]
     assert "conv5" in fail(words, capsys)
@@ -130,6 +161,32 @@ def test_warnings_are_one_line(monkeypatch, capsys):
         warnings.simplefilter("default")
         assert main(["demo"]) == 0
     assert capsys.readouterr().err == "skdeepenc: warning: supposed much\n"
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_with_its_type(monkeypatch, capsys):
+    def fall(*args, **kwargs):
+        raise RuntimeError("x" * 5000)
+
+    monkeypatch.setattr("skdeepenc.demo.run_demo", fall)
+    message = fail(["demo"], capsys)
+    assert "RuntimeError: xxx" in message
+    assert len(message) < 1100
+    monkeypatch.setenv("SKDEEPENC_DEBUG", "1")
+    assert main(["demo"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_json_file_is_no_model_in_one_line(tmp_path, capsys):
+    (tmp_path / "model.json").write_text("{}")
+    assert "model.json" in fail(["layers", tmp_path / "model.json"], capsys)
+
+
+def test_a_reader_that_went_away_ends_the_command_quietly():
+    command = [sys.executable, "-m", "skdeepenc", "layers", "embedded"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
 
 
 def test_an_interruption_is_no_traceback(monkeypatch):

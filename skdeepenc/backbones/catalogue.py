@@ -3,9 +3,11 @@
 import difflib
 import json
 import os
+import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pooch
 
@@ -13,6 +15,10 @@ from skdeepenc.backbones.spec import ModelSpec
 from skdeepenc.exceptions import DownloadError, ModelError
 
 EMBEDDED = "embedded"
+# A name becomes a file's: no folders, no leading dot, nothing that a file system holds special.
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 @cache
@@ -94,6 +100,9 @@ def fetch_model(spec, folder=None):
 
     Raises
     ------
+    ModelError
+        If the description has no digest, no source that is safe to fetch from, or a name that
+        cannot be a file's.
     DownloadError
         If it could not be fetched, or is not the promised file.
 
@@ -102,6 +111,7 @@ def fetch_model(spec, folder=None):
     >>> from skdeepenc.backbones import fetch_model, list_models
     >>> path = fetch_model(list_models()["squeezenet1.1-7"])  # doctest: +SKIP
     """
+    _check_fetchable(spec)
     folder = folder or os.environ.get("SKDEEPENC_CACHE") or pooch.os_cache("skdeepenc")
     try:
         return pooch.retrieve(
@@ -112,3 +122,24 @@ def fetch_model(spec, folder=None):
             f"{spec.name} could not be fetched from {spec.source}: {error}. A copy of the file can "
             "be given by its path instead."
         ) from error
+
+
+def _check_fetchable(spec):
+    """Refuse what could not be believed, or would be written where nobody looks for it."""
+    if not _FILE_NAME.fullmatch(spec.name):
+        raise ModelError(
+            f"{spec.name!r} cannot name a file that is fetched: it takes letters, digits and ._+- "
+            "alone, and begins with a letter or a digit."
+        )
+    if not _SHA256.fullmatch(spec.sha256 or ""):
+        raise ModelError(
+            f"{spec.name} has no SHA-256 digest, so what is fetched could not be verified; give "
+            "sha256=..., or the path of a file that you trust."
+        )
+    address = urlsplit(spec.source or "")
+    local = address.scheme == "http" and address.hostname in _THIS_MACHINE
+    if address.scheme != "https" and not local:
+        raise ModelError(
+            f"{spec.name} would be fetched from {spec.source!r}; give a source that begins with "
+            "https://, or the path of a file."
+        )

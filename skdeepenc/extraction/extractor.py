@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.backbones import Backbone
-from skdeepenc.exceptions import ImageBatchError, ImageWarning
+from skdeepenc.exceptions import ImageBatchError, ImageBatchWarning
 from skdeepenc.extraction.cache import Cache
 from skdeepenc.extraction.projection import fit_projections, projections_digest
 from skdeepenc.extraction.recipe import RGB, Recipe
@@ -300,12 +300,7 @@ class ActivationExtractor(
             return
         if self.on_error == "raise":
             raise ImageBatchError(failures)
-        reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
-        warnings.warn(
-            f"{len(failures)} images could not be read and have no descriptors:\n{reasons}",
-            ImageWarning,
-            stacklevel=3,
-        )
+        warnings.warn(ImageBatchWarning(failures), stacklevel=3)
 
 
 def _as_list(layers):

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import http.server
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,31 @@ def test_no_network_is_said(tmp_path):
     spec = ModelSpec("none", (), 16, source="http://127.0.0.1:9/none.onnx", sha256="0" * 64)
     with pytest.raises(DownloadError, match=r"none could not be fetched from http://127\.0\.0\.1"):
         fetch_model(spec, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "a/b", "a\\b", "/tmp/x", ".hidden", "", "x" * 101, "a:b", "a\nb"]
+)
+def test_a_name_never_leads_out_of_the_folder(served_spec, server, tmp_path, name):
+    with pytest.raises(ModelError, match="cannot name a file"):
+        fetch_model(replace(served_spec, name=name), tmp_path / "cache" / "inner")
+    assert not (tmp_path / "cache").exists()
+    assert not server[2]
+
+
+@pytest.mark.parametrize("sha256", [None, "", "0" * 63, "z" * 64])
+def test_nothing_is_fetched_that_cannot_be_verified(served_spec, server, tmp_path, sha256):
+    with pytest.raises(ModelError, match="no SHA-256 digest"):
+        fetch_model(replace(served_spec, sha256=sha256), tmp_path)
+    assert not server[2]
+
+
+@pytest.mark.parametrize(
+    "source", [None, "", "http://example.org/x.onnx", "ftp://127.0.0.1/x", "file:///etc/passwd"]
+)
+def test_only_encrypted_sources_are_fetched_from(served_spec, tmp_path, source):
+    with pytest.raises(ModelError, match="https://"):
+        fetch_model(replace(served_spec, source=source), tmp_path)
 
 
 def test_a_local_path_needs_no_network(tiny_network, tmp_path, monkeypatch):

@@ -152,5 +152,5 @@ def test_without_matplotlib_nothing_is_computed(name, monkeypatch):
         if parameter.default is parameter.empty
     }
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(MissingDependencyError, match=r"needs matplotlib.*skdeepenc\[plot\]"):
+    with pytest.raises(MissingDependencyError, match=r"needs matplotlib.*\.\[plot\]"):
         make(**needed)

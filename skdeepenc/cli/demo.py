@@ -1,0 +1,30 @@
+"""`skdeepenc demo`: measure what the package gains, on drawn scenes or one's own images."""
+
+
+def add(commands):
+    """Say which words the command takes."""
+    command = commands.add_parser(
+        "demo",
+        help="measure what the package gains, on drawn scenes or your own images",
+        description="Compare a network's global feature with MOP-VLAD in classification and "
+        "retrieval.\nA picture of queries and their first results needs the extra `plot`.",
+        example="skdeepenc demo --images flowers/ --picture results.png",
+    )
+    command.add_argument(
+        "--images", metavar="FOLDER", help="one subfolder of images a class (default: scenes)"
+    )
+    command.add_argument(
+        "--picture",
+        metavar="FILE",
+        default="skdeepenc-demo.png",
+        help="where to draw queries and their first results (default: %(default)s)",
+    )
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
+    command.set_defaults(run=run)
+
+
+def run(options):
+    """Run the demo."""
+    from skdeepenc.demo import run_demo
+
+    run_demo(options.images, picture=options.picture, verbose=0 if options.quiet else 1)

@@ -31,6 +31,7 @@ from skdeepenc.backbones.session import get_session, run_session
 from skdeepenc.backbones.spec import ModelSpec
 from skdeepenc.backbones.tokens import tokens_to_grid
 from skdeepenc.exceptions import ModelError, ModelWarning
+from skdeepenc.images.sizes import both_sides, in_words
 
 _USUAL_SIZE = 224
 # What is found out by reading the model, and not worth carrying to another process.
@@ -160,7 +161,7 @@ class Backbone:
         layer = default_layer(list_layers(husk, densify(free_reshapes(husk, size), size), size))
         warnings.warn(
             f"Nothing says how {self._name} wants its images: taking RGB, ImageNet's mean and "
-            f"deviation, side {size}, and the layer {layer!r}. If that is wrong, give "
+            f"deviation, size {in_words(size)}, and the layer {layer!r}. If that is wrong, give "
             "preprocessing=Preprocessing(...) and layers=[...], or a whole spec=ModelSpec(...), "
             "which for a transformer says the patch_size too.",
             ModelWarning,
@@ -243,13 +244,13 @@ class Backbone:
         except ModelError as error:
             height, width = pixels.shape[2:]
             raise ModelError(
-                f"{self._name} does not run on images of {height} x {width} (its own side is "
-                f"{self.spec.input_size}): {error}"
+                f"{self._name} does not run on images of {height} x {width} (its own size is "
+                f"{in_words(self.spec.input_size)}): {error}"
             ) from error
 
     def _takes_dense_graph(self, image_shape):
         """Tell whether images of this size take the dense graph."""
-        own_size = tuple(image_shape) == (self._own_size,) * 2
+        own_size = tuple(image_shape) == both_sides(self._own_size)
         return not own_size or self.spec.floor_pooling or not self._has_dense_head
 
     @cached_property

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import helper, numpy_helper
 
-from skdeepenc.backbones.graph import EXTRA_SIDE, attribute, fed_by, infer_shapes, with_nodes
+from skdeepenc.backbones.graph import attribute, enlarged, fed_by, infer_shapes, with_nodes
 
 _FLATTENING = {"Flatten", "Reshape", "Squeeze"}
 # fmt: off
@@ -45,8 +45,8 @@ def densify(husk, size):
     ----------
     husk : onnx.ModelProto
         A graph without its weights.
-    size : int
-        Side of the images that the model was made for.
+    size : int or (int, int)
+        Side of the images that the model was made for, or height and width.
 
     Returns
     -------
@@ -65,7 +65,7 @@ class _Head:
 
     def __init__(self, husk, size):
         self.shapes = infer_shapes(husk, size)
-        self.larger = infer_shapes(husk, size + EXTRA_SIDE)
+        self.larger = infer_shapes(husk, enlarged(size))
         self.reached = fed_by(husk, husk.graph.input[0].name)
         self.windows = {}
         self.flattening = {}

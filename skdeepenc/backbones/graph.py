@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc.exceptions import ModelError
+from skdeepenc.images.sizes import both_sides, one_size
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16}
 # Constants as short as this may be the shapes that inference needs to see.
@@ -70,10 +71,10 @@ def declared_shape(value):
 
 
 def declared_size(model):
-    """Return the longer side of the images that a model declares, or None if it is free."""
-    height, width = declared_shape(pixel_input(model))[2:]
-    if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0:
-        return max(height, width)
+    """Return the size of the images that a model declares, or None if a side is free."""
+    sides = declared_shape(pixel_input(model))[2:]
+    if all(isinstance(side, int) and side > 0 for side in sides):
+        return one_size(sides)
     return None
 
 
@@ -119,6 +120,12 @@ def with_weights(husk, model):
     return husk
 
 
+def enlarged(size):
+    """Return the size of images whose sides are longer by `EXTRA_SIDE`."""
+    height, width = both_sides(size)
+    return height + EXTRA_SIDE, width + EXTRA_SIDE
+
+
 def infer_shapes(husk, size, batch=1):
     """Return the shape of every tensor for images of one size.
 
@@ -128,8 +135,8 @@ def infer_shapes(husk, size, batch=1):
     ----------
     husk : onnx.ModelProto
         What `without_weights` returned, or surgery on it.
-    size : int
-        Side of the images.
+    size : int or (int, int)
+        Side of the images, or height and width.
     batch : int, default=1
         Number of images.
 
@@ -143,7 +150,7 @@ def infer_shapes(husk, size, batch=1):
     ModelError
         If the shapes contradict each other.
     """
-    model = _ready_for_inference(husk, (batch, 3, size, size))
+    model = _ready_for_inference(husk, (batch, 3, *both_sides(size)))
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:

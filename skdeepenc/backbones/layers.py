@@ -5,7 +5,7 @@ import math
 import operator
 from dataclasses import dataclass
 
-from skdeepenc.backbones.graph import EXTRA_SIDE, fed_by, infer_shapes
+from skdeepenc.backbones.graph import EXTRA_SIDE, enlarged, fed_by, infer_shapes
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
 
 # A damaged size is far larger; the largest tensors in use hold a hundredth of it.
@@ -57,8 +57,8 @@ def list_layers(husk, dense, size):
         A graph without its weights.
     dense : onnx.ModelProto
         The same after surgery, which tells how its layers grow with the image.
-    size : int
-        Side of the images that the model was made for.
+    size : int or (int, int)
+        Side of the images that the model was made for, or height and width.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def list_layers(husk, dense, size):
     """
     shapes = infer_shapes(dense, size)
     _check_sizes(shapes)
-    larger = infer_shapes(dense, size + EXTRA_SIDE)
+    larger = infer_shapes(dense, enlarged(size))
     reached = fed_by(husk, husk.graph.input[0].name)
     layers = []
     for node in husk.graph.node:

@@ -24,7 +24,7 @@ class ParsedModel(NamedTuple):
     """A model without its weights; surgery copies the husk and never changes it."""
 
     husk: onnx.ModelProto
-    declared_size: int | None
+    declared_size: int | tuple[int, int] | None
     spec: ModelSpec | None
 
 

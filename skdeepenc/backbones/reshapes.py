@@ -23,8 +23,8 @@ def free_reshapes(husk, size):
     ----------
     husk : onnx.ModelProto
         A graph without its weights.
-    size : int
-        Side of the images that the model was made for.
+    size : int or (int, int)
+        Side of the images that the model was made for, or height and width.
 
     Returns
     -------

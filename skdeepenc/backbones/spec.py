@@ -11,6 +11,7 @@ from typing import Self
 
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.preprocessing import Preprocessing
+from skdeepenc.images.sizes import one_size
 
 #: The key of an ONNX file's metadata under which the record lies, as JSON.
 METADATA_KEY = "skdeepenc"
@@ -27,8 +28,9 @@ class ModelSpec:
     layers : tuple of str
         The tensors that are extracted when none are asked for, from shallow to deep; none of them
         means the last map before the head.
-    input_size : int
-        Side, in pixels, of the images that the model was trained on.
+    input_size : int or (int, int)
+        Size, in pixels, of the images that the model was trained on: the side of a square, or
+        (height, width). Equal sides are kept as one number.
     preprocessing : Preprocessing
         What is done to pixels before the network sees them.
     patch_size : int, optional
@@ -59,7 +61,7 @@ class ModelSpec:
 
     name: str
     layers: tuple[str, ...]
-    input_size: int
+    input_size: int | tuple[int, int]
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     patch_size: int | None = None
     source: str | None = None
@@ -76,13 +78,11 @@ class ModelSpec:
             )
         if not isinstance(self.preprocessing, Preprocessing):
             raise ModelError(f"preprocessing is a Preprocessing, not {self.preprocessing!r}.")
-        for name in ("input_size", "patch_size"):
-            value = getattr(self, name)
-            optional = name == "patch_size" and value is None
-            if not optional and (not isinstance(value, int) or value < 1):
-                raise ModelError(
-                    f"{name} of a model is a positive number of pixels, not {value!r}."
-                )
+        object.__setattr__(self, "input_size", _checked_size(self.input_size))
+        if self.patch_size is not None and not _is_side(self.patch_size):
+            raise ModelError(
+                f"patch_size of a model is a positive number of pixels, not {self.patch_size!r}."
+            )
         if not isinstance(self.floor_pooling, bool):
             raise ModelError(f"floor_pooling of a model is a bool, not {self.floor_pooling!r}.")
         if not all(isinstance(layer, str) for layer in self.layers):
@@ -124,6 +124,21 @@ class ModelSpec:
             return cls(**{key: value for key, value in record.items() if key in known})
         except (TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"A model's description cannot be read: {error}") from error
+
+
+def _is_side(value):
+    return isinstance(value, int) and value > 0
+
+
+def _checked_size(size):
+    """Return an input size as one number or (height, width), or refuse it."""
+    sides = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2 or not all(map(_is_side, sides)):
+        raise ModelError(
+            "input_size of a model is a positive number of pixels, or (height, width), not "
+            f"{size!r}."
+        )
+    return one_size(sides)
 
 
 def read_spec(model):

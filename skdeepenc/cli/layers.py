@@ -19,9 +19,10 @@ def add(commands):
 def run(options):
     """Print a line for each layer."""
     from skdeepenc.backbones import Backbone
+    from skdeepenc.images.sizes import in_words
 
     backbone = Backbone(options.model)
-    print(f"{backbone.spec.name}, images of {backbone.spec.input_size} pixels")
+    print(f"{backbone.spec.name}, images of {in_words(backbone.spec.input_size)} pixels")
     headings = ("layer", "operator", "kind", "channels", "grid", "stride")
     print_table(headings, map(_describe_layer, backbone.layer_info))
 

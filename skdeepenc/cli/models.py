@@ -18,7 +18,8 @@ def add(commands):
 def run(options):
     """Print a line for each model."""
     from skdeepenc.backbones import Backbone, list_models
+    from skdeepenc.images.sizes import in_words
 
     specs = [Backbone("embedded").spec, *list_models().values()]
-    rows = [(spec.name, spec.input_size, spec.licence, spec.source) for spec in specs]
-    print_table(("model", "side", "licence", "source"), rows)
+    rows = [(spec.name, in_words(spec.input_size), spec.licence, spec.source) for spec in specs]
+    print_table(("model", "size", "licence", "source"), rows)

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from skdeepenc.images.decode import load_picture
+from skdeepenc.images.sizes import both_sides
 
 RGB = "rgb"
 # A change of how maps are computed or stored makes old caches strangers.
@@ -46,14 +47,14 @@ class Recipe:
     @property
     def n_scales(self):
         """Number of scales, which depends on no picture."""
-        return len(self.view.plan(self.input_size, self.input_size, *self._sizes))
+        return len(self.view.plan(*both_sides(self.input_size), *self._sizes))
 
     @cached_property
     def channels(self):
         """Number of channels of every kept layer, by name."""
         found = {layer: info.channels for layer, info in self._layer_info.items()}
         if None in found.values():
-            measured = self._measured(self.input_size, self.input_size)
+            measured = self._measured(*both_sides(self.input_size))
             found = {layer: channels for layer, (_, _, channels) in measured.items()}
         projections = self.backbone.projections.items()
         found.update((layer, len(components)) for layer, (_, components) in projections)
@@ -142,10 +143,11 @@ class Recipe:
             return rows * columns
         if info.kind == "tokens" and self._patch_size is not None:
             return (stack.height // self._patch_size) * (stack.width // self._patch_size)
-        sides = zip(info.grid, (stack.height, stack.width), strict=True)
         if info.stride is None:
             return info.grid[0] * info.grid[1]
-        rows, columns = (n + (side - self.input_size) // info.stride for n, side in sides)
+        own = both_sides(self.input_size)
+        sides = zip(info.grid, (stack.height, stack.width), own, strict=True)
+        rows, columns = (n + (side - usual) // info.stride for n, side, usual in sides)
         return max(rows, 0) * max(columns, 0)
 
 

@@ -5,12 +5,15 @@ is ready into the network's input, and the caller's thread runs the network. Que
 short, so memory is bounded by the batch, not by the number of images.
 """
 
+import math
 from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from skdeepenc.images.sizes import both_sides
 
 # Pieces of a block wait decoded until every one of their size is there: 64 MiB of bytes.
 BLOCK_BYTES = 1 << 26
@@ -121,7 +124,7 @@ def batches(block, preprocessing, batch_size, input_size):
             )
     batch = Batch()
     for (height, width), pieces in by_size.items():
-        room = batch_size * input_size**2 // (height * width)
+        room = batch_size * math.prod(both_sides(input_size)) // (height * width)
         step = min(max(room, 1), batch_size)
         for start in range(0, len(pieces), step):
             if batch.tensor is not None:

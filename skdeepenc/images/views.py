@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from skdeepenc._sklearn import Interval, StrOptions
 from skdeepenc.exceptions import ImageError
+from skdeepenc.images.sizes import both_sides
 
 
 class Stack(NamedTuple):
@@ -56,8 +57,8 @@ class View(BaseEstimator, ABC):
         ----------
         height, width : int
             Size of the picture.
-        input_size : int
-            Side of the network's usual input.
+        input_size : int or (height, width)
+            Size of the network's usual input.
         patch_size : int, optional
             What sides must be multiples of.
 
@@ -75,8 +76,8 @@ class View(BaseEstimator, ABC):
         ----------
         picture : PIL.Image.Image
             A decoded picture, in mode RGB.
-        input_size : int
-            Side of the network's usual input.
+        input_size : int or (height, width)
+            Size of the network's usual input.
         patch_size : int, optional
             What sides must be multiples of.
 
@@ -102,12 +103,12 @@ class View(BaseEstimator, ABC):
 
 
 class Whole(View):
-    """The whole picture at one size, warped to a square.
+    """The whole picture at one size, whatever its proportions.
 
     Parameters
     ----------
     size : int, default=None
-        Side of the square in pixels; None takes the network's input size.
+        Side of a square in pixels; None takes the network's input size, square or not.
 
     Examples
     --------
@@ -122,18 +123,18 @@ class Whole(View):
         self.size = size
 
     def plan(self, height, width, input_size, patch_size=None):
-        """Announce one square."""
-        side = self.smallest_edge(input_size, patch_size)
-        return [Stack(1, side, side)]
+        """Announce one piece."""
+        sides = both_sides(self.size or input_size)
+        return [Stack(1, *(round_up(side, patch_size) for side in sides))]
 
     def cut(self, picture, input_size, patch_size=None):
-        """Warp the picture to the square."""
+        """Warp the picture to that size."""
         stacks = self.plan(picture.height, picture.width, input_size, patch_size)
         return [resize_to(picture, stack) for stack in stacks]
 
     def smallest_edge(self, input_size, patch_size=None):
-        """Return the square's side."""
-        return round_up(self.size or input_size, patch_size)
+        """Return the longer side."""
+        return round_up(max(both_sides(self.size or input_size)), patch_size)
 
 
 class Pyramid(View):
@@ -150,10 +151,10 @@ class Pyramid(View):
     ratio : float, default=2**0.5
         Each side by the one before; the default doubles the number of pixels.
     base : int, default=None
-        Smallest side in pixels; None takes the network's input size.
+        Smallest side in pixels; None takes the network's input size, square or not.
     aspect : {"warp", "keep"}, default="warp"
-        Whether pictures are warped to squares, or keep their proportions with the side as the
-        length of their shorter edge.
+        Whether pictures are warped to the network's proportions, usually a square, or keep their
+        own with the shorter side as the length of their shorter edge.
 
     Examples
     --------
@@ -179,10 +180,10 @@ class Pyramid(View):
 
     def plan(self, height, width, input_size, patch_size=None):
         """Announce one piece a side."""
-        sides = self._sides(input_size, patch_size)
+        sizes = self._sizes(input_size, patch_size)
         if self.aspect == "warp":
-            return [Stack(1, side, side) for side in sides]
-        return [Stack(1, *_keep_aspect(height, width, side, patch_size)) for side in sides]
+            return [Stack(1, *size) for size in sizes]
+        return [Stack(1, *_keep_aspect(height, width, min(size), patch_size)) for size in sizes]
 
     def cut(self, picture, input_size, patch_size=None):
         """Resample the picture to every size."""
@@ -191,13 +192,18 @@ class Pyramid(View):
 
     def smallest_edge(self, input_size, patch_size=None):
         """Return the largest side."""
-        return self._sides(input_size, patch_size)[-1]
+        return max(self._sizes(input_size, patch_size)[-1])
 
-    def _sides(self, input_size, patch_size):
-        base = self.base or input_size
-        # Powers of a rounded root miss whole numbers by a hair: 454.00000000000006 is 454.
-        sides = [math.ceil(round(base * self.ratio**s, 6)) for s in range(self.n_scales)]
-        return [round_up(side, patch_size) for side in sides]
+    def _sizes(self, input_size, patch_size):
+        """Return (height, width) at every scale."""
+        base = both_sides(self.base or input_size)
+        growth = [self.ratio**s for s in range(self.n_scales)]
+        return [tuple(_grown(side, factor, patch_size) for side in base) for factor in growth]
+
+
+def _grown(side, factor, multiple):
+    # Powers of a rounded root miss whole numbers by a hair: 454.00000000000006 is 454.
+    return round_up(math.ceil(round(side * factor, 6)), multiple)
 
 
 def resize_to(picture, stack):

@@ -1,11 +1,13 @@
 """Views that give one descriptor a piece: sliding windows, and crops with their mirror images."""
 
+import itertools
 from numbers import Integral
 
 import numpy as np
 from PIL import Image
 
 from skdeepenc._sklearn import Interval, Options, StrOptions
+from skdeepenc.images.sizes import both_sides, in_words
 from skdeepenc.images.views import Stack, View, resize_to, round_up
 
 
@@ -60,14 +62,14 @@ class Windows(View):
 
     def plan(self, height, width, input_size, patch_size=None):
         """Announce one stack a window size."""
-        side = round_up(input_size, patch_size)
+        height, width = (round_up(side, patch_size) for side in both_sides(input_size))
         counts = [len(self._starts(size)) for size in self.sizes]
-        return [Stack(count**2, side, side, count, count) for count in counts]
+        return [Stack(count**2, height, width, count, count) for count in counts]
 
     def cut(self, picture, input_size, patch_size=None):
         """Warp the picture, then resample every window of it, row by row."""
         (square,) = resize_to(picture, Stack(1, self.image_size, self.image_size))
-        piece = Stack(1, *[round_up(input_size, patch_size)] * 2)
+        piece = Stack(1, *(round_up(side, patch_size) for side in both_sides(input_size)))
         return [np.concatenate([*self._windows(square, size, piece)]) for size in self.sizes]
 
     def smallest_edge(self, input_size, patch_size=None):
@@ -125,40 +127,43 @@ class Crops(View):
     def check(self, input_size):
         """Refuse crops that are larger than the picture they are taken from."""
         super().check(input_size)
-        if self.image_size < input_size:
+        needed = max(both_sides(input_size))
+        if self.image_size < needed:
             raise ValueError(
-                f"Crops of the network's input size, {input_size}, do not fit into "
-                f"image_size={self.image_size}: give an image_size of at least {input_size}."
+                f"Crops of the network's input size, {in_words(input_size)}, do not fit into "
+                f"image_size={self.image_size}: give an image_size of at least {needed}."
             )
 
     def plan(self, height, width, input_size, patch_size=None):
         """Announce one stack of all crops."""
-        side = self._side(input_size, patch_size)
         count = self.n * (1 + self.flip)
-        return [Stack(count, side, side, count, 1)]
+        height, width = _crop_size(input_size, patch_size)
+        return [Stack(count, height, width, count, 1)]
 
     def cut(self, picture, input_size, patch_size=None):
         """Warp the picture and cut the crops out of it."""
         (square,) = resize_to(picture, Stack(1, self.image_size, self.image_size))
-        side = self._side(input_size, patch_size)
-        corners = self._corners(self.image_size - side)
-        crops = np.stack([square[y : y + side, x : x + side] for y, x in corners])
+        height, width = _crop_size(input_size, patch_size)
+        corners = self._corners(self.image_size - height, self.image_size - width)
+        crops = np.stack([square[y : y + height, x : x + width] for y, x in corners])
         return [np.concatenate([crops, crops[:, :, ::-1]]) if self.flip else crops]
 
     def smallest_edge(self, input_size, patch_size=None):
         """Return the side of the square."""
         return self.image_size
 
-    def _side(self, input_size, patch_size):
-        """Return the crops' side: rounded down to multiples, for crops must fit."""
-        return input_size if patch_size is None else input_size // patch_size * patch_size
-
-    def _corners(self, room):
-        """Return the upper left corner of every crop, row by row."""
+    def _corners(self, below, beside):
+        """Return the upper left corner of every crop, row by row, from the room that is left."""
         if self.n == 25:
-            steps = np.linspace(0, room, 5).round().astype(int)
-            return [(y, x) for y in steps for x in steps]
-        centre = (room // 2, room // 2)
+            steps = np.linspace((0, 0), (below, beside), 5).round().astype(int)
+            return list(itertools.product(*steps.T))
+        centre = (below // 2, beside // 2)
         if self.n == 1:
             return [centre]
-        return [(0, 0), (0, room), centre, (room, 0), (room, room)]
+        return [(0, 0), (0, beside), centre, (below, 0), (below, beside)]
+
+
+def _crop_size(input_size, patch_size):
+    """Return height and width of the crops: rounded down to multiples, for crops must fit."""
+    unit = patch_size or 1
+    return tuple(side // unit * unit for side in both_sides(input_size))

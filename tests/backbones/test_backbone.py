@@ -74,8 +74,31 @@ def test_a_flattened_map_is_for_its_own_size(content, pixels):
         backbone.run(pixels(2, 20, 20))
 
 
+def test_upright_images(make_model, pixels):
+    """Persons are 256 pixels high and 128 wide; the head takes them, and larger ones, at once."""
+    nodes = [
+        helper.make_node("Conv", ["pixels", "w"], ["conv"], strides=[4, 4]),
+        helper.make_node("Flatten", ["conv"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "fc"], ["embedding"]),
+    ]
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.normal(size=(2, 3, 4, 4)), "fc": rng.normal(size=(2 * 16 * 8, 5))}
+    weights = {name: weight.astype(np.float32) for name, weight in weights.items()}
+    model = make_model(nodes, weights, input_shape=(1, 3, 64, 32), output=("embedding", 2))
+    backbone = Backbone(model.SerializeToString(), layers=["conv", "embedding"])
+    with pytest.warns(ModelWarning, match="size 64 x 32"):
+        assert backbone.spec.input_size == (64, 32)
+    grids = {layer.name: (layer.grid, layer.stride) for layer in backbone.layer_info}
+    assert grids == {"conv": ((16, 8), 4), "flat": ((1, 1), None), "embedding": ((1, 1), 4)}
+    images = pixels(2, 64, 40)
+    maps = backbone.run(images)
+    assert maps["embedding"].shape == (2, 1, 3, 5)
+    last = backbone.run(images[..., 8:])
+    assert_allclose(maps["embedding"][:, 0, 2], last["embedding"][:, 0, 0], rtol=1e-4, atol=1e-4)
+
+
 def test_small_images_are_refused(content, pixels):
-    with pytest.raises(ModelError, match=r"images of 8 x 8 \(its own side is 16\)"):
+    with pytest.raises(ModelError, match=r"images of 8 x 8 \(its own size is 16\)"):
         Backbone(content, spec=SPEC).run(pixels(1, 8, 8))
 
 
@@ -133,7 +156,7 @@ def test_copies_run(content, pixels):
 
 def test_a_model_nobody_described_runs_with_one_warning(content, pixels):
     backbone = Backbone(content)
-    with pytest.warns(ModelWarning, match=r"side 16.*'pool'.*preprocessing=") as warned:
+    with pytest.warns(ModelWarning, match=r"size 16.*'pool'.*preprocessing=") as warned:
         maps = backbone.run(pixels(1, 16, 16))
     assert len(warned) == 1
     assert list(maps) == ["pool"]

@@ -14,7 +14,7 @@ specs = st.builds(
     ModelSpec,
     name=texts,
     layers=st.lists(texts, max_size=3),
-    input_size=st.integers(1, 2000),
+    input_size=st.integers(1, 2000) | st.tuples(*[st.integers(1, 2000)] * 2),
     preprocessing=st.builds(
         Preprocessing,
         mean=st.tuples(*[st.floats(-300, 300)] * 3),
@@ -51,6 +51,8 @@ def test_metadata_keeps_everything_and_everyone_elses(spec):
     [
         *("", "[]", "no JSON", "{}", '{"name": "x"}'),
         '{"name": "x", "layers": [], "input_size": "large"}',
+        '{"name": "x", "layers": [], "input_size": [224, 0]}',
+        '{"name": "x", "layers": [], "input_size": [3, 224, 224]}',
         '{"name": "x", "layers": [1], "input_size": 224}',
         '{"name": "x", "layers": [], "input_size": 224, "patch_size": 0}',
         '{"name": "x", "layers": [], "input_size": 224, "floor_pooling": 1}',
@@ -61,6 +63,11 @@ def test_metadata_keeps_everything_and_everyone_elses(spec):
 def test_damaged_records_are_refused(text):
     with pytest.raises(ModelError):
         ModelSpec.from_json(text)
+
+
+def test_equal_sides_are_one_number():
+    assert ModelSpec("x", (), (224, 224)) == ModelSpec("x", (), 224)
+    assert ModelSpec("x", (), [256, 128]).input_size == (256, 128)
 
 
 def test_records_of_a_later_version_can_be_read():

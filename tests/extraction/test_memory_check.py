@@ -1,6 +1,7 @@
 """The size of a run, known before it starts."""
 
 import numpy as np
+import onnx
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from onnx import TensorProto, helper, numpy_helper
@@ -31,6 +32,19 @@ def test_the_estimate_is_the_size_of_the_maps(model, pictures, estimates):
     views = Pyramid(n_scales=3)
     extractor = ActivationExtractor(model, layers=["conv1", "conv2", "rgb"], views=views)
     maps = extractor.fit_transform(pictures)
+    assert_allclose(estimates, maps.nbytes, rtol=0.02)
+
+
+def test_the_estimate_of_upright_images(model, pictures, estimates):
+    upright = onnx.load_from_string(model)
+    for dim, side in zip(
+        upright.graph.input[0].type.tensor_type.shape.dim[2:], (32, 16), strict=True
+    ):
+        dim.dim_value = side
+    write_spec(upright, ModelSpec("upright", ("conv2",), (32, 16)))
+    views = Pyramid(n_scales=3)
+    maps = ActivationExtractor(upright.SerializeToString(), views=views).fit_transform(pictures)
+    assert_array_equal(maps.grid("conv2")[0], [[8, 4], [11, 5], [16, 8]])
     assert_allclose(estimates, maps.nbytes, rtol=0.02)
 
 

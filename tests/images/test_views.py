@@ -32,13 +32,14 @@ def warped(picture, side):
     return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
 
 
+@pytest.mark.parametrize("input_size", [32, (32, 16), (20, 40)])
 @pytest.mark.parametrize("patch_size", [None, 7])
 @pytest.mark.parametrize("size", [(60, 80), (80, 60), (60, 60)])
 @pytest.mark.parametrize("view", VIEWS, ids=repr)
-def test_a_view_cuts_what_it_announces(view, size, patch_size):
-    view.check(input_size=32)
-    announced = view.plan(*size, 32, patch_size)
-    cut = view.cut(random_picture(*size), 32, patch_size)
+def test_a_view_cuts_what_it_announces(view, size, patch_size, input_size):
+    view.check(input_size)
+    announced = view.plan(*size, input_size, patch_size)
+    cut = view.cut(random_picture(*size), input_size, patch_size)
     assert len(cut) == len(announced)
     for stack, pieces in zip(announced, cut, strict=True):
         assert pieces.dtype == np.uint8
@@ -72,6 +73,13 @@ def test_views_are_estimators(view):
 def test_impossible_parameters_are_refused(view, parameters):
     with pytest.raises(ValueError, match=next(iter(parameters))):
         clone(view).set_params(**parameters).check(input_size=32)
+
+
+@pytest.mark.parametrize(
+    "view", [Whole(), Pyramid(n_scales=1), Windows(), Crops()], ids=lambda view: type(view).__name__
+)
+def test_pieces_have_the_networks_own_proportions(view):
+    assert {stack[1:3] for stack in view.plan(300, 400, (256, 128))} == {(256, 128)}
 
 
 # --- Whole and Pyramid -----------------------------------------------------------------------

@@ -1,0 +1,31 @@
+"""A size as people say it: one number for a square, or (height, width)."""
+
+from numbers import Integral
+
+
+def both_sides(size):
+    """Return a size as (height, width).
+
+    Parameters
+    ----------
+    size : int or (int, int)
+        Side of a square, or height and width.
+
+    Returns
+    -------
+    tuple of int
+        Height and width.
+    """
+    height, width = (size, size) if isinstance(size, Integral) else size
+    return int(height), int(width)
+
+
+def one_size(size):
+    """Return a size as briefly as it can be said: one number for a square."""
+    height, width = both_sides(size)
+    return height if height == width else (height, width)
+
+
+def in_words(size):
+    """Return a size as text: "224", or "256 x 128"."""
+    return " x ".join(map(str, dict.fromkeys(both_sides(size))))

@@ -16,13 +16,8 @@ import numpy as np
 from clocks import CLOCKS, alternately
 from threadpoolctl import threadpool_limits
 
-from skdeepenc.functional import (
-    l2_normalize,
-    power_normalize,
-    soft_assign,
-    vlad_of_segments,
-)
-from skdeepenc.maps.batches import consecutive_batches
+from skdeepenc.arrays.tiles import tiles_by_size
+from skdeepenc.functional import l2_normalize, power_normalize, soft_assign, vlad_of_segments
 
 N_DESCRIPTORS, N_COMPONENTS, N_CLUSTERS, N_NEIGHBORS, SIGMA = 121, 500, 100, 5, 10.0
 VL_TYPE_FLOAT, VL_VLAD_FLAG_SQUARE_ROOT = 1, 2
@@ -31,12 +26,12 @@ VL_TYPE_FLOAT, VL_VLAD_FLAG_SQUARE_ROOT = 1, 2
 def ours(images, centers):
     """Encode all images in tiles of about 512 descriptors, as the encoder does."""
     vectors = np.empty((len(images), centers.size), np.float32)
-    for start, stop in consecutive_batches(np.full(len(images), images.shape[1]), 512 / 2**20):
-        tile = images[start:stop].reshape(-1, images.shape[2])
-        offsets = np.arange(stop - start + 1) * images.shape[1]
+    for some in tiles_by_size(np.full(len(images), images.shape[1]), 512):
+        tile = images[some].reshape(-1, images.shape[2])
+        offsets = np.arange(0, len(tile) + 1, images.shape[1])
         assignment = soft_assign(tile, centers, N_NEIGHBORS, SIGMA)
         residuals = vlad_of_segments(tile, offsets, centers, *assignment)
-        vectors[start:stop] = l2_normalize(power_normalize(residuals.reshape(stop - start, -1)))
+        vectors[some] = l2_normalize(power_normalize(residuals.reshape(len(residuals), -1)))
     return vectors
 
 

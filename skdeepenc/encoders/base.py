@@ -10,11 +10,11 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._progress import progress_bar
 from skdeepenc._sklearn import validate_data
+from skdeepenc.arrays.threads import in_jobs
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.batches import unread_batches
@@ -161,15 +161,10 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         memory = get_config()["working_memory"] / n_jobs
         # Jobs read their batches: one that came with the job would live on while the next is read.
         unread = unread_batches(maps, memory, self._bytes_per_image(maps))
-        run = Parallel(n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
-        return run(delayed(_read_and_work)(load, work) for load in unread)
+        return in_jobs(lambda load: work(load()), unread, n_jobs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _read_and_work(load, work):
-    return work(load())

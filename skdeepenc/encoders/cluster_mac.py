@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.arrays.segments import segment_sum
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.encoders.map_regions import (
     color_values,
@@ -21,7 +22,7 @@ from skdeepenc.encoders.map_regions import (
     similarity_bytes,
 )
 from skdeepenc.encoders.vocabulary import fit_pca
-from skdeepenc.functional import l2_normalize, segment_sum
+from skdeepenc.functional import l2_normalize
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["ClusterMAC"]

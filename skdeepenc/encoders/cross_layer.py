@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.arrays.segments import matmul_by_segment
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.encoders.guidance import GuidanceFilters
 from skdeepenc.encoders.matched_layers import match_layers
@@ -18,7 +19,6 @@ from skdeepenc.encoders.spatial_pyramid import check_pyramid, count_cells, pyram
 from skdeepenc.encoders.vocabulary import fit_pca
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize, power_normalize, segment_cross_layer
-from skdeepenc.functional.runs import matmul_by_segment
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["CrossLayerPooler"]

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.arrays.threads import for_each
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.encoders.confidence import places_of, score_places, split_by_map
 from skdeepenc.encoders.linear_classifier import linear_weights
@@ -20,7 +21,6 @@ from skdeepenc.encoders.spatial_pyramid import check_pyramid, count_cells, pyram
 from skdeepenc.encoders.vocabulary import fit_mixture, fit_pca
 from skdeepenc.functional.fisher import fisher_gradients, fisher_sums, fisher_terms
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
-from skdeepenc.functional.threads import thread_map
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["MultiScaleFisherEncoder"]
@@ -271,9 +271,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
             ]
             self._pool_scales(scales, terms, vectors[image].reshape(self._n_cells, -1))
 
-        with thread_map() as run:
-            for _ in run(encode_image, range(len(maps))):
-                pass
+        for_each(encode_image, range(len(maps)))
         return vectors
 
     def _pool_scales(self, scales, terms, cells):

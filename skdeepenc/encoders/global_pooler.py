@@ -5,15 +5,9 @@ from numbers import Integral, Real
 import numpy as np
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc.arrays.segments import segment_max, segment_mean
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.functional import (
-    crow,
-    l2_normalize,
-    rmac,
-    segment_max,
-    segment_mean,
-    spoc,
-)
+from skdeepenc.functional import crow, l2_normalize, rmac, spoc
 from skdeepenc.functional.pooling import segment_gem
 
 __all__ = ["GlobalPooler"]

@@ -15,8 +15,7 @@ from sklearn.utils import check_random_state, gen_batches
 
 from skdeepenc._progress import progress_bar
 from skdeepenc._sklearn import Interval
-from skdeepenc.functional.runs import matmul_by_segment
-from skdeepenc.functional.segments import segment_max, segment_sum
+from skdeepenc.arrays.segments import matmul_by_segment, segment_max, segment_sum
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["GuidanceFilters", "loss_and_gradients"]

@@ -9,16 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 
-from skdeepenc.functional import (
-    l2_normalize,
-    power_normalize,
-    segment_max,
-    segment_mean,
-    soft_assign,
-    vlad_of_segments,
-)
-from skdeepenc.functional.threads import thread_map
-from skdeepenc.maps.batches import consecutive_batches
+from skdeepenc.arrays.segments import segment_max, segment_mean
+from skdeepenc.arrays.threads import for_each
+from skdeepenc.arrays.tiles import tiles_by_size
+from skdeepenc.functional import l2_normalize, power_normalize, soft_assign, vlad_of_segments
 
 __all__ = ["PooledLevel", "VLADLevel", "project", "reduce_vectors"]
 
@@ -68,14 +62,12 @@ class VLADLevel:
         dtype = np.result_type(descriptors, self.codebook)
         vectors = np.empty((len(offsets) - 1, self.codebook.size), dtype)
 
-        def fill(bounds):
-            start, stop = bounds
-            own = offsets[start : stop + 1]
+        def fill(images):
+            own = offsets[images.start : images.stop + 1]
             residuals = self._residuals(descriptors[own[0] : own[-1]], own - own[0])
-            vectors[start:stop] = l2_normalize(power_normalize(residuals, self.power))
+            vectors[images] = l2_normalize(power_normalize(residuals, self.power))
 
-        with thread_map() as share:
-            list(share(fill, _tiles(np.diff(offsets))))
+        for_each(fill, tiles_by_size(np.diff(offsets), _TILE_SIZE))
         return vectors
 
     def _residuals(self, descriptors, offsets):
@@ -99,8 +91,3 @@ def reduce_vectors(pca, vectors):
     reduced = l2_normalize(pca.transform(vectors))
     reduced[~vectors.any(axis=1)] = 0  # an image without descriptors, not the mean's opposite
     return reduced
-
-
-def _tiles(counts):
-    """Yield bounds of consecutive images with about `_TILE_SIZE` descriptors together."""
-    return consecutive_batches(counts, _TILE_SIZE / 2**20)

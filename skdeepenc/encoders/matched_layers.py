@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn import config_context
 
+from skdeepenc.arrays.segments import equal_runs
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.grid_matching import pool_to_grid
-from skdeepenc.functional.runs import equal_runs
 from skdeepenc.maps import FeatureMaps, Store
 
 __all__ = ["match_layers"]

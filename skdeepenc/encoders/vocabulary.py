@@ -16,9 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state, gen_batches
 
+from skdeepenc.arrays.threads import for_each
 from skdeepenc.exceptions import DegenerateDataError, FeatureMapsError
 from skdeepenc.functional import fit_diagonal_mixture, mixture_from_labels
-from skdeepenc.functional.threads import thread_map
 
 __all__ = ["fit_codebook", "fit_mixture", "fit_pca"]
 
@@ -161,14 +161,15 @@ def _multiply_covariance(sample, mean, vectors):
         block = sample[rows] - mean
         return block.T @ (block @ vectors), float(np.vdot(block, block))
 
-    product, energy = np.zeros(vectors.shape, sample.dtype), 0.0
-    blocks = gen_batches(len(sample), _WALK_BLOCK_SIZE)
-    with thread_map() as run:
-        for block_product, block_energy in run(multiply, blocks):
-            product += block_product
-            energy += block_energy
+    product, energies = np.zeros(vectors.shape, sample.dtype), []
+
+    def add(block):
+        np.add(product, block[0], out=product)
+        energies.append(block[1])
+
+    for_each(multiply, gen_batches(len(sample), _WALK_BLOCK_SIZE), add)
     degrees = max(len(sample) - 1, 1)
-    return product / degrees, sample.dtype.type(energy / degrees)
+    return product / degrees, sample.dtype.type(sum(energies) / degrees)
 
 
 def _orthonormal_to(basis, block):

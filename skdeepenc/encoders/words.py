@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from skdeepenc._progress import progress_bar
-from skdeepenc.functional import build_index, nearest_vectors, search_index
+from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
 
 # The error falls little after this many rounds (Philbin et al. stop before convergence, too).
 N_ROUNDS = 10

@@ -1,10 +1,5 @@
 """The methods' mathematics: pure functions on arrays."""
 
-from skdeepenc.functional.approximate_search import (
-    build_index,
-    nearest_vectors,
-    search_index,
-)
 from skdeepenc.functional.cross_layer import cross_layer, segment_cross_layer
 from skdeepenc.functional.fisher import fisher_vector
 from skdeepenc.functional.gmm import fit_diagonal_mixture, mixture_from_labels, responsibilities
@@ -13,12 +8,10 @@ from skdeepenc.functional.ncut import normalized_cut
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
 from skdeepenc.functional.pooling import crow, gem, mac, spoc
 from skdeepenc.functional.regions import rmac, rmac_regions
-from skdeepenc.functional.segments import segment_max, segment_mean, segment_sum
 from skdeepenc.functional.similarity import map_similarity
 from skdeepenc.functional.vlad import soft_assign, vlad, vlad_of_segments
 
 __all__ = [
-    "build_index",
     "cross_layer",
     "crow",
     "fisher_vector",
@@ -29,17 +22,12 @@ __all__ = [
     "map_similarity",
     "match_grids",
     "mixture_from_labels",
-    "nearest_vectors",
     "normalized_cut",
     "power_normalize",
     "responsibilities",
     "rmac",
     "rmac_regions",
-    "search_index",
     "segment_cross_layer",
-    "segment_max",
-    "segment_mean",
-    "segment_sum",
     "soft_assign",
     "spoc",
     "vlad",

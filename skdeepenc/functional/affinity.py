@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from skdeepenc.functional.threads import thread_map
+from skdeepenc.arrays.threads import for_each, kept_threads
+from skdeepenc.arrays.tiles import tiles
 
 __all__ = ["feature_affinity", "weighted_coordinates"]
 
@@ -78,23 +79,19 @@ def feature_affinity(points, others=None, *, affinity="exponential", scale=0.05)
     """
     others = points if others is None else others
     similarities = np.empty((len(points), len(others)), dtype=np.float32)
-    tiles = list(_tiles(similarities))
-    with thread_map() as run:
-        farthest = _squared_distances(points, others, similarities, tiles, run)
+    rows = _TILE_BYTES // max(similarities.itemsize * similarities.shape[1], 1)
+    by_rows = tiles(len(points), max(rows, 1))
+    with kept_threads():
+        farthest = _squared_distances(points, others, similarities, by_rows)
         if farthest <= 0:
             similarities.fill(1)
             return similarities
         to_similarities = partial(_raise, affinity=affinity, scale=scale, farthest=farthest)
-        list(run(to_similarities, (similarities[tile] for tile in tiles)))
+        for_each(to_similarities, (similarities[tile] for tile in by_rows))
     return similarities
 
 
-def _tiles(matrix):
-    rows = max(_TILE_BYTES // max(matrix.itemsize * matrix.shape[1], 1), 1)
-    return (slice(start, start + rows) for start in range(0, len(matrix), rows))
-
-
-def _squared_distances(points, others, out, tiles, run):
+def _squared_distances(points, others, out, by_rows):
     """Write squared distances to `out` and return the largest.
 
     In float64 until they are rounded: the distances of near neighbours decide the clusters, and
@@ -109,7 +106,7 @@ def _squared_distances(points, others, out, tiles, run):
         out[tile] = np.abs(squared, out=squared)  # rounding can make them negative
         return squared.max()
 
-    farthest = max(run(fill, tiles))
+    farthest = max(for_each(fill, by_rows))
     if others is points:
         np.fill_diagonal(out, 0)
     return farthest

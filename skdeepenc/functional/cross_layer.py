@@ -6,10 +6,10 @@ with the channel's activations as weights, so that an image becomes one vector f
 
 import numpy as np
 
+from skdeepenc.arrays.floats import as_floats
+from skdeepenc.arrays.segments import equal_runs
 from skdeepenc.exceptions import FeatureMapsError
-from skdeepenc.functional._floats import as_floats
 from skdeepenc.functional.grid_matching import match_grids
-from skdeepenc.functional.runs import equal_runs
 
 __all__ = ["cross_layer", "segment_cross_layer"]
 

@@ -7,7 +7,8 @@ never formed for the fast solver, which multiplies by the similarities as they a
 import numpy as np
 import scipy.linalg
 
-from skdeepenc.functional.threads import thread_map
+from skdeepenc.arrays.threads import for_each, kept_threads
+from skdeepenc.arrays.tiles import tiles
 
 __all__ = ["block_krylov", "exact", "nystroem"]
 
@@ -86,9 +87,9 @@ def block_krylov(similarities, k):
     block = _orthonormal(_coarse_vectors(similarities, 2 * k + 8) / scale)
     basis = images = np.empty((len(block), 0), dtype=np.float32)
     projected = np.empty((0, 0), dtype=np.float32)
-    with thread_map() as run:
+    with kept_threads():
         for _ in range(_MAX_STEPS):
-            image = _multiply(similarities, scale, block, run)
+            image = _multiply(similarities, scale, block)
             basis, images = np.hstack([basis, block]), np.hstack([images, image])
             # What is padded lies under the diagonal, where nobody looks.
             projected = np.pad(projected, [(0, block.shape[1]), (0, 0)])
@@ -189,10 +190,10 @@ def _group(similarities):
     return landmarks, groups
 
 
-def _multiply(similarities, scale, vectors, run):
+def _multiply(similarities, scale, vectors):
     scaled = scale * vectors
-    tiles = np.array_split(similarities, -(-len(similarities) // _TILE_ROWS))
-    product = np.concatenate(list(run(lambda tile: tile @ scaled, tiles)))
+    by_rows = tiles(len(similarities), _TILE_ROWS)
+    product = np.concatenate(for_each(lambda rows: similarities[rows] @ scaled, by_rows))
     return scale * (product + np.float32(_OFFSET) * scaled)
 
 

@@ -5,13 +5,19 @@ Gaussians: of 1, of the values and of their squares. So an image costs two matri
 the posteriors and one for the sums, and no array of the size descriptors x Gaussians x channels.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_array
 
-from skdeepenc.functional.posteriors import DensityTerms, density_terms, sum_by_posterior, tiles
-from skdeepenc.functional.threads import thread_map
+from skdeepenc.arrays.threads import for_each
+from skdeepenc.functional.posteriors import (
+    DensityTerms,
+    density_terms,
+    posterior_tiles,
+    sum_by_posterior,
+)
 
 
 class FisherTerms(NamedTuple):
@@ -54,19 +60,15 @@ def fisher_terms(means, covariances, weights, dtype):
     return FisherTerms(density, *(array.astype(dtype) for array in arrays))
 
 
-def fisher_sums(descriptors, terms, run=map):
-    """Return the sums of ``[x, x**2, 1]`` over descriptors, by posterior: (K, 2 D + 1).
-
-    `run` maps over tiles of descriptors; :func:`thread_map` does so on threads.
-    """
+def fisher_sums(descriptors, terms):
+    """Return the sums of ``[x, x**2, 1]`` over descriptors, by posterior: (K, 2 D + 1)."""
 
     def sum_tile(rows):
         return sum_by_posterior(descriptors[rows], terms.density)[0]
 
     n_gaussians, n_channels = terms.means.shape
     sums = np.zeros((n_gaussians, 2 * n_channels + 1), dtype=descriptors.dtype)
-    for tile_sums in run(sum_tile, tiles(len(descriptors))):
-        sums += tile_sums
+    for_each(sum_tile, posterior_tiles(len(descriptors)), partial(np.add, sums, out=sums))
     return sums
 
 
@@ -136,8 +138,7 @@ def fisher_vector(descriptors, means, covariances, weights):
     )
     _check_mixture(means, covariances, weights, descriptors.shape[1])
     terms = fisher_terms(means, covariances, weights, descriptors.dtype)
-    with thread_map() as run:
-        sums = fisher_sums(descriptors, terms, run)
+    sums = fisher_sums(descriptors, terms)
     return fisher_gradients(sums, len(descriptors), terms).ravel()
 
 

@@ -8,9 +8,10 @@ nothing adds nothing. So the vectors of K times 2 D values are never made.
 
 import numpy as np
 
+from skdeepenc.arrays.threads import for_each
+from skdeepenc.arrays.tiles import tiles
 from skdeepenc.functional.normalize import power_normalize
-from skdeepenc.functional.posteriors import posteriors, tiles
-from skdeepenc.functional.threads import thread_map
+from skdeepenc.functional.posteriors import posterior_tiles, posteriors
 
 __all__ = ["score_each_alone"]
 
@@ -43,9 +44,7 @@ def score_each_alone(descriptors, terms, coefficients, power):
     def score_rows(rows):
         scores[rows] = _score_rows(descriptors[rows], terms, by_gaussian, power)
 
-    with thread_map() as run:
-        for _ in run(score_rows, tiles(len(descriptors), ROWS_AT_ONCE)):
-            pass
+    for_each(score_rows, tiles(len(descriptors), ROWS_AT_ONCE))
     return scores
 
 
@@ -68,7 +67,7 @@ def _score_rows(descriptors, terms, by_gaussian, power):
 def _posteriors_and_values(descriptors, terms):
     """Return posteriors (K, n), and the descriptors seen from the mixture's origin."""
     probabilities = np.empty((len(terms.means), len(descriptors)), dtype=descriptors.dtype)
-    for rows in tiles(len(descriptors)):
+    for rows in posterior_tiles(len(descriptors)):
         probabilities[:, rows] = posteriors(descriptors[rows], terms.density)
     return probabilities, descriptors - terms.density.origin
 

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdeepenc.arrays.threads import for_each, kept_threads
 from skdeepenc.exceptions import DegenerateDataError
 from skdeepenc.functional.posteriors import (
     density_terms,
     moments_of,
+    posterior_tiles,
     posteriors,
     sum_by_posterior,
-    tiles,
 )
-from skdeepenc.functional.threads import thread_map
 
 # A Gaussian may shrink to this part of a channel's variance, and a channel counts as varying by at
 # least that part of the mean variance: float32 cannot resolve distances in sharper units.
@@ -84,7 +84,7 @@ def responsibilities(descriptors, means, covariances, weights):
     origin = np.average(means, axis=0, weights=weights)
     terms = density_terms(means, covariances, weights, origin=origin, dtype=dtype)
     probabilities = np.empty((len(descriptors), len(means)), dtype=dtype)
-    for rows in tiles(len(descriptors)):
+    for rows in posterior_tiles(len(descriptors)):
         probabilities[rows] = posteriors(descriptors[rows], terms).T
     return probabilities
 
@@ -127,9 +127,9 @@ def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
     """
     origin, floor = _origin_and_floor(descriptors)
     mixture = initial._replace(lower_bound=-np.inf)
-    with thread_map() as run:
+    with kept_threads():
         for n_iter in range(1, max_iter + 1):
-            sums, lower_bound = _expect(run, descriptors, origin, mixture)
+            sums, lower_bound = _expect(descriptors, origin, mixture)
             if not (np.isfinite(lower_bound) and np.isfinite(sums).all()):
                 raise DegenerateDataError(
                     f"the mixture of {len(mixture.means)} Gaussians collapsed at step {n_iter}: "
@@ -169,7 +169,7 @@ def mixture_from_labels(descriptors, labels):
     origin, floor = _origin_and_floor(descriptors)
     clusters = np.arange(labels.max() + 1)
     sums = np.zeros((len(clusters), 2 * descriptors.shape[1] + 1))
-    for rows in tiles(len(descriptors)):
+    for rows in posterior_tiles(len(descriptors)):
         members = (labels[rows, None] == clusters).astype(descriptors.dtype)
         sums += members.T @ moments_of(descriptors[rows], origin)
     return _maximize(sums, origin, floor)
@@ -179,7 +179,7 @@ def _origin_and_floor(descriptors):
     """Return the mean descriptor and the smallest variance that each channel may have."""
     origin = descriptors.mean(axis=0, dtype=np.float64)
     variances = np.zeros_like(origin)
-    for rows in tiles(len(descriptors)):
+    for rows in posterior_tiles(len(descriptors)):
         variances += np.square(descriptors[rows] - origin).sum(axis=0) / len(descriptors)
     floor = VARIANCE_FLOOR * np.maximum(variances, CHANNEL_FLOOR * variances.mean())
     # Equal values differ from their rounded mean: what is under that noise is no variance.
@@ -187,7 +187,7 @@ def _origin_and_floor(descriptors):
     return origin.astype(descriptors.dtype), np.maximum(floor, noise if noise > 0 else 1.0)
 
 
-def _expect(run, descriptors, origin, mixture):
+def _expect(descriptors, origin, mixture):
     """Return the sums of ``[x, x**2, 1]`` by posterior (K, 2 D + 1), the mean log likelihood."""
     terms = density_terms(
         mixture.means, mixture.covariances, mixture.weights, origin=origin, dtype=descriptors.dtype
@@ -199,12 +199,14 @@ def _expect(run, descriptors, origin, mixture):
             return tile_sums, log_likelihoods.sum()
 
     sums = np.zeros((len(mixture.means), 2 * descriptors.shape[1] + 1))
-    log_likelihood = 0.0
-    # Tiles come back in order, so the sums do not depend on the number of threads.
-    for tile_sums, tile_log_likelihood in run(expect_tile, tiles(len(descriptors))):
-        sums += tile_sums
-        log_likelihood += float(tile_log_likelihood)
-    return sums, log_likelihood / len(descriptors)
+    log_likelihoods = []
+
+    def add(tile):  # in order, so the sums do not depend on the number of threads
+        np.add(sums, tile[0], out=sums)
+        log_likelihoods.append(float(tile[1]))
+
+    for_each(expect_tile, posterior_tiles(len(descriptors)), add)
+    return sums, sum(log_likelihoods) / len(descriptors)
 
 
 def _maximize(sums, origin, floor, previous=None):

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from skdeepenc.arrays.floats import as_floats
 from skdeepenc.exceptions import FeatureMapsError
-from skdeepenc.functional._floats import as_floats
 from skdeepenc.functional.normalize import power_normalize
 
 __all__ = ["cells_along", "match_grids", "pool_to_grid"]

@@ -7,10 +7,10 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 
 from skdeepenc._sklearn import Interval, StrOptions, validate_params
+from skdeepenc.arrays.threads import one_blas_thread
 from skdeepenc.functional import eigen
 from skdeepenc.functional.affinity import feature_affinity, weighted_coordinates
 from skdeepenc.functional.discretization import discretize
-from skdeepenc.functional.threads import one_blas_thread
 
 __all__ = ["normalized_cut"]
 

@@ -7,8 +7,8 @@ negative, as those of vision transformers are.
 
 import numpy as np
 
-from skdeepenc.functional._floats import as_floats
-from skdeepenc.functional.segments import segment_max, segment_mean
+from skdeepenc.arrays.floats import as_floats
+from skdeepenc.arrays.segments import segment_max, segment_mean
 
 __all__ = ["center_prior", "crow", "gem", "mac", "segment_gem", "spoc"]
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skdeepenc.arrays.tiles import tiles
+
 # Rows whose moments and posteriors (256 Gaussians: 0.8 MB each in float32) stay in the cache.
 TILE_ROWS = 768
 
@@ -32,15 +34,9 @@ class DensityTerms(NamedTuple):
     projection: np.ndarray
 
 
-def tiles(n_rows, size=None):
-    """Return slices of at most `size` rows, `TILE_ROWS` by default, as equal as they can be.
-
-    Equal ones keep threads busy alike.
-    """
-    n_tiles = -(-n_rows // (TILE_ROWS if size is None else size))
-    return [
-        slice(n_rows * tile // n_tiles, n_rows * (tile + 1) // n_tiles) for tile in range(n_tiles)
-    ]
+def posterior_tiles(n_rows):
+    """Return slices of rows whose posteriors stay in the cache."""
+    return tiles(n_rows, TILE_ROWS)
 
 
 def density_terms(means, covariances, weights, *, origin, dtype):

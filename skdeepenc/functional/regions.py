@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from skdeepenc.functional._floats import as_floats
+from skdeepenc.arrays.floats import as_floats
+from skdeepenc.arrays.segments import segment_max
 from skdeepenc.functional.normalize import l2_normalize
-from skdeepenc.functional.segments import segment_max
 
 __all__ = ["cluster_maxima", "region_maxima", "rmac", "rmac_regions"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdeepenc.functional._floats import as_floats
+from skdeepenc.arrays.floats import as_floats
 
 __all__ = ["map_similarity"]
 

@@ -11,7 +11,7 @@ and an image is described by its residuals ``v_k = sum_p w_pk (p - c_k)``.
 import numpy as np
 from scipy import sparse
 
-from skdeepenc.functional._floats import as_floats
+from skdeepenc.arrays.floats import as_floats
 
 __all__ = ["soft_assign", "vlad", "vlad_of_segments"]
 
@@ -104,7 +104,7 @@ def vlad_of_segments(descriptors, offsets, centers, indices, weights):
     descriptors : ndarray of shape (total, D)
         Descriptors, image by image.
     offsets : array-like of int of shape (n_images + 1,)
-        Where each image's descriptors start: see `skdeepenc.functional.segments`.
+        Where each image's descriptors start: see `skdeepenc.arrays.segments`.
     centers : array-like of shape (K, D)
         Visual words.
     indices, weights : array-like of shape (total, r)

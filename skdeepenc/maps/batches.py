@@ -5,10 +5,11 @@ from functools import partial
 import numpy as np
 from sklearn import get_config
 
-from skdeepenc.functional._floats import as_floats
+from skdeepenc.arrays.floats import as_floats
+from skdeepenc.arrays.tiles import tiles_by_size
 from skdeepenc.maps.checks import check_finite
 
-__all__ = ["bytes_by_image", "consecutive_batches", "unread_batches"]
+__all__ = ["bytes_by_image", "unread_batches"]
 
 
 def unread_batches(maps, working_memory=None, bytes_per_image=None):
@@ -32,35 +33,10 @@ def unread_batches(maps, working_memory=None, bytes_per_image=None):
     sizes = bytes_by_image(maps, loaded=True)
     if bytes_per_image is not None:
         sizes = sizes + np.asarray(bytes_per_image)
-    for start, stop in consecutive_batches(sizes, working_memory):
-        yield partial(_read, maps[start:stop], first_image=start)
-
-
-def consecutive_batches(sizes, working_memory=None):
-    """Yield the bounds of batches, each as large as the memory allows.
-
-    Parameters
-    ----------
-    sizes : ndarray of shape (n_images,)
-        Bytes that each image takes.
-    working_memory : float or None, default=None
-        Most memory of a batch, in MiB; None takes scikit-learn's
-        ``get_config()["working_memory"]``. One image makes a batch whatever its size.
-
-    Yields
-    ------
-    start, stop : int
-        The images of the next batch.
-    """
     if working_memory is None:
         working_memory = get_config()["working_memory"]
-    ends = np.cumsum(sizes)
-    start = 0
-    while start < len(ends):
-        budget = working_memory * 2**20 + (ends[start - 1] if start else 0)
-        stop = max(start + 1, int(np.searchsorted(ends, budget, side="right")))
-        yield start, stop
-        start = stop
+    for images in tiles_by_size(sizes, working_memory * 2**20):
+        yield partial(_read, maps[images], first_image=images.start)
 
 
 def bytes_by_image(maps, *, loaded=False):

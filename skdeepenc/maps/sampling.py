@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skdeepenc.functional.segments import take_segments
+from skdeepenc.arrays.segments import take_segments
 
 __all__ = ["sample_descriptors"]
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from skdeepenc.functional.segments import take_segments
+from skdeepenc.arrays.segments import take_segments
 
 __all__ = ["ArrayStore", "Store"]
 

@@ -6,12 +6,12 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_consistent_length, column_or_1d, gen_batches
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import get_chunk_n_rows
+from skdeepenc.arrays.threads import in_jobs
+from skdeepenc.arrays.top_k import best_first, top_k
 from skdeepenc.metrics.oxford import trapezoid_average_precision
-from skdeepenc.retrieval.selection import best_first, largest_columns
 
 
 class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -160,7 +160,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _nearest(self, queries, n_kept):
         similarities = self._similarities(queries)
-        columns = largest_columns(similarities, n_kept)
+        columns = top_k(similarities, n_kept)
         return best_first(np.take_along_axis(similarities, columns, axis=1), columns)
 
     def _bytes_per_query(self, n_kept):
@@ -173,12 +173,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         bytes_per_query = bytes_per_query or self._bytes_per_query(self._n_features_out)
         fitting = get_chunk_n_rows(row_bytes=bytes_per_query * n_jobs)
         batches = list(gen_batches(n_queries, min(fitting, -(-n_queries // n_jobs))))
-        if n_jobs == 1:  # starting joblib would take as long as to rank one query by an index
-            yield from ((batch, work(queries[batch])) for batch in batches)
-            return
-        results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-            delayed(work)(queries[batch]) for batch in batches
-        )
+        results = in_jobs(lambda batch: work(queries[batch]), batches, n_jobs)
         yield from zip(batches, results, strict=True)
 
     def _resolve_n_neighbors(self, n_neighbors, default):

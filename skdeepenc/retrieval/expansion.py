@@ -6,8 +6,8 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, gen_batches
 
 from skdeepenc._sklearn import get_chunk_n_rows
+from skdeepenc.arrays.top_k import ROWS_A_BLOCK
 from skdeepenc.retrieval.products import GalleryProducts, is_sparse
-from skdeepenc.retrieval.selection import ROWS_A_BLOCK
 
 __all__ = ["augment_gallery", "expand_queries"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skdeepenc._sklearn import Interval, StrOptions
-from skdeepenc.functional import build_index, search_index
+from skdeepenc.arrays.nearest import build_index, search_index
 from skdeepenc.retrieval.products import GalleryProducts, is_sparse
 from skdeepenc.retrieval.ranker import NearestNeighborRanker
 

@@ -11,8 +11,14 @@ from numbers import Integral, Real
 import numpy as np
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
+from skdeepenc.arrays.threads import for_each
+from skdeepenc.arrays.top_k import (
+    best_first,
+    row_blocks,
+    top_k,
+    top_k_of_blocks,
+)
 from skdeepenc.functional import map_similarity
-from skdeepenc.functional.threads import thread_map
 from skdeepenc.retrieval.base import Ranker, check_labels
 from skdeepenc.retrieval.blocks import (
     Blocks,
@@ -23,12 +29,6 @@ from skdeepenc.retrieval.blocks import (
 )
 from skdeepenc.retrieval.index import CandidateSearch
 from skdeepenc.retrieval.products import GalleryProducts, as_like
-from skdeepenc.retrieval.selection import (
-    best_first,
-    first_of_blocks,
-    gallery_blocks,
-    largest_columns,
-)
 from skdeepenc.retrieval.self_matches import find_themselves
 
 # Pairs of this many gallery images stand for all pairs where quantiles are asked for.
@@ -221,8 +221,7 @@ class LayerFusionRanker(Ranker):
         def fill(rows):
             similarities[:, rows] = self._fused(readers, rows)
 
-        with thread_map() as run:
-            list(run(fill, gallery_blocks(shape[1])))
+        for_each(fill, row_blocks(shape[1]))
         return similarities
 
     def _nearest(self, queries, n_kept):
@@ -231,7 +230,7 @@ class LayerFusionRanker(Ranker):
         if 2 * n_kept > self._n_features_out:
             return super()._nearest(queries, n_kept)
         fused = partial(self._fused, self._readers(queries))
-        return first_of_blocks(fused, self._n_features_out, n_kept)
+        return top_k_of_blocks(fused, self._n_features_out, n_kept)
 
     def _readers(self, queries):
         return [
@@ -255,7 +254,7 @@ class LayerFusionRanker(Ranker):
     def _nearest_candidates(self, queries, n_kept):
         """Return the first candidates, and behind them other images in the gallery's order."""
         candidates, scores = self._scored_candidates(queries)
-        columns = largest_columns(scores, min(n_kept, scores.shape[1]))
+        columns = top_k(scores, min(n_kept, scores.shape[1]))
         best = (np.take_along_axis(each, columns, axis=1) for each in (scores, candidates))
         shape = (len(scores), n_kept)
         similarities, indices = np.full(shape, -len(queries), scores.dtype), np.full(shape, -1)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from skdeepenc._optional import require
-from skdeepenc.functional.threads import thread_map
+from skdeepenc.arrays.threads import for_each
 
 _PARTS_OF_A_LIST = 8
 
@@ -45,8 +45,7 @@ def listed_products(queries, gallery, indices):
         listed = gallery[indices[row]] @ queries[row : row + 1].T
         products[row] = np.ravel(listed.toarray() if is_sparse else listed)
 
-    with thread_map() as run:
-        list(run(multiply, range(len(indices))))
+    for_each(multiply, range(len(indices)))
     return products
 
 

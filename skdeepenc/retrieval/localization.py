@@ -11,8 +11,8 @@ from itertools import chain
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn import get_config
-from sklearn.utils.parallel import Parallel, delayed
 
+from skdeepenc.arrays.threads import in_jobs
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize
 from skdeepenc.maps import as_feature_maps
@@ -95,8 +95,7 @@ def localize(
     search = _Search(queries, ratios, step, tolerance, tuple(refinement), max_rounds)
     memory = min(get_config()["working_memory"] / effective_n_jobs(n_jobs), _BATCH_MEGABYTES)
     batches = maps.select(layers=[layer]).iter_batches(memory)
-    run = Parallel(n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs")
-    found = chain.from_iterable(run(delayed(search.batch)(batch) for batch in batches))
+    found = chain.from_iterable(in_jobs(search.batch, batches, n_jobs))
     boxes, similarities = zip(*found, strict=True)
     return np.stack(boxes, axis=1), np.stack(similarities, axis=1)
 

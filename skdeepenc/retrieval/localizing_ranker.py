@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skdeepenc._sklearn import HasMethods, Interval, fit_context, validate_data
+from skdeepenc.arrays.segments import segment_max
 from skdeepenc.exceptions import FeatureMapsError
-from skdeepenc.functional import l2_normalize, segment_max
+from skdeepenc.functional import l2_normalize
 from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.coercion import is_table
 from skdeepenc.retrieval.base import Ranker, check_labels

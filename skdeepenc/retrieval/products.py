@@ -8,12 +8,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import normalize
-from sklearn.utils import gen_batches
 from sklearn.utils.extmath import row_norms
 
-from skdeepenc.functional.threads import thread_map
+from skdeepenc.arrays.threads import for_each
+from skdeepenc.arrays.tiles import tiles
+from skdeepenc.arrays.top_k import best_first, row_blocks, top_k_of_blocks
 from skdeepenc.retrieval.listed_products import listed_products
-from skdeepenc.retrieval.selection import best_first, first_of_blocks, gallery_blocks
 
 # In float32 the identity |q - g|^2 = |q|^2 + |g|^2 - 2 q.g loses digits where images are close. So
 # we measure from the gallery's centre, select a few more neighbours than asked for, and order them
@@ -76,7 +76,7 @@ class GalleryProducts:
         shifted = queries - self._center if self.metric == "euclidean" else queries
         n_gallery = self.gallery.shape[0]
         n_kept = min(n_neighbors + spare, n_gallery)
-        similarities, indices = first_of_blocks(self.reader(shifted), n_gallery, n_kept)
+        similarities, indices = top_k_of_blocks(self.reader(shifted), n_gallery, n_kept)
         if self.metric == "euclidean":
             indices = np.sort(indices, axis=1)
             squared = squared_differences(queries, self.gallery, indices)
@@ -95,7 +95,7 @@ class GalleryProducts:
         return products
 
     def _squared_norms_from_center(self):
-        blocks = gallery_blocks(self.gallery.shape[0])
+        blocks = row_blocks(self.gallery.shape[0])
         return np.concatenate(
             [row_norms(self.gallery[rows] - self._center, squared=True) for rows in blocks]
         )
@@ -128,7 +128,5 @@ def squared_differences(queries, gallery, indices):
         differences = gallery[indices[rows]] - queries[rows, None]
         squared[rows] = np.einsum("qkd,qkd->qk", differences, differences)
 
-    with thread_map() as run:
-        n_together = max(1, _BYTES_IN_CACHE // max(bytes_per_query, 1))
-        list(run(measure, gen_batches(len(indices), n_together)))
+    for_each(measure, tiles(len(indices), max(1, _BYTES_IN_CACHE // max(bytes_per_query, 1))))
     return squared

@@ -6,10 +6,10 @@ import numpy as np
 from scipy import sparse
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
+from skdeepenc.arrays.top_k import ROWS_A_BLOCK, row_blocks
 from skdeepenc.retrieval.base import Ranker, check_labels
 from skdeepenc.retrieval.expansion import expand_prepared
 from skdeepenc.retrieval.products import GalleryProducts, as_like, is_sparse
-from skdeepenc.retrieval.selection import ROWS_A_BLOCK, gallery_blocks
 from skdeepenc.retrieval.self_matches import find_themselves
 
 
@@ -163,7 +163,7 @@ class NearestNeighborRanker(Ranker):
     def _bytes_per_query(self, n_kept):
         if 2 * n_kept > self._n_features_out or is_sparse(self.gallery_):
             return super()._bytes_per_query(n_kept)
-        n_selected = n_kept * len(gallery_blocks(self._n_features_out))
+        n_selected = n_kept * len(row_blocks(self._n_features_out))
         return 64 * ROWS_A_BLOCK + 48 * n_selected + 16 * self.expansion * self.n_features_in_
 
     def _expand(self, queries):

@@ -6,19 +6,19 @@ into memory.
 """
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.utils import check_array, gen_even_slices
+from sklearn.utils import check_array
 
 from skdeepenc._sklearn import get_chunk_n_rows
+from skdeepenc.arrays.threads import for_each
+from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import StorageError
 from skdeepenc.retrieval.ternary_bits import (
     WORD,
     TernaryQuery,
-    blocks,
     compare,
     count_nonzeros,
     pack_signs,
@@ -251,8 +251,7 @@ class SignCodes:
             compare(self._words[rows], queries, result[:, rows])
 
         # joblib asks for results every 10 ms, which is as long as all the rest.
-        with ThreadPoolExecutor(n_threads) as executor:
-            list(executor.map(fill, gen_even_slices(len(self), n_threads)))
+        for_each(fill, tiles(len(self), -(-len(self) // n_threads)), n_threads=n_threads)
         return result
 
     def search(self, queries, n_neighbors=10, *, n_jobs=None):
@@ -277,7 +276,7 @@ class SignCodes:
         queries = self._check_queries(queries)
         best = np.empty((len(queries), 0), np.int64)
         bytes_per_code = 4 * best.itemsize * max(len(queries), 1)
-        for rows in blocks(len(self), get_chunk_n_rows(bytes_per_code)):
+        for rows in tiles(len(self), get_chunk_n_rows(bytes_per_code)):
             similarity = self[rows].similarity(queries, n_jobs=n_jobs).astype(np.int64)
             # One whole number orders by similarity, then by position: ties depend on no block.
             keys = (similarity << 32) - np.arange(rows.start, rows.stop)

@@ -11,18 +11,13 @@ One exclusive or, at most one mask, one popcount: as much work as a Hamming dist
 
 import numpy as np
 
+from skdeepenc.arrays.tiles import tiles
 from skdeepenc.retrieval import differing_bits
 
 WORD = np.dtype("<u8")  # little-endian on every machine, so that files travel
 
 # Smaller blocks of codes spend the time on calls, larger ones leave the cache.
 _BLOCK_BYTES = 1 << 21
-
-
-def blocks(n_rows, block_size):
-    """Yield the slices that cut rows into blocks; none where there are no rows."""
-    for start in range(0, n_rows, block_size):
-        yield slice(start, min(start + block_size, n_rows))
 
 
 def words_for(n_values):
@@ -32,7 +27,7 @@ def words_for(n_values):
 
 def pack_signs(X, words):
     """Pack the signs of `X` into the rows of `words`, a bounded number of rows at a time."""
-    for rows in blocks(len(X), max(1, _BLOCK_BYTES // max(X.shape[1], 1))):
+    for rows in tiles(len(X), max(1, _BLOCK_BYTES // max(X.shape[1], 1))):
         # Bits after the last value become "not negative" and not "positive": zeros.
         words[rows, 0::2] = ~_pack(X[rows] < 0)
         words[rows, 1::2] = _pack(X[rows] > 0)
@@ -57,7 +52,7 @@ def compare(words, queries, result):
     rows_in_cache = max(1, _BLOCK_BYTES // (n_words * WORD.itemsize))
     picked = np.empty(rows_in_cache * n_words, WORD)
     count_differences = differing_bits.difference_counter(picked.size)
-    for rows in blocks(len(words), rows_in_cache):
+    for rows in tiles(len(words), rows_in_cache):
         for row, query in zip(result, queries, strict=True):
             needed = query.pick(words[rows], picked)
             row[rows] = query.n_nonzeros - count_differences(needed, query)

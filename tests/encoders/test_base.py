@@ -8,9 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skdeepenc.arrays.segments import segment_mean
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.exceptions import FeatureMapsError
-from skdeepenc.functional import l2_normalize, segment_mean
+from skdeepenc.functional import l2_normalize
 from skdeepenc.maps import FeatureMaps, Store
 from skdeepenc.testing import parametrize_with_maps_checks, ragged_images, random_maps
 

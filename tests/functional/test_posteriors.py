@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import norm
 
 from skdeepenc.functional import posteriors as module
-from skdeepenc.functional.posteriors import density_terms, sum_by_posterior, tiles
+from skdeepenc.functional.posteriors import density_terms, sum_by_posterior
 
 
 def drawn_from_many(seed, spread, dtype, n=40, n_gaussians=60, n_channels=12):
@@ -77,12 +75,3 @@ def test_what_is_not_a_number_stays_visible():
     descriptors[3] = 1e30
     terms = density_terms(*mixture, origin=np.zeros(12), dtype=np.float32)
     assert not np.isfinite(sum_by_posterior(descriptors, terms)[0]).all()
-
-
-@given(n_rows=st.integers(0, 500), size=st.integers(1, 60))
-def test_tiles_are_consecutive_and_as_equal_as_can_be(n_rows, size):
-    lengths = [rows.stop - rows.start for rows in tiles(n_rows, size)]
-    covered = [row for rows in tiles(n_rows, size) for row in range(rows.start, rows.stop)]
-    assert covered == list(range(n_rows))
-    assert all(length <= size for length in lengths)
-    assert not lengths or max(lengths) - min(lengths) <= 1

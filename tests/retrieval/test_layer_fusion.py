@@ -14,7 +14,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdeepenc.retrieval import LayerFusionRanker, selection
+from skdeepenc.arrays import top_k
+from skdeepenc.retrieval import LayerFusionRanker
 
 WIDTHS = [4, 7]
 
@@ -140,7 +141,7 @@ def test_one_block_is_ranked_by_its_cosine(blocks, queries):
 def test_blocks_of_gallery_rows_change_nothing(monkeypatch, blocks, queries):
     expected = LayerFusionRanker().fit(blocks)
     ranks, similarities = expected.rank(queries, 7), expected.transform(queries)
-    monkeypatch.setattr(selection, "ROWS_A_BLOCK", 9)
+    monkeypatch.setattr(top_k, "ROWS_A_BLOCK", 9)
     assert_array_equal(expected.rank(queries, 7), ranks)
     assert_allclose(expected.transform(queries), similarities, rtol=1e-12)
 

@@ -16,8 +16,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skdeepenc.arrays import top_k
 from skdeepenc.metrics import mean_average_precision
-from skdeepenc.retrieval import NearestNeighborRanker, selection
+from skdeepenc.retrieval import NearestNeighborRanker
 
 METRICS = {
     "cosine": cosine_similarity,
@@ -50,7 +51,7 @@ def test_similarities_and_ranks_are_those_of_sorting_everything(rng, metric, dty
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_first_results_of_many_blocks_are_those_of_one(rng, metric):
-    gallery = rng.normal(size=(2 * selection.ROWS_A_BLOCK + 77, 4)).astype(np.float32)
+    gallery = rng.normal(size=(2 * top_k.ROWS_A_BLOCK + 77, 4)).astype(np.float32)
     queries = rng.normal(size=(9, 4)).astype(np.float32)
     ranker = NearestNeighborRanker(metric=metric, n_neighbors=20).fit(gallery)
     _, indices = ranker.kneighbors(queries)
@@ -64,8 +65,8 @@ def test_first_results_of_many_blocks_are_those_of_one(rng, metric):
 def test_selection_in_blocks_breaks_ties_by_position(seed, n_kept, n_rows):
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 5, size=(3, 30)).astype(np.float32)
-    with patch.object(selection, "ROWS_A_BLOCK", n_rows):
-        similarities, indices = selection.first_of_blocks(lambda rows: values[:, rows], 30, n_kept)
+    with patch.object(top_k, "ROWS_A_BLOCK", n_rows):
+        similarities, indices = top_k.top_k_of_blocks(lambda rows: values[:, rows], 30, n_kept)
     expected = np.argsort(-values, axis=1, kind="stable")[:, :n_kept]
     assert_array_equal(indices, expected)
     assert_array_equal(similarities, np.take_along_axis(values, expected, axis=1))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from skdeepenc.arrays.segments import segment_mean
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.functional import l2_normalize, segment_mean
+from skdeepenc.functional import l2_normalize
 from skdeepenc.testing import (
     check_maps_encoder,
     checks,

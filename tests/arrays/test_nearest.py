@@ -7,15 +7,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics.pairwise import euclidean_distances
 
+from skdeepenc.arrays import nearest
+from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
 from skdeepenc.exceptions import MissingDependencyError
-from skdeepenc.functional import approximate_search, build_index, nearest_vectors, search_index
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tiles_find_the_nearest(monkeypatch, dtype):
     rng = np.random.default_rng(0)
     queries, vectors = rng.random((70, 5)).astype(dtype), rng.random((90, 5)).astype(dtype)
-    monkeypatch.setattr(approximate_search, "_TILE", (16, 7))
+    monkeypatch.setattr(nearest, "_TILE", (16, 7))
     indices, squared = nearest_vectors(queries, vectors)
     expected = euclidean_distances(queries.astype(float), vectors.astype(float), squared=True)
     assert_array_equal(indices, expected.argmin(axis=1))

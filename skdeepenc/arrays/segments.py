@@ -1,16 +1,51 @@
-"""Sum, average or take the maximum of descriptors image by image.
+"""Sum, average, multiply or take the maximum of descriptors image by image.
 
 Images own different numbers of descriptors, so they lie in one long array, and `offsets` says where
 each image's segment starts: no padding. Segment i is ``values[offsets[i] : offsets[i + 1]]``; an
-empty one is legal.
+empty one is legal. Images of one network mostly have one size, so that a batch of them is a single
+run, and a stack of equal maps is one call to BLAS an image, without a Python loop.
 """
+
+from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["segment_max", "segment_mean", "segment_sum", "take_segments"]
+__all__ = [
+    "equal_runs",
+    "matmul_by_segment",
+    "offsets_of",
+    "segment_max",
+    "segment_mean",
+    "segment_sum",
+    "take_segments",
+]
 
 # From so many values a segment on, calling numpy once for each costs less than one reduceat.
 _LARGE_SEGMENT = 512
+
+
+def offsets_of(lengths):
+    """Return where segments of these lengths start, and where the last one ends.
+
+    Parameters
+    ----------
+    lengths : array-like of int of shape (n_segments,)
+        Number of rows of each segment.
+
+    Returns
+    -------
+    ndarray of int of shape (n_segments + 1,)
+        The offsets, from 0.
+
+    Examples
+    --------
+    >>> from skdeepenc.arrays.segments import offsets_of
+    >>> offsets_of([3, 0, 2])
+    array([0, 3, 3, 5])
+    """
+    offsets = np.zeros(len(lengths) + 1, dtype=np.intp)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def segment_sum(values, offsets):
@@ -31,7 +66,7 @@ def segment_sum(values, offsets):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional import segment_sum
+    >>> from skdeepenc.arrays.segments import segment_sum
     >>> segment_sum(np.array([[1.0], [2.0], [4.0]]), [0, 2, 2, 3])
     array([[3.],
            [0.],
@@ -60,7 +95,7 @@ def segment_max(values, offsets, empty=0):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional import segment_max
+    >>> from skdeepenc.arrays.segments import segment_max
     >>> segment_max(np.array([[1.0], [-2.0], [-4.0]]), [0, 1, 1, 3])
     array([[ 1.],
            [ 0.],
@@ -87,7 +122,7 @@ def segment_mean(values, offsets):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional import segment_mean
+    >>> from skdeepenc.arrays.segments import segment_mean
     >>> segment_mean(np.array([[1.0], [2.0], [4.0]]), [0, 2, 2, 3])
     array([[1.5],
            [0. ],
@@ -116,7 +151,7 @@ def take_segments(values, starts, stops):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional.segments import take_segments
+    >>> from skdeepenc.arrays.segments import take_segments
     >>> take_segments(np.arange(6), np.array([4, 0]), np.array([6, 1]))
     array([4, 5, 0])
     """
@@ -128,6 +163,69 @@ def take_segments(values, starts, stops):
     lengths = stops - starts
     places = np.cumsum(lengths) - lengths  # where each segment lands
     return values[np.repeat(starts - places, lengths) + np.arange(lengths.sum())]
+
+
+def equal_runs(rows):
+    """Yield where each run of equal rows starts and stops.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, ...)
+        Sizes, or whatever else makes neighbours equal.
+
+    Yields
+    ------
+    start, stop : int
+        The bounds of a run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.arrays.segments import equal_runs
+    >>> list(equal_runs(np.array([4, 4, 9, 4])))
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    if len(rows) == 0:
+        return
+    rows = rows.reshape(len(rows), -1)
+    changes = np.flatnonzero((rows[1:] != rows[:-1]).any(axis=1)) + 1
+    yield from pairwise([0, *changes.tolist(), len(rows)])
+
+
+def matmul_by_segment(values, offsets, matrix):
+    """Multiply the rows of each segment by a matrix, each segment alone.
+
+    One product over all rows would round a row differently in other company.
+
+    Parameters
+    ----------
+    values : ndarray of shape (total, D)
+        Rows of all segments.
+    offsets : ndarray of int of shape (n_segments + 1,)
+        Where each segment starts, and where the last one ends.
+    matrix : ndarray of shape (D, K)
+        The matrix.
+
+    Returns
+    -------
+    ndarray of shape (total, K)
+        The products.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.arrays.segments import matmul_by_segment
+    >>> matmul_by_segment(np.eye(2), np.array([0, 1, 2]), np.array([[3.0], [4.0]]))
+    array([[3.],
+           [4.]])
+    """
+    products = np.empty((len(values), matrix.shape[1]), np.result_type(values, matrix))
+    lengths = np.diff(offsets)
+    for first, last in equal_runs(lengths):
+        rows, shape = slice(offsets[first], offsets[last]), (last - first, lengths[first], -1)
+        if lengths[first]:
+            np.matmul(values[rows].reshape(shape), matrix, out=products[rows].reshape(shape))
+    return products
 
 
 def _reduce_segments(ufunc, values, offsets, empty):

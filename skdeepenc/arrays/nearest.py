@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.utils.extmath import row_norms
 
 from skdeepenc._optional import require
-from skdeepenc.functional.threads import thread_map
+from skdeepenc.arrays.threads import for_each
+from skdeepenc.arrays.tiles import tiles
 
 __all__ = ["build_index", "nearest_vectors", "search_index"]
 
@@ -43,7 +44,7 @@ def nearest_vectors(queries, vectors):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional import nearest_vectors
+    >>> from skdeepenc.arrays.nearest import nearest_vectors
     >>> nearest_vectors(np.array([[0.9], [5.0]]), np.array([[0.0], [1.0], [7.0]]))[0]
     array([1, 2])
     """
@@ -52,7 +53,7 @@ def nearest_vectors(queries, vectors):
     closeness = np.full(len(queries), -np.inf, dtype=queries.dtype)
 
     def search(rows):
-        for columns in _tiles(len(vectors), _TILE[1]):
+        for columns in tiles(len(vectors), _TILE[1]):
             tile = queries[rows] @ vectors[columns].T
             tile -= half_squares[columns]
             best = tile.argmax(axis=1)
@@ -61,8 +62,7 @@ def nearest_vectors(queries, vectors):
             indices[rows][better] = columns.start + best[better]
             closeness[rows][better] = values[better]
 
-    with thread_map() as run:
-        list(run(search, _tiles(len(queries), _TILE[0])))
+    for_each(search, tiles(len(queries), _TILE[0]))
     squared = row_norms(queries, squared=True) - 2 * closeness
     return indices, np.maximum(squared, 0)
 
@@ -113,7 +113,7 @@ def build_index(
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional import build_index, search_index
+    >>> from skdeepenc.arrays.nearest import build_index, search_index
     >>> vectors = np.random.default_rng(0).random((500, 8), dtype=np.float32)
     >>> index, found = build_index(vectors, vectors[:50])
     >>> found >= 0.95, search_index(index, vectors[:3])[0].ravel().tolist()
@@ -164,7 +164,7 @@ def search_index(index, queries, n_neighbors=1):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional import build_index, search_index
+    >>> from skdeepenc.arrays.nearest import build_index, search_index
     >>> vectors = np.eye(4, dtype=np.float32)
     >>> index, _ = build_index(vectors, vectors)
     >>> indices, squared_distances = search_index(index, vectors[2:])
@@ -192,10 +192,6 @@ def _ever_slower(index, lists, compared, n_vectors):
     while compared and index.k_factor < n_vectors:
         index.k_factor *= 2
         yield
-
-
-def _tiles(n_rows, n_together):
-    return [slice(start, start + n_together) for start in range(0, n_rows, n_together)]
 
 
 def _as_rows(vectors):

@@ -5,9 +5,11 @@ row: we take the first few of each block of the gallery, and the first few of th
 """
 
 import numpy as np
-from sklearn.utils import gen_even_slices
 
-from skdeepenc.functional.threads import thread_map
+from skdeepenc.arrays.threads import for_each
+from skdeepenc.arrays.tiles import tiles
+
+__all__ = ["best_first", "row_blocks", "top_k", "top_k_of_blocks"]
 
 # Long enough for full speed of the product, short enough for it to be read back from the cache.
 ROWS_A_BLOCK = 8192
@@ -15,7 +17,7 @@ ROWS_A_BLOCK = 8192
 _BLOCKS_TOGETHER = 4
 
 
-def first_of_blocks(read, n_gallery, n_kept):
+def top_k_of_blocks(read, n_gallery, n_kept):
     """Find the largest similarities of each query, reading the gallery block by block.
 
     Parameters
@@ -36,25 +38,21 @@ def first_of_blocks(read, n_gallery, n_kept):
 
     def first_of(rows):
         similarities = read(rows)
-        columns = largest_columns(similarities, min(n_kept, similarities.shape[1]))
+        columns = top_k(similarities, min(n_kept, similarities.shape[1]))
         return np.take_along_axis(similarities, columns, axis=1), columns + rows.start
 
-    with thread_map() as run:
-        blocks = list(run(first_of, gallery_blocks(n_gallery)))
+    blocks = for_each(first_of, row_blocks(n_gallery))
     similarities, indices = (np.hstack(parts) for parts in zip(*blocks, strict=True))
-    columns = largest_columns(similarities, n_kept)
+    columns = top_k(similarities, n_kept)
     return best_first(
         np.take_along_axis(similarities, columns, axis=1),
         np.take_along_axis(indices, columns, axis=1),
     )
 
 
-def gallery_blocks(n_gallery):
-    """Return the slices that cut a gallery into blocks of equal length."""
-    n_blocks = -(-n_gallery // ROWS_A_BLOCK)
-    if n_blocks > 1:
-        n_blocks += -n_blocks % _BLOCKS_TOGETHER
-    return list(gen_even_slices(n_gallery, n_blocks))
+def row_blocks(n_rows):
+    """Return the slices that cut the rows of a gallery into blocks of equal length."""
+    return tiles(n_rows, ROWS_A_BLOCK, multiple=_BLOCKS_TOGETHER)
 
 
 def best_first(similarities, indices):
@@ -66,7 +64,7 @@ def best_first(similarities, indices):
     )
 
 
-def largest_columns(values, n_kept):
+def top_k(values, n_kept):
     """Return the columns (n_rows, n_kept) of each row's largest values, in ascending order.
 
     Among equal values the leftmost are taken.

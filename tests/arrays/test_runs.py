@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdeepenc.functional.runs import equal_runs, matmul_by_segment
+from skdeepenc.arrays.segments import equal_runs, matmul_by_segment
 
 
 @given(st.lists(st.integers(0, 2), max_size=12))

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdeepenc.functional import segment_max, segment_mean, segment_sum
-from skdeepenc.functional.segments import take_segments
+from skdeepenc.arrays.segments import segment_max, segment_mean, segment_sum, take_segments
 
 lengths_of_segments = st.lists(st.integers(0, 4), max_size=8)
 

@@ -1,0 +1,106 @@
+"""Threads: in order, errors come through, and BLAS gets back what it had."""
+
+from threading import Event, Thread, get_ident
+
+import joblib
+import pytest
+from threadpoolctl import threadpool_limits
+
+from skdeepenc.arrays.threads import _blas, for_each, in_jobs, kept_threads, one_blas_thread
+
+
+def blas_threads():
+    """Threads of the libraries that were there first: faiss, say, loads another one later."""
+    return [library["num_threads"] for library in _blas().info()]
+
+
+def test_results_come_in_order():
+    assert for_each(lambda number: number**2, range(50)) == [n**2 for n in range(50)]
+
+
+def test_results_are_received_in_order_by_the_caller():
+    received = []
+    kept = for_each(abs, range(20), lambda result: received.append((result, get_ident())))
+    assert kept is None
+    assert received == [(number, get_ident()) for number in range(20)]
+
+
+def test_blas_has_one_thread_inside_and_its_own_number_after():
+    before = blas_threads()
+    inside = for_each(lambda _: tuple(blas_threads()), range(4))
+    assert set(inside) == {(1,) * len(before)}
+    assert blas_threads() == before
+
+
+def test_limit_of_the_caller_is_kept():
+    with threadpool_limits(1):
+        assert set(for_each(lambda _: get_ident(), range(8))) == {get_ident()}
+
+
+def test_threads_are_as_many_as_asked_for():
+    assert set(for_each(lambda _: get_ident(), range(8), n_threads=1)) == {get_ident()}
+    assert get_ident() not in for_each(lambda _: get_ident(), range(8), n_threads=2)
+
+
+def test_kept_threads_serve_every_call_inside():
+    with threadpool_limits(2), kept_threads(1):
+        assert set(for_each(lambda _: get_ident(), range(8), n_threads=2)) == {get_ident()}
+
+
+def test_work_inside_work_stays_in_its_thread():
+    def work(_):
+        return get_ident(), set(for_each(lambda _: get_ident(), range(3)))
+
+    assert all({outer} == inner for outer, inner in for_each(work, range(6), n_threads=2))
+
+
+def fail(number):
+    raise KeyError(number)
+
+
+def test_errors_come_through_and_restore_blas():
+    before = blas_threads()
+    with pytest.raises(KeyError):
+        for_each(fail, range(3))
+    assert blas_threads() == before
+
+
+def test_overlapping_users_restore_blas():
+    """The second enters while BLAS is held and leaves last: it must not put back what it saw."""
+    before = blas_threads()
+    entered, leave, inside = Event(), Event(), []
+
+    def second_user():
+        with kept_threads() as share:
+            inside.append(share)
+            entered.set()
+            leave.wait(10)
+
+    thread = Thread(target=second_user)
+    with kept_threads():
+        thread.start()
+        assert entered.wait(10)
+    leave.set()
+    thread.join()
+    assert inside == [map]
+    assert blas_threads() == before
+
+
+def test_the_last_holder_gives_blas_back():
+    before = blas_threads()
+    with one_blas_thread():
+        with one_blas_thread() as had:
+            assert had == max(before)
+        assert blas_threads() == [1] * len(before)
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
+def test_jobs_give_results_in_order(n_jobs):
+    assert list(in_jobs(abs, range(-9, 0), n_jobs)) == list(range(9, 0, -1))
+
+
+def test_jobs_are_threads_under_a_backend_of_processes():
+    """What is not picklable could not reach another process."""
+    with joblib.parallel_config("loky", n_jobs=2):
+        assert list(in_jobs(lambda number: number + 1, range(4))) == [1, 2, 3, 4]

@@ -140,8 +140,10 @@ class _Head:
 
     def _changes_nothing(self, node):
         """Tell whether a node flattens what is flat already."""
+        if node.op_type not in _FLATTENING:
+            return False
         shape = self.shapes.get(node.input[0])
-        return node.op_type in _FLATTENING and shape and shape == self.shapes.get(node.output[0])
+        return shape is not None and shape == self.shapes.get(node.output[0])
 
     def _per_channel(self, node):
         """Keep a node that treats channels alike in vectors and in maps."""

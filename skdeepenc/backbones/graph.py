@@ -9,6 +9,8 @@ import math
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from skdeepenc.backbones.constants import held_tensors, husked, lift_constants, named, subgraphs
+from skdeepenc.backbones.inlining import inline_branches, inline_functions
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides, one_size
 
@@ -98,25 +100,28 @@ def without_weights(model):
     husk.functions.extend(model.functions)
     graph = husk.graph
     graph.name = model.graph.name or "graph"
-    graph.node.extend(model.graph.node)
     graph.input.append(pixel_input(model))
     _set_shape(graph.input[0], ("batch", 3, "height", "width"))
     graph.output.extend(helper.make_empty_tensor_value_info(v.name) for v in model.graph.output)
-    graph.sparse_initializer.extend(model.graph.sparse_initializer)
-    for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) <= SHORT_CONSTANT:
-            graph.initializer.append(tensor)
-        else:
-            graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
-    return husk
+    lift_constants(graph, model.graph, _shortened)
+    return inline_branches(inline_functions(husk))
+
+
+def _shortened(name, tensor):
+    """Keep a tensor that may be a shape, and the description of a weight."""
+    shorten = named if math.prod(tensor.dims) <= SHORT_CONSTANT else husked
+    return shorten(name, tensor)
 
 
 def with_weights(husk, model):
     """Fill a husk, in place, with the weights of the model that it was made from."""
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    for tensor in husk.graph.initializer:
-        if tensor.name in weights:
-            tensor.CopyFrom(weights[tensor.name])
+    wanted = {tensor.name: tensor for tensor in husk.graph.initializer}
+    for name, tensor in held_tensors(model.graph):
+        # The graph's own come first: a branch may hold another weight of the same name.
+        initializer = wanted.pop(name, None)
+        if initializer is not None:
+            initializer.CopyFrom(tensor)
+            initializer.name = name
     return husk
 
 
@@ -199,10 +204,6 @@ def short_constants(husk):
         for tensor in husk.graph.initializer
         if math.prod(tensor.dims) <= SHORT_CONSTANT
     }
-    for node in husk.graph.node:
-        value = attribute(node, "value") if node.op_type == "Constant" else None
-        if value is not None:
-            tensors[node.output[0]] = value
     try:
         return {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
     except (ValueError, TypeError, KeyError) as error:
@@ -220,12 +221,10 @@ def attribute(node, name, default=None):
 def node_inputs(node):
     """Return every tensor a node reads, those that its subgraphs capture from outside included."""
     names = [name for name in node.input if name]
-    for entry in node.attribute:
-        subgraphs = [entry.g] if entry.HasField("g") else entry.graphs
-        for subgraph in subgraphs:
-            for inner in subgraph.node:
-                names.extend(node_inputs(inner))
-            names.extend(value.name for value in subgraph.output)
+    for subgraph in subgraphs(node):
+        for inner in subgraph.node:
+            names.extend(node_inputs(inner))
+        names.extend(value.name for value in subgraph.output)
     return names
 
 

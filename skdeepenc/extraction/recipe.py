@@ -6,11 +6,11 @@ Two runs with equal recipes may share a cache; anything that could change a numb
 
 import hashlib
 import json
-from functools import cached_property
 
 import numpy as np
 from PIL import Image
 
+from skdeepenc._lazy import lazy_property
 from skdeepenc.images.decode import load_picture
 from skdeepenc.images.sizes import both_sides
 
@@ -49,7 +49,7 @@ class Recipe:
         """Number of scales, which depends on no picture."""
         return len(self.view.plan(*both_sides(self.input_size), *self._sizes))
 
-    @cached_property
+    @lazy_property
     def channels(self):
         """Number of channels of every kept layer, by name."""
         found = {layer: info.channels for layer, info in self._layer_info.items()}
@@ -60,7 +60,7 @@ class Recipe:
         found.update((layer, len(components)) for layer, (_, components) in projections)
         return {layer: 3 if layer == RGB else found[layer] for layer in self.layers}
 
-    @cached_property
+    @lazy_property
     def _layer_info(self):
         """What the graph tells of the kept layers, by name."""
         return {info.name: info for info in self.backbone.layer_info if info.name in self.layers}
@@ -72,7 +72,7 @@ class Recipe:
             self._shapes[height, width] = {layer: array.shape[1:] for layer, array in maps.items()}
         return self._shapes[height, width]
 
-    @cached_property
+    @lazy_property
     def digest(self):
         """Changes whenever the maps of an image could."""
         text = json.dumps(self.describe(), sort_keys=True, default=repr)

@@ -16,7 +16,7 @@ _OFFSET = 0.5
 _MIN_NODES, _MAX_GROUPS = 256, 512
 _MAX_STEPS, _N_BEYOND, _LARGEST_SPACE = 40, 4, 5
 # Where the residuals are below it, clusters of real maps agreed with the exact ones to an adjusted
-# Rand index of 0.98 in the median and 0.6 at least (benchmarks/benchmark_ncut.py).
+# Rand index of 0.98 in the median and 0.6 at least (benchmarks/speed/normalized_cut.py).
 _TOLERANCE = 7e-3
 _SHORTEST = 1e-3  # of a shorter vector, most is rounding
 _TILE_ROWS = 256

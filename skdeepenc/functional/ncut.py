@@ -14,8 +14,8 @@ from skdeepenc.functional.discretization import discretize
 
 __all__ = ["normalized_cut"]
 
-# Sizes at which the next solver is faster, measured by benchmarks/benchmark_ncut.py; a matrix of
-# 6,144 x 6,144 float32 similarities takes 151 MB.
+# Sizes at which the next solver is faster, measured by benchmarks/speed/normalized_cut.py; a matrix
+# of 6,144 x 6,144 float32 similarities takes 151 MB.
 _EXACT_UP_TO = 512
 _KRYLOV_UP_TO = 6_144
 _N_LANDMARKS = 1_024
@@ -105,7 +105,7 @@ def normalized_cut(
     labels = np.zeros((len(points), len(counts)), dtype=np.intp)
     if counts.max(initial=0) > 1:
         # Thin products and small decompositions: with two BLAS threads a cut takes three times as
-        # long at 3,072 positions and ten times at 1,024 (benchmarks/benchmark_ncut.py).
+        # long at 3,072 positions and ten times at 1,024 (benchmarks/speed/normalized_cut.py).
         with one_blas_thread():
             embedding = _embed(
                 points, counts.max(), affinity, affinity_scale, eigen_solver, random_state

@@ -15,7 +15,7 @@ from skdeepenc.arrays.tiles import tiles
 # Rows whose moments and posteriors (256 Gaussians: 0.8 MB each in float32) stay in the cache.
 TILE_ROWS = 768
 
-# Up to this part of posteriors that count, a sparse product is faster: benchmark_fisher.py.
+# Up to this part of posteriors that count, a sparse product is faster: benchmarks/speed/fisher.py.
 SPARSE_SHARE = 0.1
 
 

@@ -7,7 +7,7 @@ together, so that ::
 
     popcount((code ^ query) & mask) = (hamming(code, query) + hamming(code, flipped)) / 2 - zeros
 
-and without zeros in the query one distance is enough. benchmarks/benchmark_sign_codes.py times it.
+and without zeros in the query one distance is enough. benchmarks/speed/sign_codes.py times it.
 """
 
 from importlib.util import find_spec

@@ -2,7 +2,7 @@
 
 The rows lie scattered, so that fetching them takes longer than multiplying. faiss multiplies them
 where they are; numpy copies them side by side first, in twice the time
-(benchmarks/benchmark_layer_fusion.py).
+(benchmarks/speed/layer_fusion.py).
 """
 
 from importlib.util import find_spec

@@ -21,7 +21,7 @@ __all__ = ["localize"]
 
 _EXPONENT = 10
 # Larger batches give idle threads nothing to do at the end, and fresh memory costs as much as the
-# integral images (benchmarks/benchmark_localization.py).
+# integral images (benchmarks/speed/localization.py).
 _BATCH_MEGABYTES = 16
 # Each side of a box in turn, outwards and inwards; as rows y0, x0, y1, x1.
 _MOVES = np.concatenate([np.eye(4, dtype=np.intp), -np.eye(4, dtype=np.intp)])

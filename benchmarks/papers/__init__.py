@@ -1,0 +1,1 @@
+"""The papers' tables on small sets: `python -m benchmarks.papers.fisher --help`, and so on."""

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import Bunch
 
-from skdeepenc.datasets._published import PublishedFolder, positions
+from skdeepenc.datasets._published import PublishedFolder, below, finite, one_of, positions
 
 SOURCE = "https://www.vision.caltech.edu/datasets/cub_200_2011/"
 
@@ -41,18 +41,18 @@ def load_cub200(folder):
     >>> from skdeepenc.datasets import load_cub200
     >>> load_cub200("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: CUB-200-2011: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: CUB-200-2011: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "CUB-200-2011", SOURCE)
-    numbers, names = zip(*published.rows("images.txt"), strict=True)
-    class_numbers, class_names = zip(*published.rows("classes.txt"), strict=True)
-    labels = _column(published, "image_class_labels.txt", numbers)[:, 0]
-    in_training = _column(published, "train_test_split.txt", numbers)[:, 0] == "1"
-    boxes = _column(published, "bounding_boxes.txt", numbers).astype(float)
+    numbers, names = zip(*published.rows("images.txt", str, below), strict=True)
+    class_numbers, class_names = zip(*published.rows("classes.txt", str, str), strict=True)
+    labels = _column(published, "image_class_labels.txt", numbers, str)[:, 0]
+    in_training = _column(published, "train_test_split.txt", numbers, one_of(0, 1))[:, 0] == 1
+    boxes = _column(published, "bounding_boxes.txt", numbers, *[finite] * 4)
     boxes[:, 2:] += boxes[:, :2]  # the file has widths and heights
     return Bunch(
         paths=published.paths(names, below="images"),
-        target=positions(labels.tolist(), class_numbers, published),
+        target=positions(labels.tolist(), class_numbers, published, "image_class_labels.txt"),
         target_names=list(class_names),
         boxes=boxes,
         train=np.flatnonzero(in_training),
@@ -60,8 +60,8 @@ def load_cub200(folder):
     )
 
 
-def _column(published, name, numbers):
+def _column(published, name, numbers, *kinds):
     """Return what a file says of each picture, in the order of `numbers`."""
-    rows = published.rows(name)
-    order = positions(numbers, [row[0] for row in rows], published)
+    rows = published.rows(name, str, *kinds)
+    order = positions(numbers, [row[0] for row in rows], published, "images.txt")
     return np.array([row[1:] for row in rows])[order]

@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skdeepenc._sklearn import StrOptions, validate_params
-from skdeepenc.datasets._published import PublishedFolder, positions
+from skdeepenc.datasets._published import PublishedFolder, finite, positions
 from skdeepenc.datasets._restricted_pickle import read_pickle
+from skdeepenc.exceptions import DataSetError
 
 OXFORD = "https://www.robots.ox.ac.uk/~vgg/data/oxbuildings/"
 PARIS = "https://www.robots.ox.ac.uk/~vgg/data/parisbuildings/"
@@ -60,7 +61,7 @@ def load_oxford5k(folder, *, ground_truth="original"):
     >>> from skdeepenc.datasets import load_oxford5k
     >>> load_oxford5k("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: Oxford5k: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: Oxford5k: nowhere is not a folder. ...
     """
     if ground_truth == "revisited":
         return _load_revisited(folder, "Revisited Oxford5k", "gnd_roxford5k.pkl")
@@ -103,7 +104,7 @@ def load_paris6k(folder, *, ground_truth="original"):
     >>> from skdeepenc.datasets import load_paris6k
     >>> load_paris6k("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: Paris6k: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: Paris6k: nowhere is not a folder. ...
     """
     if ground_truth == "revisited":
         return _load_revisited(folder, "Revisited Paris6k", "gnd_rparis6k.pkl")
@@ -119,30 +120,31 @@ def load_text_ground_truth(published, pictures=None):
         raise published.error(f"no ground truth (*_query.txt) in {published.folder}")
     read = [_read_query(published, path) for path in queries]
     query_names = [name for name, *_ in read]
+
+    def find(listed, file):
+        return positions(listed, names, published, file)
+
     return Bunch(
         paths=list(pictures.values()),
         names=names,
         query_names=query_names,
-        query_paths=[pictures[names[at]] for at in positions(query_names, names, published)],
+        query_paths=[pictures[names[at]] for at in find(query_names, "*_query.txt")],
         boxes=np.array([box for _, box, *_ in read]),
-        positives=[positions(right, names, published) for _, _, right, _ in read],
-        junk=[positions(ignored, names, published) for *_, ignored in read],
+        positives=[find(right, f"{query}_good or _ok") for query, _, right, _ in read],
+        junk=[find(ignored, f"{query}_junk") for query, _, _, ignored in read],
     )
 
 
 def _read_query(published, path):
     """Return name, box, right answers (good and ok) and junk of one query."""
-    lists = {}
-    for kind in ("query", "good", "ok", "junk"):
-        name = path.with_name(path.name.replace("_query", f"_{kind}"))
-        lists[kind] = published.rows(name.relative_to(published.folder))
-    name, *box = lists["query"][0]
-    right, ignored = (
-        [image for kind in kinds for (image,) in lists[kind]]
-        for kinds in (("good", "ok"), ("junk",))
+    file = path.relative_to(published.folder)
+    name, *box = published.rows(file, str, *[finite] * 4)[0]
+    good, ok, junk = (
+        published.column(file.with_name(path.name.replace("_query", f"_{kind}")), may_be_empty=True)
+        for kind in ("good", "ok", "junk")
     )
     # Oxford's own lists name the query's picture with the prefix of an older collection.
-    return name.removeprefix("oxc1_"), [float(edge) for edge in box], right, ignored
+    return name.removeprefix("oxc1_"), box, [*good, *ok], junk
 
 
 def _load_revisited(folder, title, file_name):
@@ -153,20 +155,52 @@ def _load_revisited(folder, title, file_name):
         raise published.error(f"missing in {folder}: {file_name}")
     truth, pictures = read_pickle(path), published.pictures()
     try:
-        names, query_names = list(truth["imlist"]), list(truth["qimlist"])
-        boxes = np.array([query["bbx"] for query in truth["gnd"]], dtype=float)
-        lists = {
-            kind: [np.asarray(query[kind], dtype=np.intp) for query in truth["gnd"]]
-            for kind in ("easy", "hard", "junk")
-        }
+        names, query_names = _names(truth["imlist"]), _names(truth["qimlist"])
+        positions([*names, *query_names], pictures, published, file_name)
+        answers = _answers(truth["gnd"], len(query_names), len(names))
+    except DataSetError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise published.error(f"{file_name} lacks what it should hold ({error})") from error
-    positions([*names, *query_names], pictures, published)
     return Bunch(
         paths=[pictures[name] for name in names],
         names=names,
         query_names=query_names,
         query_paths=[pictures[name] for name in query_names],
-        boxes=boxes,
-        **lists,
+        **answers,
     )
+
+
+def _answers(queries, n_queries, n_images):
+    """Return boxes and lists of positions of the revisited ground truth, or raise a ValueError."""
+    if len(queries) != n_queries:
+        raise ValueError(f"{n_queries} queries, {len(queries)} answers")
+    lists = {
+        kind: [_positions(query[kind], n_images) for query in queries]
+        for kind in ("easy", "hard", "junk")
+    }
+    return {"boxes": np.array([_numbers(query["bbx"], 4) for query in queries]), **lists}
+
+
+def _names(value):
+    """Return a list of names, or raise a ValueError."""
+    names = list(value)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("a name is not text")
+    return names
+
+
+def _numbers(value, n_numbers=None):
+    """Return finite numbers as a vector, or raise a ValueError."""
+    numbers = np.asarray(value, dtype=np.float64).ravel()
+    if not np.isfinite(numbers).all() or n_numbers not in (None, len(numbers)):
+        raise ValueError(f"unexpected numbers {value!r:.60}")
+    return numbers
+
+
+def _positions(value, n_images):
+    """Return positions in the gallery, or raise a ValueError."""
+    numbers = _numbers(value)
+    if ((numbers < 0) | (numbers >= n_images) | (numbers % 1 != 0)).any():
+        raise ValueError(f"an answer is not one of {n_images} images")
+    return numbers.astype(np.intp)

@@ -51,14 +51,14 @@ def load_flowers17(folder, *, split=1):
     >>> from skdeepenc.datasets import load_flowers17
     >>> load_flowers17("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: Oxford Flowers 17: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: Oxford Flowers 17: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "Oxford Flowers 17", SOURCE_17)
+    n_pictures = 17 * PICTURES_A_KIND
     splits = {
-        name: published.matrix("datasplits.mat", f"{key}{split}").astype(np.intp) - 1
+        name: published.numbers("datasplits.mat", f"{key}{split}", n_pictures) - 1
         for name, key in {"train": "trn", "val": "val", "test": "tst"}.items()
     }
-    n_pictures = 17 * PICTURES_A_KIND
     names = [f"image_{number:04d}.jpg" for number in range(1, n_pictures + 1)]
     return Bunch(
         paths=published.paths(names, below="jpg"),
@@ -98,13 +98,13 @@ def load_flowers102(folder):
     >>> from skdeepenc.datasets import load_flowers102
     >>> load_flowers102("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: Oxford Flowers 102: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: Oxford Flowers 102: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "Oxford Flowers 102", SOURCE_102)
-    target = published.matrix("imagelabels.mat", "labels").astype(np.intp) - 1
+    target = published.numbers("imagelabels.mat", "labels", most=102) - 1
     names = [f"image_{number:05d}.jpg" for number in range(1, len(target) + 1)]
     splits = {
-        name: published.matrix("setid.mat", key).astype(np.intp) - 1
+        name: published.numbers("setid.mat", key, most=len(target)) - 1
         for name, key in SPLITS_102.items()
     }
     return Bunch(paths=published.paths(names, below="jpg"), target=target, **splits)

@@ -1,11 +1,14 @@
 """INRIA Holidays: the same scene, seen again."""
 
+import re
+
 import numpy as np
 from sklearn.utils import Bunch
 
 from skdeepenc.datasets._published import PublishedFolder
 
 SOURCE = "https://thoth.inrialpes.fr/~jegou/data.php"
+NAME = re.compile("[0-9]{3,9}")
 
 
 def load_holidays(folder):
@@ -41,13 +44,13 @@ def load_holidays(folder):
     >>> from skdeepenc.datasets import load_holidays
     >>> load_holidays("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: INRIA Holidays: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: INRIA Holidays: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "INRIA Holidays", SOURCE)
     pictures = published.pictures()
-    strange = [name for name in pictures if not name.isdecimal()]
+    strange = [name for name in pictures if not NAME.fullmatch(name)]
     if strange:
-        raise published.error(f"{strange[0]}.jpg is no picture of it")
+        raise published.error(f"{strange[0]}.jpg is not a picture of it")
     groups, within = np.divmod([int(name) for name in pictures], 100)
     queries = np.flatnonzero(within == 0)
     positives = [np.flatnonzero((groups == groups[query]) & (within > 0)) for query in queries]

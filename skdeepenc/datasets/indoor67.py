@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import Bunch
 
-from skdeepenc.datasets._published import PublishedFolder
+from skdeepenc.datasets._published import PublishedFolder, below
 
 SOURCE = "http://web.mit.edu/torralba/www/indoor.html"
 
@@ -39,13 +39,10 @@ def load_indoor67(folder):
     >>> from skdeepenc.datasets import load_indoor67
     >>> load_indoor67("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: MIT Indoor 67: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: MIT Indoor 67: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "MIT Indoor 67", SOURCE)
-    train, test = (
-        [" ".join(row) for row in published.rows(name)]
-        for name in ("TrainImages.txt", "TestImages.txt")
-    )
+    train, test = (published.column(name, below) for name in ("TrainImages.txt", "TestImages.txt"))
     names = [*train, *test]
     target_names, target = np.unique([name.split("/")[0] for name in names], return_inverse=True)
     return Bunch(

@@ -47,7 +47,7 @@ def load_sculptures6k(folder, *, subset="test"):
     >>> from skdeepenc.datasets import load_sculptures6k
     >>> load_sculptures6k("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: Sculptures 6k: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: Sculptures 6k: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "Sculptures 6k", SOURCE)
     pictures = published.pictures(subset)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skdeepenc._sklearn import Interval, validate_params
-from skdeepenc.datasets._published import PublishedFolder, positions
+from skdeepenc.datasets._published import PublishedFolder, below, positions
 
 SOURCE = "https://vision.princeton.edu/projects/2010/SUN/"
 
@@ -51,12 +51,12 @@ def load_sun397(folder, *, split=1):
     >>> from skdeepenc.datasets import load_sun397
     >>> load_sun397("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: SUN397: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: SUN397: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "SUN397", SOURCE)
-    classes = [name for (name,) in published.rows("Partitions/ClassName.txt")]
+    classes = published.column("Partitions/ClassName.txt", _below_letter)
     train, test = (
-        [name for (name,) in published.rows(f"Partitions/{part}_{split:02d}.txt")]
+        published.column(f"Partitions/{part}_{split:02d}.txt", _below_letter)
         for part in ("Training", "Testing")
     )
     names = [*train, *test]
@@ -67,3 +67,11 @@ def load_sun397(folder, *, split=1):
         train=np.arange(len(train)),
         test=np.arange(len(train), len(names)),
     )
+
+
+def _below_letter(text):
+    """Return the name of a class or picture below its letter, such as /a/abbey."""
+    before, letter, name = text.split("/", maxsplit=2)
+    if before or not below(letter) or not below(name):
+        raise ValueError(text)
+    return text

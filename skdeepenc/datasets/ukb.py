@@ -39,7 +39,7 @@ def load_ukb(folder):
     >>> from skdeepenc.datasets import load_ukb
     >>> load_ukb("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: UKB: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: UKB: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "UKB", SOURCE)
     pictures = published.pictures()

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import Bunch
 
-from skdeepenc.datasets._published import PublishedFolder, positions
+from skdeepenc.datasets._published import PublishedFolder, below, one_of, positions
 
 SOURCE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/"
 CLASSES = [
@@ -63,14 +63,14 @@ def load_voc2007(folder):
     >>> from skdeepenc.datasets import load_voc2007
     >>> load_voc2007("nowhere")
     Traceback (most recent call last):
-    skdeepenc.exceptions.DataSetError: PASCAL VOC 2007: nowhere is no folder. ...
+    skdeepenc.exceptions.DataSetError: PASCAL VOC 2007: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "PASCAL VOC 2007", SOURCE)
     splits: dict[str, np.ndarray] = {}
     names: list[str] = []
     labels = []
     for split in ("train", "val", "test"):
-        members = [name for (name,) in published.rows(f"ImageSets/Main/{split}.txt")]
+        members = published.column(f"ImageSets/Main/{split}.txt", below)
         splits[split] = np.arange(len(names), len(names) + len(members))
         names += members
         labels.append(_read_labels(published, split, members))
@@ -86,7 +86,7 @@ def _read_labels(published, split, members):
     """Return the labels (n_members, 20) of one split."""
     labels = np.empty((len(members), len(CLASSES)), dtype=np.int8)
     for column, name in enumerate(CLASSES):
-        rows = published.rows(f"ImageSets/Main/{name}_{split}.txt")
-        order = positions(members, [picture for picture, _ in rows], published)
-        labels[:, column] = np.array([int(label) for _, label in rows])[order]
+        rows = published.rows(f"ImageSets/Main/{name}_{split}.txt", str, one_of(-1, 0, 1))
+        order = positions(members, [picture for picture, _ in rows], published, f"{split}.txt")
+        labels[:, column] = np.array([label for _, label in rows])[order]
     return labels

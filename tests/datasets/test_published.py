@@ -1,5 +1,6 @@
 """Loaders of published data sets, on small folders of the same layout."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from numpy.testing import assert_array_equal
 from scipy.io import savemat
 
 from skdeepenc import datasets
-from skdeepenc.datasets._restricted_pickle import read_pickle
 from skdeepenc.exceptions import DataSetError
 
 
@@ -149,7 +149,7 @@ def test_holidays(tmp_path):
     with pytest.raises(DataSetError, match="group 1001"):
         datasets.load_holidays(tmp_path)
     touch(tmp_path, "holiday.jpg")
-    with pytest.raises(DataSetError, match=r"holiday\.jpg is no picture"):
+    with pytest.raises(DataSetError, match=r"holiday\.jpg is not a picture"):
         datasets.load_holidays(tmp_path)
 
 
@@ -230,25 +230,6 @@ def test_revisited_refuses_what_is_no_ground_truth(buildings):
         datasets.load_oxford5k(buildings, ground_truth="revisited")
 
 
-class Malicious:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-def test_a_pickle_cannot_run_anything(tmp_path):
-    path, trace = tmp_path / "truth.pkl", tmp_path / "trace"
-    path.write_bytes(pickle.dumps({"gnd": [Malicious(trace)]}))
-    with pytest.raises(DataSetError, match=r"pathlib.*not read"):
-        read_pickle(path)
-    assert not trace.exists()
-    path.write_bytes(b"no pickle")
-    with pytest.raises(DataSetError, match="no readable pickle"):
-        read_pickle(path)
-
-
 def test_sculptures6k(buildings):
     (buildings / "images").rename(buildings / "test")
     touch(buildings / "train", "c_1.jpg")
@@ -256,3 +237,54 @@ def test_sculptures6k(buildings):
     assert loaded.names == ["a_1", "a_2", "a_3", "b_1"]
     assert [right.tolist() for right in loaded.positives] == [[1, 0], [3]]
     assert datasets.load_sculptures6k(buildings, subset="train").names == ["c_1"]
+
+
+# --- Lists of others are not trusted -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"gym/a.jpg\n\xff.jpg\n", "line 2: not text"),
+        (b"gym/a.jpg\n\n../a.jpg\n", r"line 3: unexpected '\.\./a\.jpg'"),
+        (b"/etc/passwd\n", "line 1: unexpected"),
+        (b"\n", "is empty"),
+    ],
+)
+def test_an_error_names_file_and_line(indoor, content, reason):
+    (indoor / "TestImages.txt").write_bytes(content)
+    with pytest.raises(DataSetError, match=rf"TestImages\.txt.*{reason}"):
+        datasets.load_indoor67(indoor)
+
+
+def test_a_list_that_is_not_a_plain_file_is_not_read(indoor):
+    (indoor / "TestImages.txt").unlink()
+    os.mkfifo(indoor / "TestImages.txt")
+    with pytest.raises(DataSetError, match=r"TestImages\.txt is not a file"):
+        datasets.load_indoor67(indoor)
+
+
+def test_a_list_of_a_terabyte_is_not_read(indoor):
+    with (indoor / "TestImages.txt").open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(DataSetError, match=r"TestImages\.txt is .*larger"):
+        datasets.load_indoor67(indoor)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"imlist": ["a_2", 5]},
+        {"gnd": []},
+        {"gnd": [{"bbx": [1, 2, 3], "easy": [], "hard": [], "junk": []}]},
+        {"gnd": [{"bbx": [1, 2, 3, np.nan], "easy": [], "hard": [], "junk": []}]},
+        {"gnd": [{"bbx": [1, 2, 3, 4], "easy": [3], "hard": [], "junk": []}]},
+        {"gnd": [{"bbx": [1, 2, 3, 4], "easy": [-1], "hard": [], "junk": []}]},
+        {"gnd": [{"bbx": [1, 2, 3, 4], "easy": [0.5], "hard": [], "junk": []}]},
+    ],
+)
+def test_answers_outside_the_gallery_are_refused(buildings, change):
+    path = buildings / "gnd_roxford5k.pkl"
+    path.write_bytes(pickle.dumps(revisited_truth() | change))
+    with pytest.raises(DataSetError, match="lacks what it should hold"):
+        datasets.load_oxford5k(buildings, ground_truth="revisited")

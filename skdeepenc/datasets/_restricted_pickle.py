@@ -56,7 +56,7 @@ def _check_numbering(content):
     if len(content) > _MOST_BYTES:
         raise DataSetError("it is larger than any ground truth.")
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
-        if "PUT" in opcode.name and int(argument) > count:
+        if "PUT" in opcode.name and argument is not None and int(argument) > count:
             raise DataSetError("its numbering of objects has gaps: it is not read.")
 
 

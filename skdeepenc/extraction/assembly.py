@@ -50,10 +50,10 @@ class Assembler:
 
     def take(self, job, name):
         """Return the maps of a job all of whose pieces have been added, and forget them."""
-        values, grids = {}, np.empty((len(self._layers), len(job.plan), 2), dtype=np.int64)
+        values, grids = {}, np.empty((len(self._layers), len(job.plan.stacks), 2), dtype=np.int64)
         for row, layer in enumerate(self._layers):
             parts = []
-            for scale, stack in enumerate(job.plan):
+            for scale, stack in enumerate(job.plan.stacks):
                 maps = self._parts.pop((job.position, layer, scale))
                 pooled = self._pool is not None
                 grids[row, scale] = (stack.rows, stack.columns) if pooled else maps[0].shape[:2]

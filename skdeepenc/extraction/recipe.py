@@ -12,11 +12,12 @@ from PIL import Image
 
 from skdeepenc._lazy import lazy_property
 from skdeepenc.images.decode import load_picture
+from skdeepenc.images.plans import Network
 from skdeepenc.images.sizes import both_sides
 
 RGB = "rgb"
 # A change of how maps are computed or stored makes old caches strangers.
-FORMAT = 1
+FORMAT = 2
 
 
 class Recipe:
@@ -41,13 +42,18 @@ class Recipe:
         self.dtype = np.dtype(dtype)
         self.preprocessing = backbone.spec.preprocessing
         self.input_size = backbone.spec.input_size
-        self._patch_size = backbone.spec.patch_size
+        self._network = Network(
+            self.input_size,
+            backbone.spec.patch_size,
+            self.preprocessing.interpolation,
+            self.preprocessing.fill,
+        )
         self._shapes: dict = {}
 
     @property
     def n_scales(self):
-        """Number of scales, which depends on no picture."""
-        return len(self.view.plan(*both_sides(self.input_size), *self._sizes))
+        """Number of scales, which depends on no image."""
+        return len(self.view.stacks(*both_sides(self.input_size), self._network))
 
     @lazy_property
     def channels(self):
@@ -87,7 +93,7 @@ class Recipe:
             "view": [type(self.view).__qualname__, self.view.get_params()],
             "preprocessing": self.preprocessing.to_dict(),
             "input_size": self.input_size,
-            "patch_size": self._patch_size,
+            "patch_size": self._network.patch_size,
             "dtype": self.dtype.name,
         }
 
@@ -96,14 +102,14 @@ class Recipe:
 
         Returns
         -------
-        plan : list of Stack
-            What was cut, one entry a scale.
+        plan : Plan
+            What was cut.
         stacks : list of array of shape (n_pieces, height, width, 3), uint8
             The pieces.
         """
-        picture = load_picture(content, smallest=self.view.smallest_edge(*self._sizes))
-        plan = self.view.plan(picture.height, picture.width, *self._sizes)
-        return plan, self.view.cut(picture, *self._sizes)
+        image = load_picture(content, smallest=self.view.decoded_edge(self._network))
+        plan = self.view.plan(image, self._network)
+        return plan, self.view.cut(image, plan)
 
     def run(self, batch):
         """Run the network on a batch; return (n, rows, columns, channels) maps by layer."""
@@ -117,7 +123,7 @@ class Recipe:
         n_values = sum(
             self._n_positions(layer, stack) * n_channels
             for layer, n_channels in self.channels.items()
-            for stack in plan
+            for stack in plan.stacks
         )
         return n_values * self.dtype.itemsize
 
@@ -125,10 +131,6 @@ class Recipe:
     def _deepest(self):
         """The last layer of the network, whose grid the pixels take."""
         return [layer for layer in self.layers if layer != RGB][-1]
-
-    @property
-    def _sizes(self):
-        return self.input_size, self._patch_size
 
     def _n_positions(self, layer, stack):
         """Estimate the positions of a layer's maps of one scale from the layer's stride.
@@ -141,8 +143,9 @@ class Recipe:
         if info.kind == "unknown":
             rows, columns, _ = self._measured(stack.height, stack.width)[info.name]
             return rows * columns
-        if info.kind == "tokens" and self._patch_size is not None:
-            return (stack.height // self._patch_size) * (stack.width // self._patch_size)
+        patch_size = self._network.patch_size
+        if info.kind == "tokens" and patch_size is not None:
+            return (stack.height // patch_size) * (stack.width // patch_size)
         if info.stride is None:
             return info.grid[0] * info.grid[1]
         own = both_sides(self.input_size)

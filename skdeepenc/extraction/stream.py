@@ -29,8 +29,8 @@ class Job:
         Which image of the call it is.
     digest : str or None
         Digest of its content, where a cache wants one.
-    plan : list of Stack or None
-        What was cut out of it, one entry a scale.
+    plan : Plan or None
+        What was cut out of it.
     stacks : list of array of shape (n_pieces, height, width, 3) or None
         What the network is to see, one stack a scale.
     failure : str or None

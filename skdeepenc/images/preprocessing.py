@@ -9,6 +9,8 @@ from typing import Self
 
 import numpy as np
 
+from skdeepenc.images.plans import FILTERS
+
 CHANNEL_ORDERS = ("RGB", "BGR")
 
 
@@ -28,11 +30,15 @@ class Preprocessing:
         The order of the network's input channels; networks from Caffe take blue first.
     scale : float, default=1/255
         What the pixels, 0 to 255, are multiplied with first.
+    interpolation : str, default="bilinear"
+        How images are resampled to the sizes of the views, by Pillow's filter of that name:
+        "bilinear", "bicubic", "lanczos", "box", "hamming" or "nearest".
 
     Raises
     ------
     ValueError
-        If a value is not finite, a deviation or the scale is not positive, or the order is unknown.
+        If a value is not finite, a deviation or the scale is not positive, or the order or the
+        interpolation is unknown.
 
     Examples
     --------
@@ -48,6 +54,7 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     channel_order: str = "RGB"
     scale: float = 1 / 255
+    interpolation: str = "bilinear"
 
     def __post_init__(self):
         # Lists from JSON and arrays from users become what can be hashed and compared.
@@ -56,18 +63,28 @@ class Preprocessing:
         object.__setattr__(self, "scale", float(self.scale))
         if self.channel_order not in CHANNEL_ORDERS:
             raise ValueError(f"channel_order is 'RGB' or 'BGR', not {self.channel_order!r}.")
+        if self.interpolation not in FILTERS:
+            raise ValueError(
+                f"interpolation is one of {', '.join(FILTERS)}, not {self.interpolation!r}."
+            )
         if not all(np.isfinite(value) and value > 0 for value in (*self.std, self.scale)):
             raise ValueError(
                 f"std and scale must be positive and finite, not {self.std} and {self.scale}."
             )
 
+    @property
+    def fill(self):
+        """The colour, as RGB bytes, that becomes zero or nearly so: what padding is made of."""
+        colour = np.rint(np.clip(np.divide(self.mean, self.scale), 0, 255)).astype(int).tolist()
+        return tuple(colour if self.channel_order == "RGB" else reversed(colour))
+
     def to_tensor(self, images, out=None):
-        """Turn a batch of pictures into the network's input.
+        """Turn a batch of images into the network's input.
 
         Parameters
         ----------
         images : array of shape (n, height, width, 3), uint8
-            RGB pictures of one size.
+            RGB images of one size.
         out : array of shape (n, 3, height, width), float32, optional
             Where to write the tensor.
 
@@ -116,7 +133,7 @@ class Preprocessing:
         if unknown:
             raise ValueError(
                 f"Preprocessing has no {', '.join(sorted(unknown))}; it has mean, std, "
-                "channel_order and scale."
+                "channel_order, scale and interpolation."
             )
         return cls(**record)
 

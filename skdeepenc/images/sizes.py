@@ -29,3 +29,8 @@ def one_size(size):
 def in_words(size):
     """Return a size as text: "224", or "256 x 128"."""
     return " x ".join(map(str, dict.fromkeys(both_sides(size))))
+
+
+def round_up(side, multiple):
+    """Return the first multiple that is no smaller than `side`; None asks for no multiple."""
+    return side if multiple is None else -(-side // multiple) * multiple

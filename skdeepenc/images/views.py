@@ -1,6 +1,6 @@
-"""Views: which parts of a picture the network sees, and at which sizes.
+"""Views: which parts of an image the network sees, and at which sizes.
 
-A view cuts one decoded picture into stacks of equal tensors, one stack a scale. Views are small
+A view cuts one decoded image into stacks of equal tensors, one stack a scale. Views are small
 estimators, so that grid search reaches ``activationextractor__views__n_scales``. They know pixels
 and sizes alone; the extractor runs the network and puts the maps together.
 """
@@ -8,59 +8,38 @@ and sizes alone; the extractor runs the network and puts the maps together.
 import math
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
 from sklearn.base import BaseEstimator
 
 from skdeepenc._sklearn import Interval, StrOptions
-from skdeepenc.exceptions import ImageError
-from skdeepenc.images.sizes import both_sides
-
-
-class Stack(NamedTuple):
-    """The pieces of one scale, all of one size.
-
-    Attributes
-    ----------
-    n_pieces : int
-        How many pieces the scale has.
-    height, width : int
-        Their size in pixels.
-    rows, columns : int
-        How the pieces' descriptors are laid out; 1, 1 where a piece keeps its own map.
-    """
-
-    n_pieces: int
-    height: int
-    width: int
-    rows: int = 1
-    columns: int = 1
+from skdeepenc.images.fits import fit_whole, widened
+from skdeepenc.images.plans import Network, Plan, Stack, check_extent, cut_plan
+from skdeepenc.images.sizes import both_sides, in_words
 
 
 class View(BaseEstimator, ABC):
     """Base of views.
 
-    A subclass says for a picture of any size which stacks it will cut (`plan`), cuts them (`cut`),
-    and how much of the picture it needs (`smallest_edge`). `pool` is None where a piece's map is
-    kept, or how the map of a piece becomes one descriptor: "avg" or "max".
+    A subclass says for an image of any size which stacks it will cut (`stacks`), and how much of
+    the image it needs (`smallest_edge`). One that looks at the pixels overrides `plan`, and gives
+    an estimate in `stacks`. `pool` is None where a piece's map is kept, or how the map of a piece
+    becomes one descriptor: "avg" or "max". `decoding` is "fast" where formats that can decode to a
+    smaller size may do so, or "full".
     """
 
     pool: str | None = None
+    decoding = "fast"
 
     @abstractmethod
-    def plan(self, height, width, input_size, patch_size=None):
-        """Say what will be cut, without cutting it.
+    def stacks(self, height, width, network):
+        """Say what is cut out of an image of this size, before there is one.
 
         Parameters
         ----------
         height, width : int
-            Size of the picture.
-        input_size : int or (height, width)
-            Size of the network's usual input.
-        patch_size : int, optional
-            What sides must be multiples of.
+            Size of the image.
+        network : Network
+            What the network takes.
 
         Returns
         -------
@@ -69,78 +48,133 @@ class View(BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def cut(self, picture, input_size, patch_size=None):
-        """Cut a picture into the stacks that `plan` announces.
+    def smallest_edge(self, network):
+        """Return the shorter edge, in pixels, that a decoded image must have for this view."""
+
+    def plan(self, image, network):
+        """Say what is cut out of an image, once.
 
         Parameters
         ----------
-        picture : PIL.Image.Image
-            A decoded picture, in mode RGB.
-        input_size : int or (height, width)
-            Size of the network's usual input.
-        patch_size : int, optional
-            What sides must be multiples of.
+        image : PIL.Image.Image
+            A decoded image, in mode RGB.
+        network : Network
+            What the network takes.
+
+        Returns
+        -------
+        Plan
+            What `cut` follows.
+        """
+        stacks = self.stacks(image.height, image.width, network)
+        return Plan(tuple(stacks), network.interpolation, network.fill)
+
+    def cut(self, image, plan):
+        """Cut an image as planned.
+
+        Parameters
+        ----------
+        image : PIL.Image.Image
+            The image that was planned for.
+        plan : Plan
+            What `plan` returned.
 
         Returns
         -------
         list of array of shape (n_pieces, height, width, 3), uint8
             One a scale.
         """
+        return cut_plan(image, plan)
 
-    @abstractmethod
-    def smallest_edge(self, input_size, patch_size=None):
-        """Return the shorter edge, in pixels, that a decoded picture must have for this view."""
+    def decoded_edge(self, network):
+        """Return the shorter edge that will do when decoding; None asks for every pixel."""
+        return None if self.decoding == "full" else self.smallest_edge(network)
 
     def check(self, input_size):
         """Raise ValueError where the parameters make no sense, alone or for this input size."""
         self._validate_params()
 
     def varies_in_size(self):
-        """Tell whether pieces come in several sizes, of one picture or of several."""
+        """Tell whether pieces come in several sizes, of one image or of several."""
         self._validate_params()
-        plans = self.plan(1, 2, 64), self.plan(2, 1, 64)
-        return len({(stack.height, stack.width) for plan in plans for stack in plan}) > 1
+        stacks = [*self.stacks(1, 2, Network(64)), *self.stacks(2, 1, Network(64))]
+        return len({(stack.height, stack.width) for stack in stacks}) > 1
+
+
+DECODING = {"decoding": [StrOptions({"fast", "full"})]}
 
 
 class Whole(View):
-    """The whole picture at one size, whatever its proportions.
+    """The whole image, or its centre, at one size.
+
+    The default warps the image to the network's input. Networks from timm and transformers usually
+    saw the centre: the shorter edge is resampled to ``size / crop_fraction``, then `size` pixels in
+    the middle are cut out.
 
     Parameters
     ----------
-    size : int, default=None
-        Side of a square in pixels; None takes the network's input size, square or not.
+    size : int or (height, width), default=None
+        Side of a square in pixels, or both; None takes the network's input size. Rounded up to
+        whole patches of a transformer.
+    fit : {"warp", "crop", "pad"}, default="warp"
+        What happens to images of other proportions: they are warped to the size; cropped to their
+        centre, the shorter edge deciding; or padded with the mean colour, the longer edge deciding.
+    crop_fraction : float, default=1.0
+        How much of the resampled image's side is kept, between 0 and 1: 0.875 takes the centre 224
+        of 256 pixels.
+    rounding : {"even", "down"}, default="even"
+        Where the centre falls between two pixels: the even one, as torchvision and timm take, or
+        the lower one, as transformers does.
+    decoding : {"fast", "full"}, default="fast"
+        Whether a JPEG may be decoded to a half, a quarter or an eighth where one and a half times
+        the size is left. That moves pixels by 1.2 grey levels in the mean; "full" decodes every
+        pixel, so that they equal those of Pillow, torchvision and transformers.
 
     Examples
     --------
-    >>> from skdeepenc.images import Whole
-    >>> Whole(size=320).plan(480, 640, input_size=224)
-    [Stack(n_pieces=1, height=320, width=320, rows=1, columns=1)]
+    >>> from PIL import Image
+    >>> from skdeepenc.images import Network, Whole
+    >>> view = Whole(fit="crop", crop_fraction=0.875)
+    >>> plan = view.plan(Image.new("RGB", (640, 480)), Network(224))
+    >>> plan.stacks[0].canvas, plan.stacks[0].boxes
+    ((256, 341), ((16, 58, 240, 282),))
     """
 
-    _parameter_constraints: dict = {"size": [Interval(Integral, 1, None, closed="left"), None]}
+    _parameter_constraints: dict = {
+        "size": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "fit": [StrOptions({"warp", "crop", "pad"})],
+        "crop_fraction": [Interval(Real, 0, 1, closed="right")],
+        "rounding": [StrOptions({"even", "down"})],
+        **DECODING,
+    }
 
-    def __init__(self, size=None):
+    def __init__(self, size=None, fit="warp", crop_fraction=1.0, rounding="even", decoding="fast"):
         self.size = size
+        self.fit = fit
+        self.crop_fraction = crop_fraction
+        self.rounding = rounding
+        self.decoding = decoding
 
-    def plan(self, height, width, input_size, patch_size=None):
+    def check(self, input_size):
+        """Refuse sizes that are not a height and a width."""
+        super().check(input_size)
+        sides = both_sides(1 if self.size is None else self.size)
+        if min(sides) < 1:
+            raise ValueError(f"size of Whole is made of positive numbers, not {in_words(sides)}.")
+
+    def stacks(self, height, width, network):
         """Announce one piece."""
-        sides = both_sides(self.size or input_size)
-        return [Stack(1, *(round_up(side, patch_size) for side in sides))]
+        return [fit_whole(height, width, network.sides(self.size), self)]
 
-    def cut(self, picture, input_size, patch_size=None):
-        """Warp the picture to that size."""
-        stacks = self.plan(picture.height, picture.width, input_size, patch_size)
-        return [resize_to(picture, stack) for stack in stacks]
-
-    def smallest_edge(self, input_size, patch_size=None):
-        """Return the longer side."""
-        return round_up(max(both_sides(self.size or input_size)), patch_size)
+    def smallest_edge(self, network):
+        """Return the longer side, before the crop."""
+        return max(widened(network.sides(self.size), self.crop_fraction))
 
 
 class Pyramid(View):
-    """The whole picture at growing sizes (multi-scale pyramid pooling, section 3.1).
+    """The whole image at growing sizes (multi-scale pyramid pooling, section 3.1).
 
-    Every size becomes one scale of the maps; all are cut from one decoded picture. The side at
+    Every size becomes one scale of the maps; all are cut from one decoded image. The side at
     scale ``s`` is ``ceil(base * ratio ** s)``: with AlexNet's 227 and seven scales 227, 322, 454,
     643, 908, 1285 and 1816 pixels.
 
@@ -153,16 +187,19 @@ class Pyramid(View):
     base : int, default=None
         Smallest side in pixels; None takes the network's input size, square or not.
     aspect : {"warp", "keep"}, default="warp"
-        Whether pictures are warped to the network's proportions, usually a square, or keep their
+        Whether images are warped to the network's proportions, usually a square, or keep their
         own with the shorter side as the length of their shorter edge.
+    decoding : {"fast", "full"}, default="fast"
+        Whether a JPEG may be decoded to a smaller size; see `Whole`.
 
     Examples
     --------
-    >>> from skdeepenc.images import Pyramid
-    >>> [stack.width for stack in Pyramid(n_scales=4).plan(480, 640, input_size=227)]
+    >>> from skdeepenc.images import Network, Pyramid
+    >>> [stack.width for stack in Pyramid(n_scales=4).stacks(480, 640, Network(227))]
     [227, 322, 454, 643]
-    >>> Pyramid(n_scales=1, base=300, aspect="keep").plan(480, 640, input_size=224)
-    [Stack(n_pieces=1, height=300, width=400, rows=1, columns=1)]
+    >>> (stack,) = Pyramid(n_scales=1, base=300, aspect="keep").stacks(480, 640, Network(224))
+    >>> stack.height, stack.width
+    (300, 400)
     """
 
     _parameter_constraints: dict = {
@@ -170,62 +207,42 @@ class Pyramid(View):
         "ratio": [Interval(Real, 1, None, closed="neither")],
         "base": [Interval(Integral, 1, None, closed="left"), None],
         "aspect": [StrOptions({"warp", "keep"})],
+        **DECODING,
     }
 
-    def __init__(self, n_scales=7, ratio=2**0.5, base=None, aspect="warp"):
+    def __init__(self, n_scales=7, ratio=2**0.5, base=None, aspect="warp", decoding="fast"):
         self.n_scales = n_scales
         self.ratio = ratio
         self.base = base
         self.aspect = aspect
+        self.decoding = decoding
 
-    def plan(self, height, width, input_size, patch_size=None):
+    def stacks(self, height, width, network):
         """Announce one piece a side."""
-        sizes = self._sizes(input_size, patch_size)
-        if self.aspect == "warp":
-            return [Stack(1, *size) for size in sizes]
-        return [Stack(1, *_keep_aspect(height, width, min(size), patch_size)) for size in sizes]
+        sizes = self._sizes(network)
+        if self.aspect == "keep":
+            sizes = [_keep_aspect(height, width, min(size), network.patch_size) for size in sizes]
+        return [Stack.of_whole(*size) for size in sizes]
 
-    def cut(self, picture, input_size, patch_size=None):
-        """Resample the picture to every size."""
-        stacks = self.plan(picture.height, picture.width, input_size, patch_size)
-        return [resize_to(picture, stack) for stack in stacks]
-
-    def smallest_edge(self, input_size, patch_size=None):
+    def smallest_edge(self, network):
         """Return the largest side."""
-        return max(self._sizes(input_size, patch_size)[-1])
+        return max(self._sizes(network)[-1])
 
-    def _sizes(self, input_size, patch_size):
+    def _sizes(self, network):
         """Return (height, width) at every scale."""
-        base = both_sides(self.base or input_size)
+        base = both_sides(self.base or network.input_size)
         growth = [self.ratio**s for s in range(self.n_scales)]
-        return [tuple(_grown(side, factor, patch_size) for side in base) for factor in growth]
+        return [network.sides([_grown(side, factor) for side in base]) for factor in growth]
 
 
-def _grown(side, factor, multiple):
+def _grown(side, factor):
     # Powers of a rounded root miss whole numbers by a hair: 454.00000000000006 is 454.
-    return round_up(math.ceil(round(side * factor, 6)), multiple)
-
-
-def resize_to(picture, stack):
-    """Resample a picture to one piece of a stack, averaging where it shrinks."""
-    size = (stack.width, stack.height)
-    resized = picture if picture.size == size else picture.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(resized)[None]
-
-
-def round_up(side, multiple):
-    """Return the first multiple that is no smaller than `side`."""
-    return side if multiple is None else -(-side // multiple) * multiple
+    return math.ceil(round(side * factor, 6))
 
 
 def _keep_aspect(height, width, side, multiple):
     """Return the size whose shorter edge is `side`, its proportions as near as multiples allow."""
     unit = multiple or 1
     longer = round(side * max(height, width) / min(height, width) / unit) * unit
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and side * longer > limit:
-        raise ImageError(
-            f"{width} x {height} pixels are too narrow for aspect='keep': a shorter edge of {side} "
-            f"makes the longer one {longer}"
-        )
-    return (side, longer) if height <= width else (longer, side)
+    size = (side, longer) if height <= width else (longer, side)
+    return check_extent(height, width, size, "aspect='keep'")

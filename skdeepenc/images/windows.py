@@ -4,24 +4,24 @@ import itertools
 from numbers import Integral
 
 import numpy as np
-from PIL import Image
 
 from skdeepenc._sklearn import Interval, Options, StrOptions
+from skdeepenc.images.plans import Stack
 from skdeepenc.images.sizes import both_sides, in_words
-from skdeepenc.images.views import Stack, View, resize_to, round_up
+from skdeepenc.images.views import DECODING, View
 
 
 class Windows(View):
-    """All windows of some sizes over the warped picture (MOP-CNN, section 3).
+    """All windows of some sizes over the warped image (MOP-CNN, section 3).
 
-    The picture is warped to a square; every window in it is resampled to the network's input and
+    The image is warped to a square; every window in it is resampled to the network's input and
     gives one descriptor. Each size is one scale of the maps, whose positions are the windows: with
     the defaults 1, 5 x 5 and 7 x 7.
 
     Parameters
     ----------
     image_size : int, default=256
-        Side of the square that pictures are warped to.
+        Side of the square that images are warped to.
     sizes : sequence of int, default=(256, 128, 64)
         Sides of the windows, one scale each, in pixels of that square.
     stride : int, default=32
@@ -29,11 +29,13 @@ class Windows(View):
     pool : {"avg", "max"}, default="avg"
         How a convolutional map over a window becomes one descriptor; a fully connected layer's
         output is taken as it is.
+    decoding : {"fast", "full"}, default="fast"
+        Whether a JPEG may be decoded to a smaller size; see `Whole`.
 
     Examples
     --------
-    >>> from skdeepenc.images import Windows
-    >>> [(stack.rows, stack.columns) for stack in Windows().plan(480, 640, input_size=224)]
+    >>> from skdeepenc.images import Network, Windows
+    >>> [(stack.rows, stack.columns) for stack in Windows().stacks(480, 640, Network(224))]
     [(1, 1), (5, 5), (7, 7)]
     """
 
@@ -42,16 +44,20 @@ class Windows(View):
         "sizes": ["array-like"],
         "stride": [Interval(Integral, 1, None, closed="left")],
         "pool": [StrOptions({"avg", "max"})],
+        **DECODING,
     }
 
-    def __init__(self, image_size=256, sizes=(256, 128, 64), stride=32, pool="avg"):
+    def __init__(
+        self, image_size=256, sizes=(256, 128, 64), stride=32, pool="avg", decoding="fast"
+    ):
         self.image_size = image_size
         self.sizes = sizes
         self.stride = stride
         self.pool = pool
+        self.decoding = decoding
 
     def check(self, input_size):
-        """Refuse windows that are larger than the picture they slide over."""
+        """Refuse windows that are larger than the image they slide over."""
         super().check(input_size)
         wrong = [size for size in self.sizes if not 1 <= size <= self.image_size]
         if wrong or not len(self.sizes):
@@ -60,30 +66,20 @@ class Windows(View):
                 f"not {tuple(self.sizes)}."
             )
 
-    def plan(self, height, width, input_size, patch_size=None):
-        """Announce one stack a window size."""
-        height, width = (round_up(side, patch_size) for side in both_sides(input_size))
-        counts = [len(self._starts(size)) for size in self.sizes]
-        return [Stack(count**2, height, width, count, count) for count in counts]
+    def stacks(self, height, width, network):
+        """Announce one stack a window size, the windows row by row."""
+        return [self._stack(size, network) for size in self.sizes]
 
-    def cut(self, picture, input_size, patch_size=None):
-        """Warp the picture, then resample every window of it, row by row."""
-        (square,) = resize_to(picture, Stack(1, self.image_size, self.image_size))
-        piece = Stack(1, *(round_up(side, patch_size) for side in both_sides(input_size)))
-        return [np.concatenate([*self._windows(square, size, piece)]) for size in self.sizes]
-
-    def smallest_edge(self, input_size, patch_size=None):
+    def smallest_edge(self, network):
         """Return the side of the square."""
         return self.image_size
 
-    def _starts(self, size):
-        return range(0, self.image_size - size + 1, self.stride)
-
-    def _windows(self, square, size, piece):
-        for top in self._starts(size):
-            for left in self._starts(size):
-                window = np.ascontiguousarray(square[top : top + size, left : left + size])
-                yield resize_to(Image.fromarray(window), piece)
+    def _stack(self, size, network):
+        starts = range(0, self.image_size - size + 1, self.stride)
+        boxes = [(top, left, top + size, left + size) for top in starts for left in starts]
+        height, width = network.sides()
+        square = self.image_size, self.image_size
+        return Stack(height, width, square, tuple(boxes), len(starts), len(starts))
 
 
 class Crops(View):
@@ -99,16 +95,19 @@ class Crops(View):
     flip : bool, default=True
         Whether the mirror image of each crop follows after all the crops.
     image_size : int, default=256
-        Side of the square that pictures are warped to before.
+        Side of the square that images are warped to before.
     pool : {"avg", "max"}, default="avg"
         How a convolutional map over a crop becomes one descriptor; a fully connected layer's
         output is taken as it is.
+    decoding : {"fast", "full"}, default="fast"
+        Whether a JPEG may be decoded to a smaller size; see `Whole`.
 
     Examples
     --------
-    >>> from skdeepenc.images import Crops
-    >>> Crops(n=5).plan(480, 640, input_size=227)
-    [Stack(n_pieces=10, height=227, width=227, rows=10, columns=1)]
+    >>> from skdeepenc.images import Crops, Network
+    >>> (stack,) = Crops(n=5).stacks(480, 640, Network(227))
+    >>> stack.n_pieces, stack.height, stack.width
+    (10, 227, 227)
     """
 
     _parameter_constraints: dict = {
@@ -116,16 +115,18 @@ class Crops(View):
         "flip": ["boolean"],
         "image_size": [Interval(Integral, 1, None, closed="left")],
         "pool": [StrOptions({"avg", "max"})],
+        **DECODING,
     }
 
-    def __init__(self, n=5, flip=True, image_size=256, pool="avg"):
+    def __init__(self, n=5, flip=True, image_size=256, pool="avg", decoding="fast"):
         self.n = n
         self.flip = flip
         self.image_size = image_size
         self.pool = pool
+        self.decoding = decoding
 
     def check(self, input_size):
-        """Refuse crops that are larger than the picture they are taken from."""
+        """Refuse crops that are larger than the image they are taken from."""
         super().check(input_size)
         needed = max(both_sides(input_size))
         if self.image_size < needed:
@@ -134,21 +135,15 @@ class Crops(View):
                 f"image_size={self.image_size}: give an image_size of at least {needed}."
             )
 
-    def plan(self, height, width, input_size, patch_size=None):
+    def stacks(self, height, width, network):
         """Announce one stack of all crops."""
-        count = self.n * (1 + self.flip)
-        height, width = _crop_size(input_size, patch_size)
-        return [Stack(count, height, width, count, 1)]
-
-    def cut(self, picture, input_size, patch_size=None):
-        """Warp the picture and cut the crops out of it."""
-        (square,) = resize_to(picture, Stack(1, self.image_size, self.image_size))
-        height, width = _crop_size(input_size, patch_size)
+        height, width = _crop_size(network)
         corners = self._corners(self.image_size - height, self.image_size - width)
-        crops = np.stack([square[y : y + height, x : x + width] for y, x in corners])
-        return [np.concatenate([crops, crops[:, :, ::-1]]) if self.flip else crops]
+        boxes = tuple((top, left, top + height, left + width) for top, left in corners)
+        square = self.image_size, self.image_size
+        return [Stack(height, width, square, boxes, len(boxes) * (1 + self.flip), 1, self.flip)]
 
-    def smallest_edge(self, input_size, patch_size=None):
+    def smallest_edge(self, network):
         """Return the side of the square."""
         return self.image_size
 
@@ -156,14 +151,14 @@ class Crops(View):
         """Return the upper left corner of every crop, row by row, from the room that is left."""
         if self.n == 25:
             steps = np.linspace((0, 0), (below, beside), 5).round().astype(int)
-            return list(itertools.product(*steps.T))
+            return list(itertools.product(*steps.T.tolist()))
         centre = (below // 2, beside // 2)
         if self.n == 1:
             return [centre]
         return [(0, 0), (0, beside), centre, (below, 0), (below, beside)]
 
 
-def _crop_size(input_size, patch_size):
-    """Return height and width of the crops: rounded down to multiples, for crops must fit."""
-    unit = patch_size or 1
-    return tuple(side // unit * unit for side in both_sides(input_size))
+def _crop_size(network):
+    """Return height and width of the crops: rounded down to whole patches, for crops must fit."""
+    unit = network.patch_size or 1
+    return tuple(side // unit * unit for side in both_sides(network.input_size))

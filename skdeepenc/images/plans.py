@@ -30,6 +30,12 @@ class Network:
         The filter that images are resampled with, one of `FILTERS`.
     fill : tuple of int, default=(0, 0, 0)
         The colour around an image that does not fill its piece.
+
+    Examples
+    --------
+    >>> from skdeepenc.images import Network
+    >>> Network((200, 300), patch_size=14).sides()
+    (210, 308)
     """
 
     input_size: int | tuple[int, int]

@@ -15,6 +15,7 @@ import numpy as np
 from skdeepenc._lazy import lazy_property
 from skdeepenc.backbones.catalogue import described, locate
 from skdeepenc.backbones.dense_heads import densify
+from skdeepenc.backbones.entrance import check_open
 from skdeepenc.backbones.graph import infer_shapes, truncate, with_weights
 from skdeepenc.backbones.layers import default_layer, list_layers, resolve_layers
 from skdeepenc.backbones.model_file import (
@@ -159,15 +160,23 @@ class Backbone:
         """Suppose what most models want, and say that it was supposed."""
         husk, size = self._parsed.husk, self._parsed.declared_size or _USUAL_SIZE
         layer = default_layer(list_layers(husk, densify(free_reshapes(husk, size), size), size))
+        entrance = self._parsed.entrance
+        values = "bytes" if entrance.takes_bytes else "ImageNet's mean and deviation"
         warnings.warn(
-            f"Nothing says how {self._name} wants its images: taking RGB, ImageNet's mean and "
-            f"deviation, size {in_words(size)}, and the layer {layer!r}. If that is wrong, give "
+            f"Nothing says how {self._name} wants its images: taking RGB, {values}, size "
+            f"{in_words(size)}, and the layer {layer!r}. If that is wrong, give "
             "preprocessing=Preprocessing(...) and layers=[...], or a whole spec=ModelSpec(...), "
             "which for a transformer says the patch_size too.",
             ModelWarning,
             stacklevel=2,
         )
-        return ModelSpec(self._name, (layer,), size)
+        return ModelSpec(self._name, (layer,), size, entrance.usual_preprocessing)
+
+    @property
+    def preprocessing(self):
+        """What is done to pixels first; a ModelError if the graph cannot take what it makes."""
+        self._parsed.entrance.check_preprocessing(self.spec.preprocessing)
+        return self.spec.preprocessing
 
     @lazy_property
     def _graphs(self):
@@ -192,6 +201,7 @@ class Backbone:
         if asked is None:
             asked = self.spec.layers or [default_layer(self.layer_info, self.spec.patch_size)]
         asked = [asked] if isinstance(asked, str | Integral) else asked
+        check_open(asked, self._parsed.closed, self._name)
         return resolve_layers(asked, self.layer_info, self._name)
 
     @lazy_property

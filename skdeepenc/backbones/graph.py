@@ -7,14 +7,13 @@ in it, and every step would copy them.
 import math
 
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from skdeepenc.backbones.constants import held_tensors, husked, lift_constants, named, subgraphs
 from skdeepenc.backbones.inlining import inline_branches, inline_functions
 from skdeepenc.exceptions import ModelError
-from skdeepenc.images.sizes import both_sides, one_size
+from skdeepenc.images.sizes import both_sides
 
-FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16}
 # Constants as short as this may be the shapes that inference needs to see.
 SHORT_CONSTANT = 64
 # A side longer by this much tells which maps grow with the image, and by which stride: every
@@ -28,56 +27,12 @@ def free_inputs(model):
     return [value for value in model.graph.input if value.name not in weights]
 
 
-def pixel_input(model):
-    """Return the one input that takes images of shape (batch, 3, height, width).
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        A parsed model.
-
-    Returns
-    -------
-    onnx.ValueInfoProto
-        The input.
-
-    Raises
-    ------
-    ModelError
-        If there is none, or other inputs must be fed as well.
-    """
-    inputs = free_inputs(model)
-    found = [value for value in inputs if takes_pixels(value)]
-    if len(inputs) == 1 and len(found) == 1:
-        return found[0]
-    described = ", ".join(f"{value.name} {declared_shape(value)}" for value in inputs) or "none"
-    raise ModelError(
-        "skdeepenc feeds a model one float input of shape (batch, 3, height, width); the inputs "
-        f"of this one are: {described}."
-    )
-
-
-def takes_pixels(value):
-    """Tell whether an input takes three channels, channels first."""
-    shape = declared_shape(value)
-    is_float = value.type.tensor_type.elem_type in FLOATS
-    return is_float and len(shape) == 4 and (shape[1] == 3 or not isinstance(shape[1], int))
-
-
 def declared_shape(value):
     """Return a value's declared sizes: numbers, names, or "?" where nothing is said."""
     return tuple(
         size.dim_value if size.HasField("dim_value") else size.dim_param or "?"
         for size in value.type.tensor_type.shape.dim
     )
-
-
-def declared_size(model):
-    """Return the size of the images that a model declares, or None if a side is free."""
-    sides = declared_shape(pixel_input(model))[2:]
-    if all(isinstance(side, int) and side > 0 for side in sides):
-        return one_size(sides)
-    return None
 
 
 def without_weights(model):
@@ -93,15 +48,14 @@ def without_weights(model):
     Returns
     -------
     onnx.ModelProto
-        The husk, with the pixels as its only input, of any number and size.
+        The husk, with the inputs that must be fed.
     """
     husk = onnx.ModelProto(ir_version=max(model.ir_version, 4))
     husk.opset_import.extend(model.opset_import)
     husk.functions.extend(model.functions)
     graph = husk.graph
     graph.name = model.graph.name or "graph"
-    graph.input.append(pixel_input(model))
-    _set_shape(graph.input[0], ("batch", 3, "height", "width"))
+    graph.input.extend(free_inputs(model))
     graph.output.extend(helper.make_empty_tensor_value_info(v.name) for v in model.graph.output)
     lift_constants(graph, model.graph, _shortened)
     return inline_branches(inline_functions(husk))
@@ -175,7 +129,7 @@ def _ready_for_inference(husk, pixels_shape):
     model = onnx.ModelProto()
     model.CopyFrom(husk)
     graph = model.graph
-    _set_shape(graph.input[0], pixels_shape)
+    set_shape(graph.input[0], pixels_shape)
     short = [tensor for tensor in graph.initializer if math.prod(tensor.dims) <= SHORT_CONSTANT]
     graph.input.extend(
         helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
@@ -187,7 +141,8 @@ def _ready_for_inference(husk, pixels_shape):
     return model
 
 
-def _set_shape(value, shape):
+def set_shape(value, shape):
+    """Give a value sizes: numbers, or names for what is free."""
     shape_field = value.type.tensor_type.shape
     del shape_field.dim[:]
     for size in shape:

@@ -5,6 +5,7 @@ import math
 import operator
 from dataclasses import dataclass
 
+from skdeepenc.backbones.entrance import FRONT
 from skdeepenc.backbones.graph import EXTRA_SIDE, enlarged, fed_by, infer_shapes
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
 
@@ -78,7 +79,7 @@ def list_layers(husk, dense, size):
     for node in husk.graph.node:
         output = node.output[0]  # what comes second is a mask or an index
         shape = shapes.get(output)
-        if output in reached and _is_layer(shape):
+        if output in reached and _is_layer(shape) and not node.name.startswith(FRONT):
             layers.append(_describe(output, node.op_type, shape, larger.get(output)))
     return layers
 

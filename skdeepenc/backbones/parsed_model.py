@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import onnx
 
-from skdeepenc.backbones.graph import declared_size, without_weights
+from skdeepenc.backbones.entrance import Entrance, open_entrance
+from skdeepenc.backbones.graph import without_weights
 from skdeepenc.backbones.model_file import read_model
 from skdeepenc.backbones.spec import ModelSpec, read_spec
 
@@ -21,11 +22,29 @@ _MODELS: OrderedDict = OrderedDict()
 
 
 class ParsedModel(NamedTuple):
-    """A model without its weights; surgery copies the husk and never changes it."""
+    """A model without its weights; surgery copies the husk and never changes it.
+
+    Attributes
+    ----------
+    husk : onnx.ModelProto
+        The graph, which takes images alone.
+    entrance : Entrance
+        What it took before.
+    closed : dict of str to str
+        Tensors that cannot be computed from images alone, and the input that each needs.
+    spec : ModelSpec or None
+        What the file says of itself.
+    """
 
     husk: onnx.ModelProto
-    declared_size: int | tuple[int, int] | None
+    entrance: Entrance
+    closed: dict
     spec: ModelSpec | None
+
+    @property
+    def declared_size(self):
+        """The image size that the graph was made for, or None if it is free."""
+        return self.entrance.size
 
 
 def parse_model(source, digest):
@@ -41,7 +60,7 @@ def parse_model(source, digest):
     Returns
     -------
     ParsedModel
-        The graph without its weights, the image size that it declares, and its description.
+        The graph without its weights, what it takes, and its description.
 
     Raises
     ------
@@ -51,8 +70,13 @@ def parse_model(source, digest):
     parsed = _MODELS.get(digest)
     if parsed is None:
         model = read_model(source)
-        parsed = ParsedModel(without_weights(model), declared_size(model), read_spec(model))
+        parsed = _parse(model)
         _MODELS[digest] = parsed
         while len(_MODELS) > MAX_MODELS:
             _MODELS.popitem(last=False)
     return parsed
+
+
+def _parse(model):
+    husk, entrance, closed = open_entrance(without_weights(model))
+    return ParsedModel(husk, entrance, closed, read_spec(model))

@@ -16,7 +16,6 @@ import warnings
 from collections import OrderedDict
 
 import joblib
-import numpy as np
 import onnxruntime
 
 from skdeepenc.exceptions import ModelError, ModelWarning
@@ -28,7 +27,6 @@ AUTOMATIC = ("CUDAExecutionProvider", "ROCMExecutionProvider", CPU)
 # A process that goes through many models must not keep them all.
 MAX_SESSIONS = 8
 _SILENT, _WARNING = 4, 2
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class _SessionTable:
@@ -100,7 +98,7 @@ def run_session(session, pixels):
     ----------
     session : onnxruntime.InferenceSession
         What `get_session` returned.
-    pixels : array of shape (batch, 3, height, width)
+    pixels : array of shape (batch, 3, height, width), float32
         The input.
 
     Returns
@@ -113,10 +111,8 @@ def run_session(session, pixels):
     ModelError
         If the graph does not run on such a batch.
     """
-    entrance = session.get_inputs()[0]
-    pixels = pixels.astype(_TYPES[entrance.type], copy=False)
     try:
-        return session.run(None, {entrance.name: pixels})
+        return session.run(None, {session.get_inputs()[0].name: pixels})
     except Exception as error:  # onnxruntime raises its own types, one for each status code
         raise ModelError(_first_line(error)) from error
 

@@ -40,7 +40,7 @@ class Recipe:
         self.layers = layers
         self.view = view
         self.dtype = np.dtype(dtype)
-        self.preprocessing = backbone.spec.preprocessing
+        self.preprocessing = backbone.preprocessing
         self.input_size = backbone.spec.input_size
         self._network = Network(
             self.input_size,

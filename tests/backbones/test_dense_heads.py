@@ -9,9 +9,10 @@ from onnx.reference import ReferenceEvaluator
 
 from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.backbones.dense_heads import densify
+from skdeepenc.backbones.entrance import open_entrance
 from skdeepenc.backbones.graph import (
+    free_inputs,
     infer_shapes,
-    pixel_input,
     truncate,
     with_weights,
     without_weights,
@@ -47,7 +48,8 @@ def run_untouched(model, layers, pixels):
 
 def run_surgery(model, layers, pixels, *, dense, size):
     """Run a model after surgery, on a whole batch."""
-    husk = free_reshapes(without_weights(model), size)
+    husk, *_ = open_entrance(without_weights(model))
+    husk = free_reshapes(husk, size)
     husk = densify(husk, size) if dense else husk
     graph = with_weights(truncate(husk, layers), model).SerializeToString()
     session = get_session(("surgery", hash(graph)), lambda: (graph, None), n_threads=2)
@@ -102,9 +104,9 @@ def test_unpadded_real_graphs_give_what_each_window_gives(name, side, layers, li
 
 def resized_head(model, side):
     """Give the first fully connected layer the weights that larger images need."""
-    for size in pixel_input(model).type.tensor_type.shape.dim[2:]:
+    for size in free_inputs(model)[0].type.tensor_type.shape.dim[2:]:
         size.dim_value = side
-    husk = without_weights(model)
+    husk, *_ = open_entrance(without_weights(model))
     flatten = next(node for node in model.graph.node if node.op_type == "Reshape")
     first = next(node for node in model.graph.node if node.op_type == "Gemm")
     n_inputs = int(np.prod(infer_shapes(husk, side)[flatten.input[0]]))

@@ -130,21 +130,6 @@ def test_weights_from_elsewhere(trick, beside):
         read_model(beside)
 
 
-def test_a_second_input(model):
-    model.graph.input.append(helper.make_tensor_value_info("gate", 1, [1, 7]))
-    model.graph.node[7].op_type = "Mul"
-    model.graph.node[7].input.append("gate")
-    with pytest.raises(ModelError, match=r"one float input.*gate \(1, 7\)"):
-        _ = Backbone(model.SerializeToString(), spec=SPEC).layer_info
-
-
-def test_channels_last_input(make_model):
-    nodes = [helper.make_node("Transpose", ["pixels"], ["out"], perm=[0, 3, 1, 2])]
-    model = make_model(nodes, input_shape=(1, 8, 8, 3))
-    with pytest.raises(ModelError, match=r"pixels \(1, 8, 8, 3\)"):
-        _ = Backbone(model.SerializeToString(), spec=SPEC).layer_info
-
-
 def test_the_first_input_may_be_a_weight(light_graph, pixels):
     model = light_graph("squeezenet")
     assert model.graph.input[0].name != "data_0"

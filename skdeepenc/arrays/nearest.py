@@ -10,6 +10,7 @@ from sklearn.utils.extmath import row_norms
 from skdeepenc._optional import require
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
+from skdeepenc.exceptions import DegenerateDataError
 
 __all__ = ["build_index", "nearest_vectors", "search_index"]
 
@@ -20,6 +21,8 @@ _N_COMPONENTS = 64
 _N_COMPARED = 20
 # 4 bits name one of 16 values, which are learned.
 _FEWEST_TO_COMPRESS = 16
+# Squares of float32 end at 1e38, and lose their digits below 1e-38.
+_COMFORTABLE = (1e-12, 1e12)
 
 
 def nearest_vectors(queries, vectors):
@@ -39,7 +42,7 @@ def nearest_vectors(queries, vectors):
     indices : ndarray of shape (n_queries,)
         Positions among `vectors`.
     squared_distances : ndarray of shape (n_queries,)
-        Squared Euclidean distances, not below zero.
+        Squared Euclidean distances, not below zero; infinite where the float type ends.
 
     Examples
     --------
@@ -48,8 +51,14 @@ def nearest_vectors(queries, vectors):
     >>> nearest_vectors(np.array([[0.9], [5.0]]), np.array([[0.0], [1.0], [7.0]]))[0]
     array([1, 2])
     """
+    scale = _comfortable_scale(queries, vectors)
+    if scale != 1:
+        indices, squared = nearest_vectors(queries * scale, vectors * scale)
+        with np.errstate(over="ignore"):  # of distances that no float holds
+            return indices, squared / scale / scale
     half_squares = row_norms(vectors, squared=True) / 2
-    indices = np.empty(len(queries), dtype=np.intp)
+    # Zeros, not whatever memory holds: of vectors that cannot be compared the first is taken.
+    indices = np.zeros(len(queries), dtype=np.intp)
     closeness = np.full(len(queries), -np.inf, dtype=queries.dtype)
 
     def search(rows):
@@ -109,6 +118,8 @@ def build_index(
     ------
     MissingDependencyError
         If faiss is not installed.
+    DegenerateDataError
+        If the vectors are so large, or so small, that their squares are not numbers of float32.
 
     Examples
     --------
@@ -121,6 +132,11 @@ def build_index(
     """
     faiss = require("faiss", extra="ann", purpose="Approximate search")
     vectors, queries = _as_rows(vectors), _as_rows(queries)
+    if _comfortable_scale(vectors) != 1:
+        raise DegenerateDataError(
+            f"An index compares squares in float32, which values up to {_largest(vectors):.0e} "
+            "leave or vanish in: scale the vectors, or search exactly."
+        )
     n_found = n_found or n_neighbors
     n_lists = max(1, int(np.sqrt(len(vectors))))
     projection = faiss.PCAMatrix(vectors.shape[1], min(*vectors.shape, _N_COMPONENTS))
@@ -173,6 +189,19 @@ def search_index(index, queries, n_neighbors=1):
     """
     squared_distances, indices = index.search(_as_rows(queries), n_neighbors)
     return indices, squared_distances
+
+
+def _comfortable_scale(*arrays):
+    """Return a power of two by which values as extreme as these are multiplied before squaring."""
+    largest = max(_largest(array) for array in arrays)
+    if largest == 0 or not np.isfinite(largest) or _COMFORTABLE[0] < largest < _COMFORTABLE[1]:
+        return 1.0
+    return 2.0 ** -int(np.clip(np.frexp(largest)[1], -120, 120))
+
+
+def _largest(array):
+    """Return the largest magnitude, without a copy."""
+    return max(float(array.max(initial=0)), -float(array.min(initial=0)))
 
 
 def _new_lists(faiss, n_components, n_lists, compared):

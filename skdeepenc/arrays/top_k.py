@@ -67,13 +67,16 @@ def best_first(similarities, indices):
 def top_k(values, n_kept):
     """Return the columns (n_rows, n_kept) of each row's largest values, in ascending order.
 
-    Among equal values the leftmost are taken.
+    Among equal values the leftmost are taken. NaN is less than any number.
     """
     n_rows, n_columns = values.shape
     if n_kept == n_columns:
         return np.broadcast_to(np.arange(n_columns), values.shape)
     place = n_columns - n_kept
-    threshold = np.partition(values, place, axis=1)[:, place, None]
+    partitioned = np.partition(values, place, axis=1)[:, place:]
+    if np.isnan(partitioned).any():  # they stand behind the largest
+        return top_k(np.where(np.isnan(values), -np.inf, values), n_kept)
+    threshold = partitioned[:, :1]
     kept = values >= threshold
     if np.count_nonzero(kept) > n_rows * n_kept:
         above = values > threshold

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from skdeepenc._progress import progress_bar
 from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
+from skdeepenc.exceptions import DegenerateDataError
 
 # The error falls little after this many rounds (Philbin et al. stop before convergence, too).
 N_ROUNDS = 10
@@ -60,14 +61,17 @@ def fit_words(sample, n_words, *, search, random_state, verbose=0):
 
 def open_index(words, sample, search, random_state):
     """Return an index of the words, None for exact search, and its share of right answers."""
-    if search == "auto":
-        large = len(words) >= FEWEST_WORDS_TO_INDEX
-        search = "faiss" if large and find_spec("faiss") is not None else "exact"
-    if search == "exact":
+    large = len(words) >= FEWEST_WORDS_TO_INDEX and find_spec("faiss") is not None
+    if search == "exact" or (search == "auto" and not large):
         return None, 1.0
     checked = random_state.choice(len(sample), min(N_CHECKED, len(sample)), replace=False)
     seed = random_state.randint(np.iinfo(np.int32).max)
-    return build_index(words, sample[checked], random_state=seed)
+    try:
+        return build_index(words, sample[checked], random_state=seed)
+    except DegenerateDataError:
+        if search == "auto":
+            return None, 1.0
+        raise
 
 
 def assign_words(descriptors, words, index):
@@ -80,6 +84,10 @@ def assign_words(descriptors, words, index):
         rows = slice(start, start + _DESCRIPTORS_AT_ONCE)
         found, squared = search_index(index, descriptors[rows])
         labels[rows], squared_distances[rows] = found[:, 0], squared[:, 0]
+    # An index finds nothing where its nearest lists are empty, or distances overflow.
+    missed = np.flatnonzero(labels < 0)
+    if len(missed):
+        labels[missed], squared_distances[missed] = nearest_vectors(descriptors[missed], words)
     return labels, squared_distances
 
 
@@ -93,7 +101,8 @@ def _moved_words(sample, labels, squared_distances, n_words, random_state):
     words = membership.T @ sample
     words /= np.maximum(counts, 1)[:, None].astype(sample.dtype)
     empty = np.flatnonzero(counts == 0)
-    far = np.cumsum(squared_distances, dtype=np.float64)
+    # Distances may be infinite in float32, and their sum in float64 must not be.
+    far = np.cumsum(np.minimum(squared_distances, np.finfo(np.float32).max), dtype=np.float64)
     if len(empty) and far[-1] > 0:
         drawn = np.searchsorted(far, far[-1] * random_state.uniform(size=len(empty)), side="right")
         drawn = np.unique(np.minimum(drawn, len(sample) - 1))

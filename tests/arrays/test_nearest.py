@@ -9,7 +9,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from skdeepenc.arrays import nearest
 from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
-from skdeepenc.exceptions import MissingDependencyError
+from skdeepenc.exceptions import DegenerateDataError, MissingDependencyError
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -75,3 +75,29 @@ def test_says_how_to_install_faiss(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
     with pytest.raises(MissingDependencyError, match=r"\.\[ann\]"):
         build_index(np.ones((2, 2)), np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_the_nearest_of_extreme_vectors_is_that_of_their_directions(scale):
+    """Whose squares are no numbers of float32."""
+    rng = np.random.default_rng(0)
+    queries, vectors = (rng.standard_normal((n, 4)).astype(np.float32) for n in (20, 30))
+    expected, _ = nearest_vectors(queries, vectors)
+    scaled = queries * np.float32(scale), vectors * np.float32(scale)
+    found, extreme = nearest_vectors(*scaled)
+    assert_array_equal(found, expected)
+    assert not np.isnan(extreme).any()
+    with pytest.raises(DegenerateDataError, match="scale the vectors"):
+        build_index(scaled[1], scaled[0])
+
+
+def test_what_cannot_be_compared_is_near_the_first():
+    queries = np.full((3, 2), np.nan, dtype=np.float32)
+    assert_array_equal(nearest_vectors(queries, np.ones((5, 2), np.float32))[0], 0)
+
+
+def test_an_index_says_what_it_does_not_find():
+    vectors = np.random.default_rng(0).random((400, 6), dtype=np.float32)
+    index, _ = build_index(vectors, vectors[:50])
+    indices, _ = search_index(index, np.full((1, 6), 1e30, np.float32))
+    assert_array_equal(indices, -1)

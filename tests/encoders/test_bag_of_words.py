@@ -12,6 +12,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.encoders import BagOfVisualWords, words
+from skdeepenc.exceptions import DegenerateDataError
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import parametrize_with_maps_checks
 
@@ -115,3 +116,32 @@ def test_feeds_a_classifier_in_float32(images):
     pipeline = make_pipeline(BagOfVisualWords(n_words=6, random_state=0), LinearSVC())
     assert pipeline.fit(maps, labels).predict(maps).shape == (12,)
     assert pipeline[0].transform(maps).dtype == np.float32
+
+
+@pytest.mark.parametrize("search", ["exact", "faiss"])
+@pytest.mark.parametrize("scale", [1, 1e10, 1e21, 1e30])
+def test_every_descriptor_counts_for_a_word_however_large_it_is(search, scale):
+    maps = np.random.default_rng(4).standard_normal((6, 5, 5, 8)).astype(np.float32)
+    encoder = BagOfVisualWords(n_words=60, search=search, random_state=0).fit(maps)
+    counts = encoder.transform(maps * np.float32(scale))
+    assert_array_equal(counts.sum(axis=1), 25)
+    assert counts.indices.min() >= 0
+    assert counts.indices.max() < encoder.n_words_
+
+
+def test_words_of_sparse_activations_are_found_by_an_index():
+    """Many equal descriptors leave lists of the index empty."""
+    rng = np.random.RandomState(9)
+    maps = np.maximum(rng.standard_normal((40, 14, 14, 2)) - 1, 0).astype(np.float32)
+    encoder = BagOfVisualWords(n_words=200, search="faiss", random_state=0).fit(maps)
+    assert_array_equal(encoder.transform(maps).sum(axis=1), 14 * 14)
+
+
+def test_words_of_extreme_descriptors_are_exact_or_refused(monkeypatch):
+    maps = np.random.default_rng(0).standard_normal((4, 5, 5, 3)).astype(np.float32)
+    huge = maps * np.float32(1e30)
+    assert BagOfVisualWords(n_words=4, random_state=0).fit(huge).n_words_ == 4
+    monkeypatch.setattr(words, "FEWEST_WORDS_TO_INDEX", 4)
+    assert BagOfVisualWords(n_words=4, random_state=0).fit(huge).agreement_ == 1
+    with pytest.raises(DegenerateDataError, match="search exactly"):
+        BagOfVisualWords(n_words=4, search="faiss", random_state=0).fit(huge)

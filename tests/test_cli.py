@@ -1,20 +1,24 @@
 """The command line answers, and says in one line what went wrong."""
 
+import shutil
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import skdeepenc
 from skdeepenc import FeatureMaps
-from skdeepenc.backbones import list_models
+from skdeepenc.backbones import Backbone, ModelSpec, list_models, read_spec
+from skdeepenc.backbones.catalogue import locate
 from skdeepenc.cli import main
 from skdeepenc.exceptions import ModelWarning
 
-COMMANDS = ("demo", "layers", "extract", "models")
+COMMANDS = ("demo", "layers", "describe", "extract", "models")
 
 
 @pytest.fixture
@@ -49,6 +53,54 @@ def test_models_lists_the_embedded_one_and_the_catalogue(capsys):
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert names[:2] == ["model", "embedded"]
     assert names[2:] == list(list_models())
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Copy the embedded model to where it can be written to."""
+    return Path(shutil.copy(locate("embedded"), tmp_path / "model.onnx"))
+
+
+def test_describe_writes_what_a_preprocessor_says(model, tmp_path, capsys):
+    preprocessor = tmp_path / "anything.json"
+    preprocessor.write_text('{"size": {"height": 64, "width": 64}, "do_normalize": false}')
+    words = ["describe", model, "--preprocessor", preprocessor, "--layers", "conv4", "fc7"]
+    assert main([str(word) for word in words]) == 0
+    out = capsys.readouterr().out
+    assert "its digest was" in out
+    spec = read_spec(onnx.load(model))
+    assert (spec.name, spec.layers, spec.input_size) == ("model.onnx", ("conv4", "fc7"), 64)
+    assert spec.preprocessing.std == (1, 1, 1)
+    assert Backbone(model).layers == ("conv4", "fc7")
+    assert main(["describe", str(model)]) == 0
+    assert "said so already" in capsys.readouterr().out
+
+
+def test_describe_refuses_what_nobody_knows(model, tmp_path, capsys):
+    bare = onnx.load(model)
+    del bare.metadata_props[:]
+    onnx.save(bare, model)
+    before = model.read_bytes()
+    assert "--preprocessor FILE" in fail(["describe", model], capsys)
+    (tmp_path / "good.json").write_text('{"size": 64}')
+    words = ["describe", model, "--preprocessor", tmp_path / "good.json", "--layers", "conv44"]
+    assert "conv4" in fail(words, capsys)
+    (tmp_path / "damaged.json").write_text("{")
+    message = fail(["describe", model, "--preprocessor", tmp_path / "damaged.json"], capsys)
+    assert "damaged.json" in message
+    assert "not a file" in fail(["describe", "hf://owner/name"], capsys)
+    assert model.read_bytes() == before
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_extract_takes_a_description(photos, tmp_path):
+    spec = ModelSpec("embedded", ("conv4",), 96)
+    (tmp_path / "spec.json").write_text(spec.to_json())
+    words = ["extract", "embedded", photos, tmp_path / "maps", "--spec", tmp_path / "spec.json"]
+    assert main([str(word) for word in words]) == 0
+    maps = FeatureMaps.load(tmp_path / "maps")
+    assert maps.layers == ("conv4",)
+    assert maps.grid("conv4")[0].tolist() == [[12, 12]]
 
 
 def test_extract_saves_maps_and_the_order_of_pictures(photos, tmp_path, capsys):

@@ -3,7 +3,8 @@
 from skdeepenc.backbones.backbone import Backbone
 from skdeepenc.backbones.catalogue import fetch_model, list_models
 from skdeepenc.backbones.layers import LayerInfo
-from skdeepenc.backbones.spec import ModelSpec, read_spec, write_spec
+from skdeepenc.backbones.metadata import read_spec, write_spec
+from skdeepenc.backbones.spec import ModelSpec
 
 __all__ = [
     "Backbone",

@@ -5,7 +5,6 @@ when they are needed, in each process anew.
 """
 
 import hashlib
-import warnings
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from skdeepenc._lazy import lazy_property
+from skdeepenc.backbones.assumptions import USUAL_SIZE, warn_of_assumptions
 from skdeepenc.backbones.catalogue import described, locate
 from skdeepenc.backbones.dense_heads import densify
 from skdeepenc.backbones.entrance import check_open
@@ -26,15 +26,15 @@ from skdeepenc.backbones.model_file import (
 )
 from skdeepenc.backbones.parsed_model import parse_model
 from skdeepenc.backbones.pooling_mode import floor_pooling
+from skdeepenc.backbones.preprocessor_file import spec_beside
 from skdeepenc.backbones.projection import append_projection, check_projection
 from skdeepenc.backbones.reshapes import free_reshapes
 from skdeepenc.backbones.session import get_session, run_session
 from skdeepenc.backbones.spec import ModelSpec
 from skdeepenc.backbones.tokens import tokens_to_grid
-from skdeepenc.exceptions import ModelError, ModelWarning
+from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides, in_words
 
-_USUAL_SIZE = 224
 # What is found out by reading the model, and not worth carrying to another process.
 # The file may be another there, or lie elsewhere.
 _LEFT_BEHIND = {"_source", "_content_digest", "_parsed", "_graphs", "digest"}
@@ -52,7 +52,8 @@ class Backbone:
         Names of tensors, or positions among all layers (negative ones count from the end); None
         takes the layers that the model's description recommends.
     spec : ModelSpec, optional
-        What the model takes and offers; None asks the catalogue and the file.
+        What the model takes and offers; None asks the catalogue, the file, and a
+        `preprocessor_config.json` beside it or one folder up.
     preprocessing : Preprocessing, optional
         What is done to pixels first, where the description is wrong or missing.
     projections : dict of str to (array of shape (D,), array of shape (d, D)), optional
@@ -147,30 +148,34 @@ class Backbone:
     @lazy_property
     def spec(self):
         """What the model takes and offers."""
-        spec = self._given_spec or self._known_spec() or self._undescribed_spec()
+        spec = self._given_spec or self.known_spec or self._supposed_spec()
         if self._given_preprocessing is None:
             return spec
         return replace(spec, preprocessing=self._given_preprocessing)
 
-    def _known_spec(self):
-        """Return what the catalogue or the file itself says, or None."""
-        return described(self._content_digest) or self._parsed.spec
+    @lazy_property
+    def known_spec(self):
+        """What the catalogue, the file itself or one beside it says, or None."""
+        spec = described(self._content_digest) or self._parsed.spec
+        if spec is None and not isinstance(self._source, bytes):
+            spec = spec_beside(self._source, self._name)
+        return spec
 
-    def _undescribed_spec(self):
-        """Suppose what most models want, and say that it was supposed."""
-        husk, size = self._parsed.husk, self._parsed.declared_size or _USUAL_SIZE
-        layer = default_layer(list_layers(husk, densify(free_reshapes(husk, size), size), size))
+    def _supposed_spec(self):
+        """Suppose what most models want, and say what was supposed."""
         entrance = self._parsed.entrance
-        values = "bytes" if entrance.takes_bytes else "ImageNet's mean and deviation"
-        warnings.warn(
-            f"Nothing says how {self._name} wants its images: taking RGB, {values}, size "
-            f"{in_words(size)}, and the layer {layer!r}. If that is wrong, give "
-            "preprocessing=Preprocessing(...) and layers=[...], or a whole spec=ModelSpec(...), "
-            "which for a transformer says the patch_size too.",
-            ModelWarning,
-            stacklevel=2,
-        )
-        return ModelSpec(self._name, (layer,), size, entrance.usual_preprocessing)
+        husk, size = self._parsed.husk, self._parsed.declared_size or USUAL_SIZE
+        layers: list[str] = []
+        supposed = {}
+        if self._given_preprocessing is None:
+            values = "bytes" if entrance.takes_bytes else "ImageNet's mean and deviation"
+            supposed["preprocessing=Preprocessing(...)"] = f"RGB, {values}, size {in_words(size)}"
+        if self._asked_layers is None:
+            dense = densify(free_reshapes(husk, size), size)
+            layers = [default_layer(list_layers(husk, dense, size))]
+            supposed["layers=[...]"] = f"the layer {layers[0]!r}"
+        warn_of_assumptions(self._name, self._content_digest, supposed)
+        return ModelSpec(self._name, tuple(layers), size, entrance.usual_preprocessing)
 
     @property
     def preprocessing(self):

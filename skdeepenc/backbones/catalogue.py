@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pooch
 
+from skdeepenc.backbones.hub import fetch_from_hub, is_hub_name
 from skdeepenc.backbones.spec import ModelSpec
 from skdeepenc.exceptions import DownloadError, ModelError
 
@@ -54,7 +55,8 @@ def locate(model):
     Parameters
     ----------
     model : str or path-like
-        "embedded", a path, or a name of the catalogue; a file that exists is always preferred.
+        "embedded", a path, a name of the catalogue, or one on the hub (``hf://owner/name``); a
+        file that exists is always preferred.
 
     Returns
     -------
@@ -72,14 +74,28 @@ def locate(model):
         return str(resources.files(__package__).joinpath("embedded", "model.onnx"))
     if Path(model).is_file():
         return str(model)
+    if is_hub_name(model):
+        return fetch_from_hub(model)
     if str(model) in list_models():
-        return fetch_model(list_models()[str(model)])
+        return _obtain(list_models()[str(model)])
     names = [EMBEDDED, *list_models()]
     nearest = difflib.get_close_matches(str(model), names, 3, 0.4) or names
     raise ModelError(
         f"{str(model)!r} is neither a file nor a model of the catalogue; nearest: "
         f"{', '.join(nearest)}. List them all with `skdeepenc models`."
     )
+
+
+def _obtain(spec):
+    """Fetch a model of the catalogue, if its terms let anybody do so unasked."""
+    if is_hub_name(spec.source):
+        return fetch_from_hub(spec.source)
+    if spec.sha256 is None:
+        raise ModelError(
+            f"{spec.name} comes under terms of its own ({spec.licence}) and is not fetched for "
+            f"you: read them at {spec.source}, and give the file by its path."
+        )
+    return fetch_model(spec)
 
 
 def fetch_model(spec, folder=None):

@@ -11,8 +11,9 @@ import onnx
 
 from skdeepenc.backbones.entrance import Entrance, open_entrance
 from skdeepenc.backbones.graph import without_weights
+from skdeepenc.backbones.metadata import read_spec
 from skdeepenc.backbones.model_file import read_model
-from skdeepenc.backbones.spec import ModelSpec, read_spec
+from skdeepenc.backbones.spec import ModelSpec
 
 # A process that goes through many models must not keep them all.
 MAX_MODELS = 8

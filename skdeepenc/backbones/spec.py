@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Self
 
+from skdeepenc.backbones.huggingface_config import huggingface_fields
+from skdeepenc.backbones.timm_config import timm_fields
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.preprocessing import Preprocessing
 from skdeepenc.images.sizes import one_size
+from skdeepenc.images.views import Whole
 
-#: The key of an ONNX file's metadata under which the record lies, as JSON.
-METADATA_KEY = "skdeepenc"
+FITS = ("warp", "crop", "pad")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class ModelSpec:
     floor_pooling : bool, default=False
         Whether pooling drops borders that do not fill a window, whatever the graph says. The papers
         count AlexNet's descriptors so, on images of 227 pixels and more.
+    fit : {"warp", "crop", "pad"}, default="warp"
+        How images of other proportions become that size, where no view is asked for; see
+        `skdeepenc.images.Whole`.
+    crop_fraction : float, default=1.0
+        Which part of the resized image's sides is kept, the centre.
 
     Raises
     ------
@@ -68,6 +75,8 @@ class ModelSpec:
     sha256: str | None = None
     licence: str | None = None
     floor_pooling: bool = False
+    fit: str = "warp"
+    crop_fraction: float = 1.0
 
     def __post_init__(self):
         # Lists come from JSON; only tuples can be hashed and compared.
@@ -87,6 +96,15 @@ class ModelSpec:
             raise ModelError(f"floor_pooling of a model is a bool, not {self.floor_pooling!r}.")
         if not all(isinstance(layer, str) for layer in self.layers):
             raise ModelError(f"layers of a model are names of tensors, not {self.layers!r}.")
+        if self.fit not in FITS:
+            raise ModelError(f"fit of a model is one of {', '.join(FITS)}, not {self.fit!r}.")
+        if not isinstance(self.crop_fraction, int | float) or not 0 < self.crop_fraction <= 1:
+            raise ModelError(f"crop_fraction of a model is in (0, 1], not {self.crop_fraction!r}.")
+
+    @property
+    def view(self):
+        """What the network sees of an image where nobody asks for another view."""
+        return Whole(fit=self.fit, crop_fraction=self.crop_fraction)
 
     def to_json(self):
         """Write the record as JSON.
@@ -125,6 +143,89 @@ class ModelSpec:
         except (TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"A model's description cannot be read: {error}") from error
 
+    @classmethod
+    def from_timm(cls, pretrained_cfg) -> Self:
+        """Make the record from timm's configuration of a model.
+
+        Parameters
+        ----------
+        pretrained_cfg : dict or object
+            A model's `pretrained_cfg`, or what `timm.data.resolve_model_data_config` returns.
+
+        Returns
+        -------
+        ModelSpec
+            Its input size, preprocessing, fit and crop; no layers.
+
+        Raises
+        ------
+        ModelError
+            If the configuration cannot be followed.
+
+        Examples
+        --------
+        >>> from skdeepenc.backbones import ModelSpec
+        >>> spec = ModelSpec.from_timm(
+        ...     {"input_size": (3, 256, 256), "interpolation": "bicubic", "crop_pct": 0.95}
+        ... )
+        >>> spec.input_size, spec.fit, spec.crop_fraction
+        (256, 'crop', 0.95)
+        """
+        return cls._from_foreign(timm_fields, pretrained_cfg)
+
+    @classmethod
+    def from_huggingface(cls, preprocessor_config) -> Self:
+        """Make the record from the configuration of an image processor of transformers.
+
+        Parameters
+        ----------
+        preprocessor_config : dict or object
+            The content of a `preprocessor_config.json`, or the image processor itself.
+
+        Returns
+        -------
+        ModelSpec
+            Its input size, preprocessing, fit and crop; no layers.
+
+        Raises
+        ------
+        ModelError
+            If the configuration cannot be followed.
+
+        Warns
+        -----
+        ModelWarning
+            If it asks for something that is not done; the warning names it.
+
+        Examples
+        --------
+        >>> from skdeepenc.backbones import ModelSpec
+        >>> spec = ModelSpec.from_huggingface(
+        ...     {
+        ...         "image_processor_type": "BitImageProcessor",
+        ...         "size": {"shortest_edge": 256},
+        ...         "do_center_crop": True,
+        ...         "crop_size": {"height": 224, "width": 224},
+        ...         "resample": 3,
+        ...         "image_mean": [0.485, 0.456, 0.406],
+        ...         "image_std": [0.229, 0.224, 0.225],
+        ...     }
+        ... )
+        >>> spec.input_size, spec.fit, spec.crop_fraction, spec.preprocessing.interpolation
+        (224, 'crop', 0.875, 'bicubic')
+        """
+        return cls._from_foreign(huggingface_fields, preprocessor_config)
+
+    @classmethod
+    def _from_foreign(cls, read, config):
+        """Make the record of what `read` finds in a configuration that others wrote."""
+        try:
+            return cls(**read(config))
+        except ModelError:
+            raise
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise ModelError(f"A model's configuration cannot be followed: {error}") from error
+
 
 def _is_side(value):
     return isinstance(value, int) and value > 0
@@ -139,54 +240,3 @@ def _checked_size(size):
             f"{size!r}."
         )
     return one_size(sides)
-
-
-def read_spec(model):
-    """Return the record in a model's metadata, or None if it has none.
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        A parsed model.
-
-    Returns
-    -------
-    ModelSpec or None
-        What the file says of itself.
-
-    Examples
-    --------
-    >>> import onnx
-    >>> from skdeepenc.backbones import read_spec
-    >>> read_spec(onnx.ModelProto()) is None
-    True
-    """
-    for entry in model.metadata_props:
-        if entry.key == METADATA_KEY:
-            return ModelSpec.from_json(entry.value)
-    return None
-
-
-def write_spec(model, spec):
-    """Put the record into a model's metadata, in place, so that the file describes itself.
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        A parsed model; save it afterwards with `onnx.save`.
-    spec : ModelSpec
-        What to say of it.
-
-    Examples
-    --------
-    >>> import onnx
-    >>> from skdeepenc.backbones import ModelSpec, read_spec, write_spec
-    >>> model = onnx.ModelProto()
-    >>> write_spec(model, ModelSpec("mine", ("conv5",), 227))
-    >>> read_spec(model).layers
-    ('conv5',)
-    """
-    others = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
-    del model.metadata_props[:]
-    model.metadata_props.extend(others)
-    model.metadata_props.add(key=METADATA_KEY, value=spec.to_json())

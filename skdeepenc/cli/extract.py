@@ -24,7 +24,10 @@ def add(commands):
     command.add_argument("out", metavar="OUT", help="the folder to write")
     command.add_argument("--layers", nargs="+", metavar="LAYER", help="default: the model's own")
     command.add_argument(
-        "--scales", type=int, default=1, metavar="N", help="sizes of a pyramid (default: 1)"
+        "--scales", type=int, metavar="N", help="sizes of a pyramid (default: the model's one size)"
+    )
+    command.add_argument(
+        "--spec", metavar="FILE", help="what the model takes, where its file does not say it: JSON"
     )
     command.add_argument("--dtype", choices=("float32", "float16"), default="float32")
     command.add_argument(
@@ -61,6 +64,7 @@ def run(options):
 
 def _extract(options, images):
     """Return the maps of all images, and why some of them have none."""
+    from skdeepenc.backbones.preprocessor_file import read_description
     from skdeepenc.exceptions import ImageBatchWarning
     from skdeepenc.extraction import ActivationExtractor
     from skdeepenc.images import Pyramid
@@ -69,7 +73,8 @@ def _extract(options, images):
     extractor = ActivationExtractor(
         options.model,
         layers=options.layers,
-        views=Pyramid(n_scales=options.scales),
+        views=None if options.scales is None else Pyramid(n_scales=options.scales),
+        spec=None if options.spec is None else read_description(options.spec),
         dtype=options.dtype,
         n_jobs=-1,
         memory=options.memory,

@@ -11,14 +11,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
-from skdeepenc.backbones import Backbone
+from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.exceptions import ImageBatchError, ImageBatchWarning
 from skdeepenc.extraction.cache import Cache
 from skdeepenc.extraction.projection import fit_projections, projections_digest
 from skdeepenc.extraction.recipe import RGB, Recipe
 from skdeepenc.extraction.runner import Runner
 from skdeepenc.extraction.sources import as_sources
-from skdeepenc.images import Preprocessing, Whole
+from skdeepenc.images import Preprocessing
 from skdeepenc.images.views import View
 
 
@@ -43,10 +43,13 @@ class ActivationExtractor(
         (negative ones count from the end). "rgb" adds the pixels, averaged onto the grid of the
         last other layer, in [0, 1]. None takes what the model's description recommends.
     views : Whole, Pyramid, Windows or Crops, default=None
-        Which parts of an image the network sees, at which sizes; None is the whole image at the
-        network's input size.
+        Which parts of an image the network sees, at which sizes; None is what the model's
+        description says, usually the whole image at the network's input size.
     preprocessing : Preprocessing, default=None
         What is done to pixels before; None takes the model's own.
+    spec : ModelSpec, default=None
+        What the model takes and offers; None asks the catalogue, the file, and a
+        `preprocessor_config.json` beside it.
     n_components : int, default=None
         Project every layer's descriptors to so many principal components, learned in `fit` from a
         sample of the images; None keeps all channels. "rgb" is never projected.
@@ -104,6 +107,7 @@ class ActivationExtractor(
         "layers": [str, Integral, "array-like", None],
         "views": [View, None],
         "preprocessing": [Preprocessing, None],
+        "spec": [ModelSpec, None],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "dtype": [StrOptions({"float32", "float16"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -123,6 +127,7 @@ class ActivationExtractor(
         layers=None,
         views=None,
         preprocessing=None,
+        spec=None,
         n_components=None,
         dtype="float32",
         batch_size=32,
@@ -138,6 +143,7 @@ class ActivationExtractor(
         self.layers = layers
         self.views = views
         self.preprocessing = preprocessing
+        self.spec = spec
         self.n_components = n_components
         self.dtype = dtype
         self.batch_size = batch_size
@@ -246,7 +252,7 @@ class ActivationExtractor(
         return tags
 
     def _view(self):
-        return Whole() if self.views is None else self.views
+        return self.backbone_.spec.view if self.views is None else self.views
 
     def _backbone(self, projections=None):
         asked = _as_list(self.layers)
@@ -256,12 +262,13 @@ class ActivationExtractor(
         return Backbone(
             self.model,
             layers=network_layers,
+            spec=self.spec,
             preprocessing=self.preprocessing,
             projections=projections,
             providers=self.providers,
             n_threads=self.n_threads,
             # Kept memory of many image sizes adds up, and saves no time.
-            arena=not self._view().varies_in_size(),
+            arena=self.views is None or not self.views.varies_in_size(),
         )
 
     def _recipe(self, dtype):

@@ -216,3 +216,23 @@ def test_the_papers_counts_follow_from_sizes_alone(s, count):
     for kernel, stride, padding in [(11, 4, 0), (3, 2, 0), (5, 1, 2), (3, 2, 0), (3, 2, 0)]:
         side = (side + 2 * padding - kernel) // stride + 1
     assert (side - 6 + 1) ** 2 == count
+
+
+def test_a_model_is_warned_of_once(content):
+    """Clones and copies of an estimator open it anew, and say nothing new."""
+    with pytest.warns(ModelWarning, match="Nothing says how"):
+        Backbone(content).layers  # noqa: B018
+    assert Backbone(content).layers == ("pool",)
+
+
+def test_the_warning_names_only_what_is_supposed(content):
+    with pytest.warns(ModelWarning, match=r"taking the layer 'pool'\. .* give layers=\[...\] or"):
+        Backbone(content, preprocessing=Preprocessing()).spec  # noqa: B018
+    with pytest.warns(ModelWarning, match=r"deviation, size 16\. .* give preprocessing=") as said:
+        Backbone(content, layers="fc1").spec  # noqa: B018
+    assert "layers=" not in str(said[0].message)
+
+
+def test_who_says_preprocessing_and_layers_is_not_warned(content, pixels):
+    backbone = Backbone(content, preprocessing=Preprocessing(), layers="fc1")
+    assert backbone.run(pixels(1, 16, 16))["fc1"].shape == (1, 1, 1, 7)

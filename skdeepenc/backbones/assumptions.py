@@ -24,8 +24,8 @@ def warn_of_assumptions(name, digest, assumptions):
     taken = ", and ".join(assumptions.values())
     message = (
         f"Nothing says how {name} wants its images: taking {taken}. If that is wrong, give "
-        f"{', '.join(assumptions)} or a whole spec=ModelSpec(...), or put its authors' "
-        "preprocessor_config.json beside the file."
+        f"{', '.join(assumptions)} or a whole spec=ModelSpec(...), which for a transformer may say "
+        "the patch_size too, or put its authors' preprocessor_config.json beside the file."
     )
     if assumptions and (digest, message) not in _SAID:
         _SAID.add((digest, message))

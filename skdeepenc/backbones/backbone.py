@@ -13,7 +13,7 @@ import numpy as np
 
 from skdeepenc._lazy import lazy_property
 from skdeepenc.backbones.assumptions import USUAL_SIZE, warn_of_assumptions
-from skdeepenc.backbones.catalogue import described, locate
+from skdeepenc.backbones.catalogue import described, described_by_name, locate
 from skdeepenc.backbones.dense_heads import densify
 from skdeepenc.backbones.entrance import check_open
 from skdeepenc.backbones.graph import infer_shapes, truncate, with_weights
@@ -158,7 +158,7 @@ class Backbone:
         """What the catalogue, the file itself or one beside it says, or None."""
         spec = described(self._content_digest) or self._parsed.spec
         if spec is None and not isinstance(self._source, bytes):
-            spec = spec_beside(self._source, self._name)
+            spec = spec_beside(self._source, self._name) or described_by_name(self.model)
         return spec
 
     def _supposed_spec(self):

@@ -49,6 +49,11 @@ def described(sha256):
     return None
 
 
+def described_by_name(model):
+    """Return the catalogue's description of a name, or None where a file of that name is meant."""
+    return None if Path(model).is_file() else list_models().get(str(model))
+
+
 def locate(model):
     """Return the path of a model given by name or path, fetching it if it must be.
 

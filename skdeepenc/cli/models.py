@@ -9,7 +9,9 @@ def add(commands):
         "models",
         help="list the models that are known by name",
         description="List the models that can be given by name: the embedded one, and public ones "
-        "that are\nfetched when first used and verified.",
+        "that are\nfetched when first used. Those with a digest are verified; those on the hub "
+        "(hf://...) are\nwhat it holds today; those that are linked come under terms of their own, "
+        "which are yours\nto accept. Any other model of the hub is given as hf://owner/name.",
         example="skdeepenc models",
     )
     command.set_defaults(run=run)
@@ -18,8 +20,23 @@ def add(commands):
 def run(options):
     """Print a line for each model."""
     from skdeepenc.backbones import Backbone, list_models
-    from skdeepenc.images.sizes import in_words
 
     specs = [Backbone("embedded").spec, *list_models().values()]
-    rows = [(spec.name, in_words(spec.input_size), spec.licence, spec.source) for spec in specs]
-    print_table(("model", "size", "licence", "source"), rows)
+    headings = ("model", "size", "licence", "fetched", "source")
+    print_table(headings, map(_describe_model, specs))
+
+
+def _describe_model(spec):
+    from skdeepenc.images.sizes import in_words
+
+    size = in_words(spec.input_size)
+    return spec.name, size, spec.licence, _how_fetched(spec), spec.source
+
+
+def _how_fetched(spec):
+    """Say what is promised of the file that the name stands for."""
+    if spec.source is None or not spec.source.startswith(("https:", "hf:")):
+        return "-"
+    if spec.source.startswith("hf:"):
+        return "hub"
+    return "linked" if spec.sha256 is None else "verified"

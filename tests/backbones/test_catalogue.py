@@ -11,6 +11,7 @@ import pytest
 
 from skdeepenc.backbones import Backbone, ModelSpec, fetch_model, list_models
 from skdeepenc.backbones.catalogue import described, locate
+from skdeepenc.backbones.hub import parse_hub_name
 from skdeepenc.exceptions import DownloadError, ModelError
 
 
@@ -135,8 +136,36 @@ def test_unknown_names_get_the_nearest():
 
 @pytest.mark.parametrize("name", sorted(list_models()))
 def test_entries_are_whole(name):
+    """A digest and where it is fetched; or a name on the hub; or a page with terms of its own."""
     spec = list_models()[name]
-    assert len(bytes.fromhex(spec.sha256)) == 32
-    assert spec.source.startswith("https://")
     assert spec.licence
-    assert described(spec.sha256) is spec
+    if spec.sha256 is not None:
+        assert len(bytes.fromhex(spec.sha256)) == 32
+        assert spec.source.startswith("https://")
+        assert described(spec.sha256) is spec
+    elif spec.source.startswith("hf://"):
+        assert parse_hub_name(spec.source).path is None
+    else:
+        assert spec.source.startswith("https://huggingface.co/")
+        assert "License" in spec.licence
+
+
+def test_terms_of_their_own_are_never_accepted_for_anybody():
+    with pytest.raises(ModelError, match=r"terms of its own.*read them at https://"):
+        locate("dinov3-vit-small-patch16")
+
+
+def test_a_name_may_stand_for_one_on_the_hub(monkeypatch, tiny_network, tmp_path):
+    """Where no file beside the model says how its images are made, the catalogue does."""
+    path = tmp_path / "repository" / "onnx" / "model.onnx"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(tiny_network.SerializeToString())
+    asked = []
+    monkeypatch.setattr(
+        "skdeepenc.backbones.catalogue.fetch_from_hub", lambda name: asked.append(name) or str(path)
+    )
+    backbone = Backbone("convnext-tiny-224", layers="relu2")
+    assert backbone.spec == list_models()["convnext-tiny-224"]
+    assert asked == ["hf://Xenova/convnext-tiny-224"]
+    (path.parents[1] / "preprocessor_config.json").write_text('{"size": 16}')
+    assert Backbone("convnext-tiny-224", layers="relu2").spec.input_size == 16

@@ -13,9 +13,9 @@ COLORS = "tab20"
 class ClusterMapDisplay:
     """Show the clusters that `ClusterMAC` takes maxima over.
 
-    One column an image: the picture, the L2 norm of each descriptor, and every partition laid over
-    the picture, a colour a cluster. Make one with `from_estimator`, which draws it; `plot` draws it
-    again without computing anything.
+    One column per image: the picture, the L2 norm of each descriptor, and every partition laid over
+    the picture, one colour per cluster. Make one with `from_estimator`, which draws it; `plot`
+    draws it again without computing anything.
 
     Parameters
     ----------
@@ -25,6 +25,8 @@ class ClusterMapDisplay:
         The norm of the descriptor at each position.
     labels : list of ndarray of int of shape (H, W, n_partitions)
         The cluster of each position.
+    names : sequence of str of length n_partitions, default=None
+        What to call the partitions; None counts their clusters.
 
     Attributes
     ----------
@@ -58,10 +60,11 @@ class ClusterMapDisplay:
     (4, 2)
     """
 
-    def __init__(self, *, images, norms, labels):
+    def __init__(self, *, images, norms, labels, names=None):
         self.images = images
         self.norms = norms
         self.labels = labels
+        self.names = names
 
     @classmethod
     def from_estimator(cls, estimator, X, images, *, scale=0, figure=None):
@@ -105,7 +108,8 @@ class ClusterMapDisplay:
             for image in range(len(shown))
         ]
         pictures = [np.asarray(decode_image(image)) for image in images]
-        return cls(images=pictures, norms=norms, labels=labels).plot(figure=figure)
+        names = _partition_names(estimator, labels[0].shape[2])
+        return cls(images=pictures, norms=norms, labels=labels, names=names).plot(figure=figure)
 
     def plot(self, *, figure=None):
         """Draw the pictures, the norms and the clusters.
@@ -129,12 +133,17 @@ class ClusterMapDisplay:
         self.figure_, self.axes_ = figure_and_axes(figure, shape, (1.8, 2.2))
         for column, axes in enumerate(self.axes_.T):
             self._draw_column(column, axes)
+        counts = [f"{len(np.unique(partition))} clusters" for partition in self.labels[0].T]
+        names = ["image", "L2 norm", *(self.names or counts)]
+        for axis, name in zip(self.axes_[:, 0], names, strict=True):
+            axis.set_ylabel(name)
         return self
 
     def _draw_column(self, column, axes):
         picture, labels = self.images[column], self.labels[column]
         axes[0].imshow(picture)
-        axes[1].imshow(self.norms[column], cmap="viridis")
+        norms = axes[1].imshow(self.norms[column], cmap="viridis")
+        self.figure_.colorbar(norms, ax=axes[1])
         height, width = picture.shape[:2]
         for axis, partition in zip(axes[2:], np.moveaxis(labels, 2, 0), strict=True):
             axis.imshow(picture)
@@ -149,7 +158,11 @@ class ClusterMapDisplay:
             )
         for axis in axes:
             axis.set(xticks=[], yticks=[])
-        if column == 0:
-            counts = [f"{len(np.unique(partition))} clusters" for partition in labels.T]
-            for axis, name in zip(axes, ["picture", "norm", *counts], strict=True):
-                axis.set_ylabel(name)
+
+
+def _partition_names(encoder, n_partitions):
+    """Name partitions by how many clusters were asked for, and by what they were made of."""
+    counts = np.atleast_1d(encoder.n_clusters).tolist()
+    names = [f"{count} clusters" for count in counts]
+    by_color = [f"{encoder.n_color_clusters} clusters\nby colour"]
+    return (names + by_color)[:n_partitions]

@@ -5,7 +5,7 @@ from PIL import Image
 
 from skdeepenc.images import decode_image
 from skdeepenc.inspection.classes import class_index
-from skdeepenc.inspection.drawing import require_pyplot
+from skdeepenc.inspection.drawing import axes_for_image, require_pyplot
 
 __all__ = ["ConfidenceMapDisplay"]
 
@@ -14,7 +14,9 @@ class ConfidenceMapDisplay:
     """Draw over a picture how much each place of it speaks for a class.
 
     Every descriptor of every scale is scored as if it were the image; the maps of scores are
-    stretched to the picture and summed. Make one with `from_estimator`, which draws it; it keeps
+    stretched to the picture and summed. Drawn is by how much the class leads over its best rival at
+    each place: one-against-rest scores alone are below zero nearly everywhere once there are many
+    classes. Make one with `from_estimator`, which draws it; it keeps
     the picture and the maps, so that `plot` draws it again without asking the pipeline.
 
     Parameters
@@ -22,14 +24,16 @@ class ConfidenceMapDisplay:
     image : ndarray of shape (height, width, 3)
         The picture.
     maps : list of ndarray of shape (H, W)
-        The scores of the class, one map a scale; empty ones are left out.
+        The scores of the class, one map per scale; empty ones are left out.
     class_name : str or None, default=None
         What to write above the picture.
+    rival : ndarray of shape (height, width), default=None
+        The highest sum of any other class at each place; None draws the scores of the class alone.
 
     Attributes
     ----------
     confidence : ndarray of shape (height, width)
-        The sum over scales, at the size of the picture.
+        The sum over scales, less that of the best rival, at the size of the picture.
     ax_ : matplotlib Axes
         Where the last `plot` drew.
     figure_ : matplotlib Figure
@@ -57,10 +61,11 @@ class ConfidenceMapDisplay:
     [1.0, 1.5, 2.5, 3.0]
     """
 
-    def __init__(self, *, image, maps, class_name=None):
+    def __init__(self, *, image, maps, class_name=None, rival=None):
         self.image = image
         self.maps = maps
         self.class_name = class_name
+        self.rival = rival
 
     @classmethod
     def from_estimator(
@@ -69,6 +74,7 @@ class ConfidenceMapDisplay:
         image,
         class_,
         *,
+        margin=True,
         image_size=512,
         ax=None,
         cmap="RdBu_r",
@@ -85,6 +91,9 @@ class ConfidenceMapDisplay:
             The picture.
         class_ : label
             One of the classifier's classes.
+        margin : bool, default=True
+            Whether to draw the lead over the best rival at each place, rather than the scores of
+            the class alone.
         image_size : int, default=512
             The longer side, in pixels, of the copy that the display keeps.
         ax : matplotlib Axes, default=None
@@ -116,20 +125,16 @@ class ConfidenceMapDisplay:
         (scores,) = encoder.confidence_maps(extractor.transform([image]), classifier)
         picture = Image.fromarray(decode_image(image))
         picture.thumbnail((image_size, image_size))
-        maps = [scale[..., index] for scale in scores]
-        display = cls(image=np.asarray(picture), maps=maps, class_name=str(class_))
+        picture, maps = np.asarray(picture), [scale[..., index] for scale in scores]
+        rival = _best_rival(scores, index, picture.shape[:2]) if margin else None
+        display = cls(image=picture, maps=maps, class_name=str(class_), rival=rival)
         return display.plot(ax=ax, cmap=cmap, alpha=alpha, colorbar=colorbar)
 
     @property
     def confidence(self):
-        """The sum over scales, at the size of the picture."""
-        height, width = np.shape(self.image)[:2]
-        total = np.zeros((height, width), dtype=np.float32)
-        for scores in self.maps:
-            if np.size(scores):
-                image = Image.fromarray(np.ascontiguousarray(scores, dtype=np.float32))
-                total += np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
-        return total
+        """The sum over scales, less that of the best rival, at the size of the picture."""
+        total = _stretched_sum(self.maps, np.shape(self.image)[:2])
+        return total if self.rival is None else total - self.rival
 
     def plot(self, *, ax=None, cmap="RdBu_r", alpha=0.6, colorbar=True):
         """Draw the picture in grey, and the confidence over it in colour.
@@ -155,10 +160,9 @@ class ConfidenceMapDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        pyplot = require_pyplot()
-        if ax is None:
-            _, ax = pyplot.subplots(layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        require_pyplot()
+        self.ax_ = ax = axes_for_image(ax, np.asarray(self.image))
+        self.figure_ = ax.figure
         confidence = self.confidence
         strongest = float(np.abs(confidence).max()) or 1.0
         ax.imshow(np.mean(self.image, axis=-1), cmap="gray")  # its colours would mix with ours
@@ -167,8 +171,31 @@ class ConfidenceMapDisplay:
         if self.class_name is not None:
             ax.set_title(self.class_name)
         if colorbar:
-            self.figure_.colorbar(self.im_, ax=ax, label="confidence")
+            label = "sum of scores" if self.rival is None else "lead over the best rival (scores)"
+            self.figure_.colorbar(self.im_, ax=ax, label=label)
         return self
+
+
+def _stretched_sum(maps, shape):
+    """Return the sum of maps (H, W), each stretched to one shape."""
+    height, width = shape
+    total = np.zeros(shape, dtype=np.float32)
+    for scores in maps:
+        if np.size(scores):
+            image = Image.fromarray(np.ascontiguousarray(scores, dtype=np.float32))
+            total += np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+    return total
+
+
+def _best_rival(scores, index, shape):
+    """Return the highest sum of any other class at each place; None where there is no other."""
+    best = None
+    # Class by class: a thousand classes at the size of the picture would take a gigabyte.
+    for other in range(scores[0].shape[-1]):
+        if other != index:
+            total = _stretched_sum([scale[..., other] for scale in scores], shape)
+            best = total if best is None else np.maximum(best, total, out=best)
+    return best
 
 
 def _split(pipeline):

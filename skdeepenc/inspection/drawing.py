@@ -2,7 +2,14 @@
 
 from skdeepenc._optional import require
 
-__all__ = ["figure_and_axes", "require_pyplot"]
+__all__ = ["RIGHT", "WRONG", "axes_for_image", "figure_and_axes", "require_pyplot"]
+
+# Told apart by readers who do not tell red from green, and without colours by their lines.
+RIGHT = {"color": "#0072B2", "linestyle": "-"}
+WRONG = {"color": "#D55E00", "linestyle": (0, (2, 1))}
+
+_LONGER_SIDE = 5.0
+_ROOM_BESIDE = 1.2
 
 
 def require_pyplot():
@@ -36,3 +43,13 @@ def figure_and_axes(figure, shape, cell, **shared):
         (n_rows, n_columns), (height, width) = shape, cell
         figure = pyplot.figure(figsize=(width * n_columns, height * n_rows), layout="constrained")
     return figure, figure.subplots(*shape, squeeze=False, **shared)
+
+
+def axes_for_image(ax, image):
+    """Return `ax`, or the axes of a new figure that an image of these proportions fills."""
+    if ax is not None:
+        return ax
+    height, width = image.shape[:2]
+    scale = _LONGER_SIDE / max(height, width)
+    size = width * scale + _ROOM_BESIDE, height * scale + _ROOM_BESIDE / 2
+    return require_pyplot().figure(figsize=size, layout="constrained").subplots()

@@ -16,6 +16,14 @@ __all__ = ["InvarianceDisplay", "image_transformations", "warp_to_square"]
 # a rotation by up to 20 degrees leaves empty lies in the middle of this size.
 MIDDLE = 0.7
 PIXELS = 256
+# What the amounts of the paper's transformations are.
+_UNITS = {
+    "scaling": "part of each side that is left",
+    "translation right": "256ths of the side",
+    "translation down": "256ths of the side",
+    "flip": "axis",
+    "rotation": "degrees",
+}
 
 
 def image_transformations(kinds=None):
@@ -266,7 +274,7 @@ class InvarianceDisplay:
         rows = {str(amount): row for (own, amount), row in self.scores.items() if own == kind}
         for name in next(iter(rows.values())):
             axes.plot(list(rows), [row[name] for row in rows.values()], marker="o", label=name)
-        axes.set_title(kind)
+        axes.set(title=kind, xlabel=_UNITS.get(kind, "amount"))
         axes.tick_params(axis="x", labelsize="small")
 
 

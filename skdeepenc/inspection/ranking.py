@@ -1,21 +1,22 @@
-"""Queries with their first results in a row, the right ones framed."""
+"""Queries with their first results in a row: ranks, similarities, right and wrong."""
 
 import numpy as np
 from PIL import Image
 
 from skdeepenc.images import decode_image
-from skdeepenc.inspection.drawing import figure_and_axes, require_pyplot
+from skdeepenc.inspection.drawing import RIGHT, WRONG, figure_and_axes, require_pyplot
 
-FRAME_COLOR = "limegreen"
 FRAME_WIDTH = 4
+LEGEND = "solid frame: right, dashed frame: wrong"
 
 
 class RankingDisplay:
     """Show queries and what was found for them.
 
-    One row a query: the query on the left, then its results, best first. Right results are framed.
-    Make one with `from_estimator` or `from_predictions`, which draw it; it keeps small copies of
-    the pictures, so that `plot` draws it again without ranking or reading anything.
+    One row per query: the query on the left, then its results, best first, each under its rank and
+    similarity. Right results have a solid frame, wrong ones a dashed one. Make one with
+    `from_estimator` or `from_predictions`, which draw it; it keeps small copies of the images, so
+    that `plot` draws it again without ranking or reading anything.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ class RankingDisplay:
         Which results are right; None frames nothing.
     query_names : list of str, default=None
         What to write above each query.
+    similarities : array-like of shape (n_queries, n_results), default=None
+        What to write beside the ranks; None writes the ranks alone.
 
     Attributes
     ----------
@@ -53,11 +56,14 @@ class RankingDisplay:
     (1, 4)
     """
 
-    def __init__(self, *, query_images, result_images, correct=None, query_names=None):
+    def __init__(
+        self, *, query_images, result_images, correct=None, query_names=None, similarities=None
+    ):
         self.query_images = query_images
         self.result_images = result_images
         self.correct = correct
         self.query_names = query_names
+        self.similarities = similarities
 
     @classmethod
     def from_estimator(
@@ -107,7 +113,7 @@ class RankingDisplay:
             If something is not given once a query, or `y` is given and the ranker has no labels.
         """
         require_pyplot()
-        rankings = _rank(estimator, X, n_results)
+        rankings, similarities = _rank(estimator, X, n_results)
         positives = None
         if y is not None:
             labels = _gallery_labels(estimator)
@@ -117,6 +123,7 @@ class RankingDisplay:
             query_images=query_images,
             gallery_images=gallery_images,
             positives=positives,
+            similarities=similarities,
             n_results=n_results,
             query_names=query_names,
             image_size=image_size,
@@ -131,6 +138,7 @@ class RankingDisplay:
         query_images,
         gallery_images,
         positives=None,
+        similarities=None,
         n_results=5,
         query_names=None,
         image_size=128,
@@ -146,6 +154,8 @@ class RankingDisplay:
             The pictures of the queries and of the whole gallery.
         positives : sequence of array-likes of int, default=None
             The right answers of each query; None frames nothing.
+        similarities : array-like of shape (n_queries, n_ranked), default=None
+            How similar each ranked image is, to be written beside its rank.
         n_results : int, default=5
             How many results to show.
         query_names : list of str, default=None
@@ -169,7 +179,13 @@ class RankingDisplay:
         """
         require_pyplot()
         shown = np.asarray(rankings)[:, :n_results]
-        _check_lengths(len(shown), query_images, positives, query_names)
+        _check_lengths(
+            len(shown),
+            query_images=query_images,
+            positives=positives,
+            query_names=query_names,
+            similarities=similarities,
+        )
         correct = None
         if positives is not None:
             correct = np.array(
@@ -182,6 +198,7 @@ class RankingDisplay:
             ],
             correct=correct,
             query_names=query_names,
+            similarities=None if similarities is None else np.asarray(similarities)[:, :n_results],
         )
         return display.plot(figure=figure)
 
@@ -204,9 +221,11 @@ class RankingDisplay:
             If matplotlib is not installed.
         """
         shape = len(self.query_images), 1 + len(self.result_images[0])
-        self.figure_, self.axes_ = figure_and_axes(figure, shape, (1.5, 1.5))
+        self.figure_, self.axes_ = figure_and_axes(figure, shape, (1.7, 1.5))
         for row, axes in enumerate(self.axes_):
             self._draw_row(row, axes)
+        if self.correct is not None:
+            self.figure_.supxlabel(LEGEND, fontsize="small")
         return self
 
     def _draw_row(self, row, axes):
@@ -214,16 +233,27 @@ class RankingDisplay:
         title = "query" if self.query_names is None else self.query_names[row]
         axes[0].set_title(title, fontsize="small")
         for column, picture in enumerate(self.result_images[row]):
-            right = self.correct is not None and self.correct[row][column]
-            _draw_picture(axes[1 + column], picture, framed=right)
+            self._draw_result(row, column, picture, axes[1 + column])
+
+    def _draw_result(self, row, column, picture, axes):
+        frame = None
+        if self.correct is not None:
+            frame = RIGHT if self.correct[row][column] else WRONG
+        _draw_picture(axes, picture, frame)
+        title = f"{column + 1}"
+        if self.similarities is not None:
+            title += f": {self.similarities[row][column]:.2f}"
+        axes.set_title(title, fontsize="small")
 
 
-def _draw_picture(axes, picture, framed=False):
+def _draw_picture(axes, picture, frame=None):
     axes.imshow(picture)
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
-        spine.set_visible(bool(framed))
-        spine.set(color=FRAME_COLOR, linewidth=FRAME_WIDTH)
+        spine.set_visible(frame is not None)
+        if frame is not None:
+            # Other ends of dashes would fill the gaps.
+            spine.set(linewidth=FRAME_WIDTH, capstyle="butt", **frame)
 
 
 def _thumbnail(source, image_size):
@@ -234,10 +264,13 @@ def _thumbnail(source, image_size):
 
 
 def _rank(estimator, X, n_results):
-    """Return the first results for each query; a Pipeline has no `rank`, but similarities."""
-    if hasattr(estimator, "rank"):
-        return estimator.rank(X, n_neighbors=n_results)
-    return np.argsort(-np.asarray(estimator.transform(X)), axis=1, kind="stable")[:, :n_results]
+    """Return the first results for each query, and how similar they are."""
+    similarities = np.asarray(estimator.transform(X))
+    if hasattr(estimator, "rank"):  # it may know better than its similarities, by re-ranking
+        rankings = estimator.rank(X, n_neighbors=n_results)
+    else:
+        rankings = np.argsort(-similarities, axis=1, kind="stable")[:, :n_results]
+    return rankings, np.take_along_axis(similarities, rankings, axis=1)
 
 
 def _gallery_labels(estimator):
@@ -247,8 +280,7 @@ def _gallery_labels(estimator):
     return ranker.labels_
 
 
-def _check_lengths(n_queries, query_images, positives, query_names):
-    given = {"query_images": query_images, "positives": positives, "query_names": query_names}
+def _check_lengths(n_queries, **given):
     for name, items in given.items():
         if items is not None and len(items) != n_queries:
             raise ValueError(f"{name} has {len(items)} entries for {n_queries} queries.")

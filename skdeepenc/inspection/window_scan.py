@@ -7,7 +7,7 @@ from PIL import Image
 
 from skdeepenc.images import decode_image
 from skdeepenc.inspection.classes import score_class
-from skdeepenc.inspection.drawing import require_pyplot
+from skdeepenc.inspection.drawing import axes_for_image, require_pyplot
 
 __all__ = ["ScoredWindow", "WindowScanDisplay", "best_window"]
 
@@ -149,7 +149,7 @@ class WindowScanDisplay:
     >>> window = ScoredWindow(box=(2, 0, 6, 4), width=128, score=1.5)
     >>> display = WindowScanDisplay(image=np.zeros((8, 8, 3)), window=window, class_name="tower")
     >>> display.plot().ax_.get_title()
-    'tower: 1.50'
+    'tower, score 1.50'
     """
 
     def __init__(self, *, image, window, class_name=None):
@@ -226,9 +226,8 @@ class WindowScanDisplay:
             If matplotlib is not installed.
         """
         pyplot = require_pyplot()
-        if ax is None:
-            _, ax = pyplot.subplots(layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_ = ax = axes_for_image(ax, self.image)
+        self.figure_ = ax.figure
         ax.imshow(self.image)
         y0, x0, y1, x1 = self.window.box
         self.frame_ = ax.add_patch(
@@ -236,6 +235,7 @@ class WindowScanDisplay:
                 (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=FRAME_COLOR, lw=3
             )
         )
-        name = "" if self.class_name is None else f"{self.class_name}: "
-        ax.set(xticks=[], yticks=[], title=f"{name}{self.window.score:.2f}")
+        name = "" if self.class_name is None else f"{self.class_name}, "
+        ax.set(xticks=[], yticks=[], title=f"{name}score {self.window.score:.2f}")
+        ax.set_xlabel("frame: the window with the highest score", fontsize="small")
         return self

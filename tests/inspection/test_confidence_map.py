@@ -13,6 +13,7 @@ from sklearn.svm import SVC, LinearSVC
 from skdeepenc.encoders import GlobalPooler, MultiScaleFisherEncoder
 from skdeepenc.exceptions import ClassifierError
 from skdeepenc.inspection import ConfidenceMapDisplay
+from skdeepenc.inspection.confidence_map import _best_rival
 
 
 class PixelMaps(TransformerMixin, BaseEstimator):
@@ -59,6 +60,31 @@ def test_the_class_is_found_where_it_is(pipeline):
     assert confidence[:14, :14].mean() > 0 > confidence[18:, 34:].mean()
     opposite = ConfidenceMapDisplay.from_estimator(pipeline, picture, "blue")
     assert_allclose(opposite.confidence, -confidence, atol=1e-4)
+
+
+def test_the_class_leads_over_its_best_rival(pipeline):
+    picture = red_and_blue()[0][0]
+    lead = ConfidenceMapDisplay.from_estimator(pipeline, picture, "red")
+    alone = [
+        ConfidenceMapDisplay.from_estimator(pipeline, picture, name, margin=False)
+        for name in ("red", "blue")
+    ]
+    assert_allclose(lead.confidence, alone[0].confidence - alone[1].confidence, atol=1e-5)
+    assert "rival" in lead.figure_.axes[1].get_ylabel()
+    assert "rival" not in alone[0].figure_.axes[1].get_ylabel()
+
+
+def test_the_rival_is_the_best_of_all_others():
+    scores = [np.array([[[1.0, 5.0, 2.0], [1.0, 0.0, 3.0]]])]
+    assert_allclose(_best_rival(scores, 0, (1, 2)), [[5.0, 3.0]])
+    assert _best_rival([np.zeros((1, 1, 1))], 0, (1, 1)) is None
+
+
+@pytest.mark.parametrize("shape", [(60, 20, 3), (20, 60, 3)])
+def test_the_panel_has_the_proportions_of_the_picture(shape):
+    display = ConfidenceMapDisplay(image=np.zeros(shape), maps=[np.ones((2, 2))]).plot()
+    width, height = display.figure_.get_size_inches()
+    assert (height > width) == (shape[0] > shape[1])
 
 
 def test_maps_are_those_of_the_encoder(pipeline):

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepenc.inspection import RankingDisplay
-from skdeepenc.inspection.ranking import FRAME_COLOR
+from skdeepenc.inspection.drawing import RIGHT, WRONG
 from skdeepenc.retrieval import NearestNeighborRanker
 
 
@@ -24,10 +24,10 @@ def vectors():
     return np.array([[1.0, 0.0], [0.9, 0.1], [0.7, 0.7], [0.6, 0.8], [0.0, 1.0], [0.1, 0.9]])
 
 
-def framed(axes):
+def framed(axes, frame=RIGHT):
     visible = [spine.get_visible() for spine in axes.spines.values()]
     colors = {to_rgba(spine.get_edgecolor()) for spine in axes.spines.values()}
-    return all(visible) and colors == {to_rgba(FRAME_COLOR)}
+    return all(visible) and colors == {to_rgba(frame["color"])}
 
 
 def test_frames_the_right_results_and_only_them(pictures):
@@ -41,6 +41,9 @@ def test_frames_the_right_results_and_only_them(pictures):
     assert display.correct.tolist() == [[False, True, False], [True, False, True]]
     drawn = [[framed(axes) for axes in row] for row in display.axes_]
     assert drawn == [[False, False, True, False], [False, True, False, True]]
+    wrong = [[framed(axes, WRONG) for axes in row[1:]] for row in display.axes_]
+    assert wrong == (~display.correct).tolist()
+    assert "dashed frame: wrong" in display.figure_.get_supxlabel()
     assert [row[0].get_title() for row in display.axes_] == ["first", "second"]
     assert display.axes_[0, 1].images[0].get_array()[0, 0, 0] == pictures[1][0, 0, 0]
 
@@ -60,6 +63,9 @@ def test_from_estimator_takes_rankers_and_pipelines(pictures, vectors, wrap):
         n_results=3,
     )
     assert display.correct.tolist() == [[True, True, False]] * 2
+    similarities = estimator.transform(vectors[[0, 4]])
+    np.testing.assert_allclose(display.similarities, -np.sort(-similarities)[:, :3])
+    assert display.axes_[0, 1].get_title() == f"1: {similarities[0].max():.2f}"
     unframed = RankingDisplay.from_estimator(
         estimator, vectors[:1], query_images=pictures[:1], gallery_images=pictures
     )

@@ -70,14 +70,14 @@ def test_display_frames_the_window():
     picture = picture_with_bright_square()
     display = WindowScanDisplay.from_estimator(classifier, picture, "bright", widths=[128])
     assert display.window == best_window(classifier, picture, "bright", widths=[128])
-    assert display.ax_.get_title().startswith("bright: 25")
+    assert display.ax_.get_title().startswith("bright, score 25")
     assert display.frame_.get_bbox().bounds == (255.5, 31.5, 256, 64)
     figure = Figure()
     ax = figure.subplots()
     window = ScoredWindow((0, 0, 4, 4), 128, 0.5)
     unnamed = WindowScanDisplay(image=picture, window=window).plot(ax=ax)
     assert unnamed.figure_ is figure
-    assert ax.get_title() == "0.50"
+    assert ax.get_title() == "score 0.50"
 
 
 def test_bad_input_is_named():

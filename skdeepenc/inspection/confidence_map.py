@@ -123,9 +123,9 @@ class ConfidenceMapDisplay:
         extractor, encoder, classifier = _split(pipeline)
         index = class_index(classifier, class_)
         (scores,) = encoder.confidence_maps(extractor.transform([image]), classifier)
-        picture = Image.fromarray(decode_image(image))
-        picture.thumbnail((image_size, image_size))
-        picture, maps = np.asarray(picture), [scale[..., index] for scale in scores]
+        thumbnail = Image.fromarray(decode_image(image))
+        thumbnail.thumbnail((image_size, image_size))
+        picture, maps = np.asarray(thumbnail), [scale[..., index] for scale in scores]
         rival = _best_rival(scores, index, picture.shape[:2]) if margin else None
         display = cls(image=picture, maps=maps, class_name=str(class_), rival=rival)
         return display.plot(ax=ax, cmap=cmap, alpha=alpha, colorbar=colorbar)

@@ -7,24 +7,18 @@ when they are needed, in each process anew.
 import hashlib
 from dataclasses import replace
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 
 from skdeepenc._lazy import lazy_property
 from skdeepenc.backbones.assumptions import USUAL_SIZE, warn_of_assumptions
 from skdeepenc.backbones.catalogue import described, described_by_name, locate
+from skdeepenc.backbones.contents import known_digest, model_name, read_contents
 from skdeepenc.backbones.dense_heads import densify
 from skdeepenc.backbones.entrance import check_open
 from skdeepenc.backbones.graph import infer_shapes, truncate, with_weights
 from skdeepenc.backbones.layers import default_layer, list_layers, resolve_layers
-from skdeepenc.backbones.model_file import (
-    content_digest,
-    has_external_data,
-    model_name,
-    read_model,
-)
-from skdeepenc.backbones.parsed_model import parse_model
+from skdeepenc.backbones.parsed_model import parse_model, recall_model
 from skdeepenc.backbones.pooling_mode import floor_pooling
 from skdeepenc.backbones.preprocessor_file import spec_beside
 from skdeepenc.backbones.projection import append_projection, check_projection
@@ -36,8 +30,10 @@ from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides, in_words
 
 # What is found out by reading the model, and not worth carrying to another process.
-# The file may be another there, or lie elsewhere.
-_LEFT_BEHIND = {"_source", "_content_digest", "_parsed", "_graphs", "digest"}
+# The file may lie elsewhere there; that it is the same is checked by its digest, which travels.
+_LEFT_BEHIND = {"_source", "_parsed", "_graphs"}
+# What depends on where the model lies, or on the projections.
+_DERIVED = {"_name", "digest"}
 
 
 class Backbone:
@@ -122,6 +118,40 @@ class Backbone:
         """Keep what was asked for, and what was found out; never a graph."""
         return {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
 
+    def relocated(self, model):
+        """Return the same backbone, its model read from another place.
+
+        Parameters
+        ----------
+        model : str, path-like or bytes
+            Where the model is now.
+
+        Returns
+        -------
+        Backbone
+            A copy.
+
+        Raises
+        ------
+        ModelError
+            If another model is there.
+        """
+        other = self._altered(model=model)
+        if known_digest(other._source) != self._content_digest:
+            read_contents(other._source, self._content_digest)
+        return other
+
+    def projected(self, projections):
+        """Return the same backbone with other projections, by layer."""
+        return self._altered(projections=dict(projections))
+
+    def _altered(self, **attributes):
+        """Return a copy of the same model in which some attributes are others."""
+        known = {key: self.__getstate__()[key] for key in self.__getstate__().keys() - _DERIVED}
+        other = object.__new__(type(self))
+        other.__dict__.update(known, _content_digest=self._content_digest, **attributes)
+        return other
+
     def __repr__(self):
         """Name the model and the layers that were asked for."""
         model = "<bytes>" if isinstance(self.model, bytes) else repr(str(self.model))
@@ -134,7 +164,8 @@ class Backbone:
 
     @lazy_property
     def _content_digest(self):
-        return content_digest(self._source)
+        """Which model this is; whoever reads it again must find the same."""
+        return self._parsed.digest
 
     @lazy_property
     def _name(self):
@@ -143,7 +174,12 @@ class Backbone:
     @lazy_property
     def _parsed(self):
         """The graph without its weights, the image size and the description in the file."""
-        return parse_model(self._source, self._content_digest)
+        digest = self.__dict__.get("_content_digest")
+        return recall_model(digest) or parse_model(self._source, digest)
+
+    def _read_again(self):
+        """Return the whole model, weights and all, the same as it was at first."""
+        return read_contents(self._source, self._content_digest, self._parsed.data)
 
     @lazy_property
     def spec(self):
@@ -302,17 +338,19 @@ class Backbone:
         )
 
     def _build(self, dense):
-        """Return what a session needs: the serialized graph, and where its other weights lie."""
+        """Return what a session needs: the serialized graph, and where its other weights lie.
+
+        Last comes what tells, once it is open, whether those were the ones that were digested.
+        """
         husk, outputs = self._graphs[dense], []
-        model = read_model(self._source, checked=True)
+        contents = self._read_again()
         for layer in self.layers:
             if layer in self.projections:
                 husk, layer = self._project(husk, layer)
             outputs.append(layer)
         husk = floor_pooling(husk) if self.spec.floor_pooling else husk
-        graph = with_weights(truncate(husk, outputs), model).SerializeToString()
-        folder = Path(self._source).resolve().parent if has_external_data(model) else None
-        return graph, folder
+        graph = with_weights(truncate(husk, outputs), contents.model).SerializeToString()
+        return graph, contents.folder, contents.confirm
 
     def _project(self, husk, layer):
         mean, components = self.projections[layer]

@@ -1,20 +1,16 @@
-"""Read an ONNX file that may come from anywhere, and refuse what should not be run.
+"""Refuse models that should not be run, wherever they come from.
 
 A model is data until a runtime opens it: everything that can be said against a file is said here,
 before native code sees the graph.
 """
 
-import functools
-import hashlib
 import math
-import os
-from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError, Message
-from onnx.external_data_helper import load_external_data_for_tensor
+from google.protobuf.message import Message
+from onnx import helper
 
-from skdeepenc.backbones.graph import SHORT_CONSTANT
+from skdeepenc.backbones.weight_files import external_tensors, is_external
 from skdeepenc.exceptions import ModelError
 
 # Operators of other domains are loaded from shared libraries, which a model must not bring along.
@@ -26,7 +22,6 @@ OLDEST_OPSET = 7
 LARGEST_ATTRIBUTE = 2**31
 # Old slices write "to the end" as the largest number there is.
 _OPEN_ENDED = {"starts", "ends"}
-_READ_CHUNK = 1 << 22
 _BITS = {
     onnx.TensorProto.FLOAT: 32,
     onnx.TensorProto.FLOAT16: 16,
@@ -39,56 +34,26 @@ _BITS = {
 }
 
 
-def model_name(source):
-    """Return what to call a model, given by path or as bytes, in a message."""
-    return "the model given as bytes" if isinstance(source, bytes) else Path(source).name
-
-
-def read_model(source, *, checked=False):
-    """Parse and check a model; weights kept in files beside it are left there.
+def check_model(model, name):
+    """Refuse a model that should not be run.
 
     Parameters
     ----------
-    source : bytes or path-like
-        An ONNX file, or its content.
-    checked : bool, default=False
-        Whether this process has checked it before, which takes longer than reading.
-
-    Returns
-    -------
-    onnx.ModelProto
-        The whole model, its graph checked.
+    model : onnx.ModelProto
+        A parsed model.
+    name : str
+        What to call it.
 
     Raises
     ------
     ModelError
-        If it is no ONNX, is damaged, or asks for what is not run: operators of unknown domains,
-        weights outside its own folder.
+        If it is damaged, or asks for what is not run: operators of unknown domains, values of
+        inner constants from other files.
     """
-    name = model_name(source)
-    try:
-        model = onnx.load_model_from_string(_content(source))
-    except DecodeError as error:
-        raise ModelError(f"{name} is not an ONNX model, or is damaged: {error}") from error
-    if not model.graph.node:
-        raise ModelError(f"{name} is not an ONNX model: it holds no graph.")
-    # Before version 4 weights had to be listed as inputs too; not every exporter did.
-    model.ir_version = max(model.ir_version, 4)
-    _type_outputs(model)
-    if not checked:
-        _check_operators(model, name)
-        _check_external_data(model, source, name)
-        _check_graph(model, source, name)
-    _embed_short_weights(model, source)
-    return model
-
-
-def _type_outputs(model):
-    """Give outputs that name no type one to satisfy the checker; the runtime infers its own."""
-    for value in model.graph.output:
-        if not value.HasField("type"):
-            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
-            value.type.tensor_type.shape.SetInParent()
+    _check_operators(model, name)
+    if any(is_external(tensor) for tensor in _inner_tensors(model)):
+        raise ModelError(f"{name} keeps values of inner constants in other files.")
+    _check_graph(model, name)
 
 
 def _check_text(message):
@@ -113,76 +78,39 @@ def _check_weight(tensor):
         raise ValueError(f"the weight {tensor.name!r} does not hold its {n_values} values.")
 
 
-def _embed_short_weights(model, source):
-    """Read short weights that lie beside the file: they may be shapes, which surgery looks at."""
-    for tensor in model.graph.initializer:
-        if _is_external(tensor) and math.prod(tensor.dims) <= SHORT_CONSTANT:
-            load_external_data_for_tensor(tensor, os.fspath(Path(source).resolve().parent))
-            tensor.data_location = onnx.TensorProto.DEFAULT
-            del tensor.external_data[:]
-
-
-def _check_graph(model, source, name):
+def _check_graph(model, name):
     """Let onnx's own checker judge the graph, and look at what it leaves out."""
     try:
         _check_text(model)
         for tensor in model.graph.initializer:
             _check_weight(tensor)
-        onnx.checker.check_model(os.fspath(source) if has_external_data(model) else model)
+        onnx.checker.check_model(_without_files(model))
     except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(f"{name} is not a valid ONNX model: {reason}") from error
 
 
-def content_digest(source):
-    """Return the SHA-256 of a model's content, weights beside the file included."""
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    path = Path(source).resolve()
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise ModelError(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    return _file_digest(path, status.st_size, status.st_mtime_ns)
+def _without_files(model):
+    """Return a model with inputs in place of the weights that lie in other files.
 
-
-def has_external_data(model):
-    """Tell whether some weights of the model lie in files beside it."""
-    return any(_is_external(tensor) for tensor in model.graph.initializer)
-
-
-@functools.lru_cache(maxsize=64)
-def _file_digest(path, size, modified):
-    """Hash a file once a process; `size` and `modified` notice that it was replaced."""
-    digest = hashlib.sha256()
-    _update_from_file(digest, path)
-    model = onnx.ModelProto()
-    try:
-        model = onnx.load_model(path, load_external_data=False)
-    except DecodeError:
-        return digest.hexdigest()  # whoever opens it will say what is wrong
-    for location in sorted(_locations(model)):
-        if (path.parent / location).is_file():
-            _update_from_file(digest, path.parent / location)
-    return digest.hexdigest()
-
-
-def _update_from_file(digest, path):
-    with path.open("rb") as file:
-        while chunk := file.read(_READ_CHUNK):
-            digest.update(chunk)
-
-
-def _content(source):
-    """Return the bytes of a model, or say why there are none."""
-    if isinstance(source, bytes):
-        return source
-    try:
-        return Path(source).read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"{model_name(source)} cannot be read: {error.strerror or error}."
-        ) from error
+    The checker would look for them, in the folder that the process happens to be in.
+    """
+    files = external_tensors(model)
+    if not files:
+        return model
+    names = {tensor.name for tensor in files}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in names]
+    del copy.graph.initializer[:]
+    copy.graph.initializer.extend(kept)
+    listed = {value.name for value in model.graph.input}
+    copy.graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        for tensor in files
+        if tensor.name not in listed
+    )
+    return copy
 
 
 def _check_operators(model, name):
@@ -229,21 +157,6 @@ def _subgraphs(attribute):
     return [attribute.g, *attribute.graphs] if attribute.HasField("g") else attribute.graphs
 
 
-def _is_external(tensor):
-    return tensor.data_location == onnx.TensorProto.EXTERNAL
-
-
-def _locations(model):
-    """Return the files beside the model that hold weights."""
-    return {
-        entry.value
-        for tensor in model.graph.initializer
-        if _is_external(tensor)
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-
-
 def _inner_tensors(model):
     """Yield the tensors that are no weights of the main graph."""
     for sparse in model.graph.sparse_initializer:
@@ -253,20 +166,3 @@ def _inner_tensors(model):
             yield from (attribute.t, *attribute.tensors)
             for graph in _subgraphs(attribute):
                 yield from graph.initializer
-
-
-def _check_external_data(model, source, name):
-    """Accept weights in files of the model's own folder alone."""
-    if any(_is_external(tensor) for tensor in _inner_tensors(model)):
-        raise ModelError(f"{name} keeps values of inner constants in other files.")
-    locations = _locations(model)
-    if locations and isinstance(source, bytes):
-        raise ModelError(f"{name} keeps weights in other files; give its path instead of bytes.")
-    for location in locations:
-        folder = Path(source).resolve().parent
-        # Resolved, so that neither ".." nor a link leads out.
-        target = (folder / location).resolve()
-        if not target.is_relative_to(folder):
-            raise ModelError(f"{name} keeps weights outside its own folder ({location!r}).")
-        if not target.is_file():
-            raise ModelError(f"{name} keeps weights in {location!r}, which is missing beside it.")

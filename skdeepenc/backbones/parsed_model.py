@@ -9,14 +9,16 @@ from typing import NamedTuple
 
 import onnx
 
+from skdeepenc.backbones.contents import known_digest, read_contents
 from skdeepenc.backbones.entrance import Entrance, open_entrance
 from skdeepenc.backbones.graph import without_weights
 from skdeepenc.backbones.metadata import read_spec
-from skdeepenc.backbones.model_file import read_model
+from skdeepenc.backbones.model_file import check_model
 from skdeepenc.backbones.spec import ModelSpec
 
 # A process that goes through many models must not keep them all.
 MAX_MODELS = 8
+SMALL_FILE = 1 << 25
 # No lock: a child that was forked while another thread held it would wait for ever. Two threads
 # may both parse a model, to the same end.
 _MODELS: OrderedDict = OrderedDict()
@@ -27,6 +29,8 @@ class ParsedModel(NamedTuple):
 
     Attributes
     ----------
+    digest : str
+        Digest of the content, weights beside the file included.
     husk : onnx.ModelProto
         The graph, which takes images alone.
     entrance : Entrance
@@ -35,12 +39,16 @@ class ParsedModel(NamedTuple):
         Tensors that cannot be computed from images alone, and the input that each needs.
     spec : ModelSpec or None
         What the file says of itself.
+    data : bytes or None
+        The file, where it is small: its sessions need not read it again.
     """
 
+    digest: str
     husk: onnx.ModelProto
     entrance: Entrance
     closed: dict
     spec: ModelSpec | None
+    data: bytes | None
 
     @property
     def declared_size(self):
@@ -48,15 +56,20 @@ class ParsedModel(NamedTuple):
         return self.entrance.size
 
 
-def parse_model(source, digest):
+def recall_model(digest):
+    """Return what this process has parsed under a digest, or None."""
+    return _MODELS.get(digest)
+
+
+def parse_model(source, expected=None):
     """Read and check a model, unless this process has done so before.
 
     Parameters
     ----------
     source : bytes or path-like
         An ONNX file, or its content.
-    digest : str
-        What `content_digest` says of it now.
+    expected : str, optional
+        The digest that it must have.
 
     Returns
     -------
@@ -66,18 +79,21 @@ def parse_model(source, digest):
     Raises
     ------
     ModelError
-        If it is no ONNX, is damaged, or asks for what is not run.
+        If it is no ONNX, is damaged, asks for what is not run, or is another model than expected.
     """
-    parsed = _MODELS.get(digest)
+    parsed = recall_model(expected or known_digest(source))
     if parsed is None:
-        model = read_model(source)
-        parsed = _parse(model)
-        _MODELS[digest] = parsed
+        contents = read_contents(source, expected)
+        parsed = recall_model(contents.digest) or _parse(contents, isinstance(source, bytes))
+        _MODELS[contents.digest] = parsed
         while len(_MODELS) > MAX_MODELS:
             _MODELS.popitem(last=False)
     return parsed
 
 
-def _parse(model):
-    husk, entrance, closed = open_entrance(without_weights(model))
-    return ParsedModel(husk, entrance, closed, read_spec(model))
+def _parse(contents, is_at_hand):
+    check_model(contents.model, contents.name)
+    husk, entrance, closed = open_entrance(without_weights(contents.model))
+    kept = contents.data if not is_at_hand and len(contents.data) <= SMALL_FILE else None
+    spec = read_spec(contents.model)
+    return ParsedModel(contents.digest, husk, entrance, closed, spec, kept)

@@ -61,7 +61,8 @@ def get_session(key, build, *, providers="auto", n_threads=None, arena=True):
     key : hashable
         Stands for the graph: equal keys share a session.
     build : callable
-        Returns the serialized graph, and the folder of its external weights or None.
+        Returns the serialized graph, the folder of its external weights or None, and what raises
+        if those have changed meanwhile.
     providers : "auto" or list, default="auto"
         Execution providers, as onnxruntime names them, best first.
     n_threads : int, optional
@@ -80,8 +81,9 @@ def get_session(key, build, *, providers="auto", n_threads=None, arena=True):
     with _TABLE.lock:
         session = _TABLE.sessions.get(key)
         if session is None:
-            graph, folder = build()
+            graph, folder, confirm = build()
             session = _open(graph, folder, requested, n_threads, arena)
+            confirm()
             _TABLE.sessions[key] = session
             if len(_TABLE.sessions) > MAX_SESSIONS:
                 _TABLE.sessions.popitem(last=False)

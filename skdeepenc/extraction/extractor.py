@@ -176,7 +176,7 @@ class ActivationExtractor(
         self._view().check(self.backbone_.spec.input_size)
         self.layers_ = _ordered(_as_list(self.layers), self.backbone_.layers)
         if self.n_components is not None:
-            self.backbone_ = self._backbone(self._fit_projections(sources))
+            self.backbone_ = self.backbone_.projected(self._fit_projections(sources))
         return self
 
     def transform(self, X):
@@ -209,6 +209,31 @@ class ActivationExtractor(
             maps = runner.into_cache(Cache(self.memory, runner.recipe), sources)
         self._report(runner.failures)
         return maps
+
+    def relocate(self, model):
+        """Read the model from another place than it was fitted with.
+
+        Setting the parameter `model` of a fitted extractor does the same when it is next used.
+
+        Parameters
+        ----------
+        model : str, path-like or bytes
+            Where the model is now; it must be the same, byte for byte.
+
+        Returns
+        -------
+        ActivationExtractor
+            Itself.
+
+        Raises
+        ------
+        ModelError
+            If another model is there.
+        """
+        check_is_fitted(self)
+        self.backbone_ = self.backbone_.relocated(model)
+        self.model = model
+        return self
 
     def get_feature_names_out(self, input_features=None):
         """Return a name for each channel of each layer.
@@ -254,7 +279,7 @@ class ActivationExtractor(
     def _view(self):
         return self.backbone_.spec.view if self.views is None else self.views
 
-    def _backbone(self, projections=None):
+    def _backbone(self):
         asked = _as_list(self.layers)
         network_layers = None if asked is None else [layer for layer in asked if layer != RGB]
         if network_layers == []:
@@ -264,7 +289,6 @@ class ActivationExtractor(
             layers=network_layers,
             spec=self.spec,
             preprocessing=self.preprocessing,
-            projections=projections,
             providers=self.providers,
             n_threads=self.n_threads,
             # Kept memory of many image sizes adds up, and saves no time.
@@ -272,6 +296,8 @@ class ActivationExtractor(
         )
 
     def _recipe(self, dtype):
+        if self.model != self.backbone_.model:
+            self.relocate(self.model)
         return Recipe(self.backbone_, self.layers_, self._view(), dtype)
 
     def _runner(self, recipe):

@@ -33,6 +33,10 @@ REAL_GRAPHS = {
 }
 
 
+def session_of(graph):
+    return get_session(hash(graph), lambda: (graph, None, lambda: None), n_threads=2)
+
+
 def run_untouched(model, layers, pixels):
     """Run a model as it is, one image after the other, and return the asked tensors."""
     exposed = onnx.ModelProto()
@@ -41,7 +45,7 @@ def run_untouched(model, layers, pixels):
     del exposed.graph.output[:]
     exposed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in layers)
     graph = exposed.SerializeToString()
-    session = get_session(("untouched", hash(graph)), lambda: (graph, None), n_threads=2)
+    session = session_of(graph)
     single = [run_session(session, image[None]) for image in pixels]
     return [np.concatenate(outputs) for outputs in zip(*single, strict=True)]
 
@@ -52,7 +56,7 @@ def run_surgery(model, layers, pixels, *, dense, size):
     husk = free_reshapes(husk, size)
     husk = densify(husk, size) if dense else husk
     graph = with_weights(truncate(husk, layers), model).SerializeToString()
-    session = get_session(("surgery", hash(graph)), lambda: (graph, None), n_threads=2)
+    session = session_of(graph)
     return run_session(session, pixels)
 
 

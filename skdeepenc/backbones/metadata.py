@@ -10,7 +10,8 @@ from pathlib import Path
 
 import onnx
 
-from skdeepenc.backbones.model_file import content_digest, read_model
+from skdeepenc.backbones.contents import read_contents
+from skdeepenc.backbones.model_file import check_model
 from skdeepenc.backbones.spec import ModelSpec
 from skdeepenc.exceptions import ModelError
 
@@ -92,15 +93,15 @@ def describe_file(path, spec):
     ModelError
         If the file is no model, or cannot be written.
     """
-    before = content_digest(path)
-    read_model(path)  # says what is wrong with it
-    model = onnx.load_model(path, format="protobuf", load_external_data=False)
+    contents = read_contents(path)
+    check_model(contents.model, contents.name)
+    model = onnx.load_model_from_string(contents.data)
     write_spec(model, spec)
     try:
         _replace(Path(path), model.SerializeToString())
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error
-    return before, content_digest(path)
+    return contents.digest, read_contents(path).digest
 
 
 def _replace(path, content):

@@ -21,6 +21,7 @@
     ├── ImageWarning                     a picture left out, or repaired
     │   └── ImageBatchWarning            every picture of a run that was left out, with reasons
     ├── ModelWarning                     a model nobody described, a provider that does not run
+    ├── CacheWarning                     a run that writes much to the disk
     └── DegenerateDataWarning            fewer samples than asked for, empty components
 
 All errors but the last three are also `ValueError`, so code written against scikit-learn catches
@@ -132,6 +133,10 @@ class ImageBatchWarning(ImageWarning):
 
 class ModelWarning(SkdeepencWarning):
     """A model is not described, or does not run where it was asked to."""
+
+
+class CacheWarning(SkdeepencWarning):
+    """A run writes much to the disk."""
 
 
 class DegenerateDataWarning(SkdeepencWarning):

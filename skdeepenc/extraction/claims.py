@@ -7,27 +7,29 @@ operating system drops it when its process ends, however it ends.
 """
 
 import contextlib
-import errno
 import os
 import threading
-from typing import Any
 
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # pragma: no cover
-    fcntl = None
-
-_BUSY = {errno.EACCES, errno.EAGAIN}
+from skdeepenc.extraction import byte_locks
 
 
 class _LockFile:
     """The one descriptor of this process: closing any other would drop all its locks."""
 
     def __init__(self, path):
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.path = path
         self.taken = set()
         self.lock = threading.Lock()
+        self.n_users = 0
+        self.descriptor = None
+        with contextlib.suppress(OSError):  # in a folder that may only be read
+            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+
+    def close(self):
+        """Give the descriptor back."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
 
 
 _FILES: dict[str, _LockFile] = {}
@@ -39,7 +41,7 @@ def _forget_after_fork():
     global _FILES_LOCK
     _FILES_LOCK = threading.Lock()
     for file in _FILES.values():
-        os.close(file.descriptor)
+        file.close()
     _FILES.clear()
 
 
@@ -50,8 +52,9 @@ if hasattr(os, "register_at_fork"):
 class Claims:
     """The images that one call is computing; a context that gives them all back.
 
-    Where the system or the file system knows no locks, claims hold between the threads of the
-    process alone: other processes may then do the same work again, but never harm.
+    Where the system or the file system knows no locks, or the folder may only be read, claims hold
+    between the threads of the process alone: other processes may then do the same work again, but
+    never harm.
 
     Parameters
     ----------
@@ -60,23 +63,32 @@ class Claims:
     """
 
     def __init__(self, path):
-        key = os.path.abspath(path)
-        with _FILES_LOCK:
-            if key not in _FILES:
-                _FILES[key] = _LockFile(key)
-            self._file = _FILES[key]
+        self._path = os.path.realpath(path)
         self._own = set()
-        self._closed = False
+        self._closed = True
 
     def __enter__(self):
+        with _FILES_LOCK:
+            if self._path not in _FILES:
+                _FILES[self._path] = _LockFile(self._path)
+            self._file = _FILES[self._path]
+            self._file.n_users += 1
+        self._closed = False
         return self
 
     def __exit__(self, *exception):
-        with self._file.lock:
+        file = self._file
+        with file.lock:
             self._closed = True
             for digest in self._own:
                 self._unlock(digest)
             self._own.clear()
+        with _FILES_LOCK:
+            file.n_users -= 1
+            # A child that was forked meanwhile has closed and forgotten what its parent uses.
+            if file.n_users == 0 and _FILES.get(self._path) is file:
+                file.close()
+                del _FILES[self._path]
 
     def take(self, digest):
         """Claim an image; False if somebody else has, or this call did before."""
@@ -88,28 +100,23 @@ class Claims:
             return True
 
     def release(self, digest):
-        """Give an image back, once it is in the cache."""
+        """Give an image back, once it is in the cache or found to be unreadable."""
         with self._file.lock:
-            self._unlock(digest)
-            self._own.discard(digest)
+            if digest in self._own:
+                self._unlock(digest)
+                self._own.discard(digest)
 
     def _lock(self, digest):
-        if fcntl is None:  # pragma: no cover
-            return True
-        try:
-            fcntl.lockf(self._file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(digest))
-        except OSError as error:
-            return error.errno not in _BUSY
-        return True
+        return self._file.descriptor is None or byte_locks.take(
+            self._file.descriptor, _number(digest)
+        )
 
     def _unlock(self, digest):
         self._file.taken.discard(digest)
-        if fcntl is None:  # pragma: no cover
-            return
-        with contextlib.suppress(OSError):  # there may be none to drop, see _lock
-            fcntl.lockf(self._file.descriptor, fcntl.LOCK_UN, 1, _offset(digest))
+        if self._file.descriptor is not None:
+            byte_locks.release(self._file.descriptor, _number(digest))
 
 
-def _offset(digest):
-    """Return a byte of the file for an image: 60 bits of its digest."""
+def _number(digest):
+    """Return a number for an image: 60 bits of its digest."""
     return int(digest[:15], 16)

@@ -65,7 +65,9 @@ class ActivationExtractor(
         Threads that decode images; None means 1, -1 one for each processor.
     memory : path-like, default=None
         Folder in which to remember the maps of every image. The result is then a view of its
-        files, read when asked for. None keeps everything in memory.
+        files, read when asked for. A relative folder stays where it was in `fit`. An image takes
+        4 bytes (2 in float16) for each channel at each position and scale; a run that writes more
+        than a gigabyte says so before. None keeps everything in memory.
     on_error : {"raise", "warn"}, default="raise"
         Whether images that cannot be read raise one error that lists them, after all others are in
         the cache, or a warning, and have no descriptors.
@@ -172,6 +174,7 @@ class ActivationExtractor(
             Itself.
         """
         sources = as_sources(X)
+        self._folder_of = self.memory and (self.memory, os.path.abspath(self.memory))
         self.backbone_ = self._backbone()
         self._view().check(self.backbone_.spec.input_size)
         self.layers_ = _ordered(_as_list(self.layers), self.backbone_.layers)
@@ -206,7 +209,7 @@ class ActivationExtractor(
         if self.memory is None:
             maps = runner.in_memory(sources, stop_at_failure=self.on_error == "raise")
         else:
-            maps = runner.into_cache(Cache(self.memory, runner.recipe), sources)
+            maps = runner.into_cache(Cache(self._folder(), runner.recipe), sources)
         self._report(runner.failures)
         return maps
 
@@ -276,6 +279,11 @@ class ActivationExtractor(
         tags.no_validation = True
         return tags
 
+    def _folder(self):
+        """Return the cache folder: a relative one is where it was when this was fitted."""
+        given, absolute = getattr(self, "_folder_of", None) or (None, None)
+        return absolute if self.memory == given else self.memory
+
     def _view(self):
         return self.backbone_.spec.view if self.views is None else self.views
 
@@ -312,7 +320,7 @@ class ActivationExtractor(
         """Return a projection for each layer of the network; learned ones come from the cache."""
         recipe = self._recipe("float32")
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        cache = None if self.memory is None else Cache(self.memory, recipe)
+        cache = None if self.memory is None else Cache(self._folder(), recipe)
         if cache is not None:
             digest = projections_digest(recipe, sources, self.n_components, seed)
             known = cache.find_projections(digest)

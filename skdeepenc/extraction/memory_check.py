@@ -1,12 +1,15 @@
-"""Refuse a run whose maps would not fit in memory, before it starts."""
+"""Refuse a run whose maps would not fit in memory, and announce large files, before it starts."""
 
 import os
+import shutil
+import warnings
 from pathlib import Path
 
-from skdeepenc.exceptions import NotEnoughMemoryError
+from skdeepenc.exceptions import CacheWarning, NotEnoughMemoryError
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
 _MEMINFO = Path("/proc/meminfo")
+_UNNOTICED_BYTES = 1e9
 
 
 def check_room(n_bytes):
@@ -29,6 +32,31 @@ def check_room(n_bytes):
             f"{free / 2**30:.1f} GiB of memory are free. Three ways out: memory=FOLDER keeps them "
             'on disk, n_components=N projects the descriptors, dtype="float16" halves them.'
         )
+
+
+def announce_files(n_bytes, folder):
+    """Warn before so many bytes are written to a cache folder, if they are more than a gigabyte.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Estimated size of the files.
+    folder : path-like
+        Where they are written.
+    """
+    if n_bytes <= _UNNOTICED_BYTES:
+        return
+    try:
+        free = f"{shutil.disk_usage(folder).free / 1e9:.1f} GB are free there"
+    except OSError:
+        free = "nobody knows how much is free there"
+    warnings.warn(
+        f"This run writes up to {n_bytes / 1e9:.1f} GB of maps into {folder}; {free}. "
+        'n_components=N and dtype="float16" make them smaller, cache_limit="50 GB" removes the '
+        "oldest, `skdeepenc cache` lists and cleans.",
+        CacheWarning,
+        stacklevel=2,
+    )
 
 
 def available_memory():

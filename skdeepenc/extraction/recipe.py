@@ -154,6 +154,15 @@ class Recipe:
         return max(rows, 0) * max(columns, 0)
 
 
+def as_json(value):
+    """Return what stands for a value in JSON with all its content: `repr` leaves out the middle."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if hasattr(value, "get_params"):
+        return [type(value).__qualname__, value.get_params()]
+    return repr(value)
+
+
 def _shrunk_pixels(pieces, grid):
     """Return the pieces' pixels averaged onto a grid, as (n, rows, columns, 3) in [0, 1]."""
     rows, columns = grid

@@ -1,5 +1,6 @@
 """Run a recipe over images: into memory, or into a cache."""
 
+import contextlib
 import time
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import ImageError
 from skdeepenc.extraction.assembly import Assembler, Collector
-from skdeepenc.extraction.memory_check import check_room
+from skdeepenc.extraction.memory_check import announce_files, check_room
 from skdeepenc.extraction.sources import known_digest, read_and_digest
 from skdeepenc.extraction.stream import Job, batches, blocks, prefetched, prepared
 from skdeepenc.images.decode import describe_source, read_source
@@ -55,7 +56,7 @@ class Runner:
         others are then only looked at, and `failures` lists all.
         """
         collector = Collector(self.recipe, len(sources))
-        jobs = self.stream(sources, room_for=len(sources))
+        jobs = self.stream(sources, check=lambda n_bytes: check_room(n_bytes * len(sources)))
         for job, maps in jobs:
             if maps is not None:
                 collector.append(job.position, maps)
@@ -70,16 +71,18 @@ class Runner:
         recipe = self.recipe
         grids = np.zeros((len(sources), len(recipe.layers), recipe.n_scales, 2), dtype=np.int64)
         digests = [""] * len(sources)
-        with progress_bar(
+        bar = progress_bar(
             verbose=self._verbose, total=len(sources), description="Extracting", unit="image"
-        ) as bar:
-            for job, job_grids in self._cached(cache, sources):
+        )
+        # Opened here: an interrupted generator lives on in its traceback, and so would its claims.
+        with bar, cache.claims() as claims:
+            for job, job_grids in self._cached(cache, claims, sources):
                 grids[job.position], digests[job.position] = job_grids, job.digest
                 bar.update()
         by_layer = {layer: grids[:, row] for row, layer in enumerate(recipe.layers)}
         return FeatureMaps(cache.store(digests, by_layer))
 
-    def _cached(self, cache, sources):
+    def _cached(self, cache, claims, sources):
         """Yield every image that can be read once it is in the cache."""
         unknown = []
         for position, source in enumerate(sources):
@@ -90,32 +93,34 @@ class Runner:
                 unknown.append(position)
             else:
                 yield Job(position, digest, grids=grids), grids
-        yield from self._computed(cache, sources, unknown)
+        yield from self._computed(cache, claims, sources, unknown)
 
-    def _computed(self, cache, sources, positions):
+    def _computed(self, cache, claims, sources, positions):
         """Yield images that others compute, or that this call computes and writes."""
-        with cache.claims() as claims:
 
-            def look_up(position, source):
-                return self._look_up(cache, claims, position, source)
+        def look_up(position, source):
+            return self._look_up(cache, claims, position, source)
 
-            while positions:
-                of_others = []
-                for job, maps in self._run(sources, positions, look_up):
-                    if maps is not None:
-                        cache.write(job.digest, maps)
-                        cache.log_run(1)
-                        claims.release(job.digest)
-                        yield job, maps.grids
-                    elif job.grids is not None:
-                        yield job, job.grids
-                    elif job.failure is None:
-                        of_others.append(job.position)
-                if len(of_others) == len(positions):
-                    time.sleep(_PATIENCE_SECONDS)
-                positions = of_others
+        def announce(n_bytes):
+            announce_files(n_bytes * len(positions), cache.folder.parent)
 
-    def stream(self, sources, positions=None, *, room_for=None):
+        while positions:
+            of_others = []
+            for job, maps in self._run(sources, positions, look_up, announce):
+                if maps is not None:
+                    cache.write(job.digest, maps)
+                    cache.log_run(1)
+                    claims.release(job.digest)
+                    yield job, maps.grids
+                elif job.grids is not None:
+                    yield job, job.grids
+                elif job.failure is None:
+                    of_others.append(job.position)
+            if len(of_others) == len(positions):
+                time.sleep(_PATIENCE_SECONDS)
+            positions = of_others
+
+    def stream(self, sources, positions=None, *, check=None):
         """Yield ``(job, maps)`` for each image, in order, with a progress bar.
 
         Parameters
@@ -124,8 +129,9 @@ class Runner:
             The images.
         positions : sequence of int, optional
             Which of them, in which order; None for all.
-        room_for : int, optional
-            Refuse, before the network runs, when so many images would not fit in memory.
+        check : callable, optional
+            Is called with the estimated bytes of an image's maps before the network first runs; it
+            may refuse.
 
         Yields
         ------
@@ -138,17 +144,17 @@ class Runner:
         with progress_bar(
             verbose=self._verbose, total=len(positions), description="Extracting", unit="image"
         ) as bar:
-            for item in self._run(sources, positions, self._decode, room_for):
+            for item in self._run(sources, positions, self._decode, check):
                 yield item
                 bar.update()
 
-    def _run(self, sources, positions, prepare, room_for=None):
+    def _run(self, sources, positions, prepare, check=None):
         """Decode in threads, run the network in this one, yield images as they are complete."""
         recipe, assembler = self.recipe, Assembler(self.recipe)
         for batch in prefetched(self._batches(sources, positions, prepare), _QUEUED_BATCHES):
-            if room_for is not None and batch.pieces:
-                check_room(recipe.estimate_bytes(batch.pieces[0].job.plan) * room_for)
-                room_for = None
+            if check is not None and batch.pieces:
+                check(recipe.estimate_bytes(batch.pieces[0].job.plan))
+                check = None
             if batch.pieces:
                 assembler.add(batch.pieces, recipe.run(batch))
             for job in batch.finished:
@@ -179,14 +185,20 @@ class Runner:
             content, digest = read_and_digest(source)
             if not claims.take(digest):
                 return Job(position, digest, grids=cache.find(digest))
+            return self._look_up_claimed(cache, claims, position, digest, content)
+        except ImageError as error:
+            return Job(position, failure=str(error))
+
+    def _look_up_claimed(self, cache, claims, position, digest, content):
+        """Find or cut a claimed image; the claim stays on what the network is to run on."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(claims.release, digest)
             # Asked after the claim: whoever had it before may just have finished.
             grids = cache.find(digest)
             if grids is not None:
-                claims.release(digest)
                 return Job(position, digest, grids=grids)
             plan, stacks = self.recipe.cut(content)
-        except ImageError as error:
-            return Job(position, failure=str(error))
+            stack.pop_all()
         return Job(position, digest, plan=plan, stacks=stacks)
 
     def _only_look(self, sources, start):

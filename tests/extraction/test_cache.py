@@ -1,7 +1,11 @@
+import contextlib
+import errno
+import json
 import os
 import pickle
 import shutil
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,9 +17,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from skdeepenc.exceptions import StorageError
-from skdeepenc.extraction import ActivationExtractor, backbone_runs
+from skdeepenc.exceptions import CacheWarning, ImageBatchError, StorageError
+from skdeepenc.extraction import ActivationExtractor, backbone_runs, memory_check
+from skdeepenc.extraction import cache as cache_module
+from skdeepenc.extraction import entries as entries_module
 from skdeepenc.extraction import sources as sources_module
+from skdeepenc.extraction.claims import Claims
+from skdeepenc.extraction.entries import DamagedEntryError
+from skdeepenc.extraction.recipe import as_json
 from skdeepenc.images import Pyramid, Windows
 
 VIEWS = Pyramid(n_scales=2)
@@ -216,18 +225,23 @@ def test_what_a_killed_run_was_writing_is_swept_away(extractor, paths, memory):
     assert new.exists()  # another process may be writing it
 
 
-def test_a_full_disk_leaves_no_entry(extractor, paths, memory, monkeypatch):
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
+def test_a_full_disk_is_said_and_leaves_no_entry(extractor, paths, memory, monkeypatch, code):
     extractor.fit(paths)
 
-    def save(file, **arrays):
+    def fail(file, *arguments):
         file.write(b"PK")
-        raise OSError("No space left on device")
+        raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(np, "savez", save)
-    with pytest.raises(OSError, match="No space"):
-        extractor.transform(paths)
+    with monkeypatch.context() as patch:
+        patch.setattr(entries_module, "_write_archive", fail)
+        with pytest.raises(
+            StorageError, match=rf"{memory}.* cannot be written \({os.strerror(code)}"
+        ):
+            extractor.transform(paths)
     assert not entries(memory)
     assert not list(memory.glob("*/unfinished/*"))
+    extractor.transform(paths)
 
 
 def damaged(entry, kind):
@@ -296,6 +310,166 @@ def test_no_damage_is_believed(extractor, paths, expected, memory, position, bit
     entry.unlink(missing_ok=True)
 
 
+def descriptors_in_use():
+    return len(os.listdir("/proc/self/fd"))
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc")
+
+
+@pytest.fixture
+def no_descriptors():
+    """Return a context in which nothing more can be opened."""
+    resource = pytest.importorskip("resource")
+
+    @contextlib.contextmanager
+    def without():
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors_in_use(), hard))
+        held = []
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(os.open(os.devnull, os.O_RDONLY))
+            yield
+        finally:
+            for descriptor in held:
+                os.close(descriptor)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    return without
+
+
+@needs_proc
+def test_what_cannot_be_read_now_is_not_damaged(extractor, paths, expected, memory, no_descriptors):
+    maps = extractor.fit_transform(paths)
+    before = entries(memory)
+    with no_descriptors(), pytest.raises(StorageError, match="cannot be read now"):
+        maps.values("conv2")
+    assert entries(memory) == before
+    assert_same_maps(maps, expected)
+
+
+@pytest.mark.parametrize("in_another_recipe", [False, True])
+def test_the_entry_of_another_image_or_recipe_is_made_again(
+    extractor, paths, expected, memory, in_another_recipe
+):
+    extractor.fit_transform(paths)
+    first, second, *_ = entries(memory)
+    if in_another_recipe:
+        extractor.set_params(dtype="float16").fit_transform(paths)
+        second = next(path for path in memory.glob(f"*/*/{first.name}") if path != first)
+        extractor.set_params(dtype="float32")
+    shutil.copy(second, first)
+    assert_same_maps(extractor.fit_transform(paths), expected)
+
+
+def test_a_swap_behind_a_view_is_found_out(extractor, paths, expected, memory):
+    maps = extractor.fit_transform(paths)
+    first, second, *_ = entries(memory)
+    shutil.copy(first, second)
+    with pytest.raises(StorageError, match=r"not the entry of.*call transform again"):
+        maps.values("conv2")
+    assert_same_maps(extractor.transform(paths), expected)
+
+
+def test_a_replaced_entry_is_not_removed_for_the_damage_of_its_predecessor(
+    extractor, paths, memory
+):
+    extractor.fit_transform(paths)
+    entry = entries(memory)[0]
+    whole = entry.read_bytes()
+    entry.write_bytes(b"damaged")
+    owner = f"{entry.parent.parent.name} {entry.stem}"
+    with pytest.raises(DamagedEntryError) as damage:
+        entries_module.Entry(entry, owner)
+    entry.unlink()
+    entry.write_bytes(whole)
+    damage.value.remove()
+    assert entry.read_bytes() == whole
+
+
+def test_a_complete_cache_serves_without_being_written(
+    extractor, paths, expected, memory, monkeypatch
+):
+    """Root may write anywhere: the system is replaced by one that refuses."""
+    extractor.fit_transform(paths)
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    for name in ("mkdir", "write_text", "unlink", "touch"):
+        monkeypatch.setattr(Path, name, refuse)
+    for name in ("open", "utime", "replace"):
+        monkeypatch.setattr(os, name, refuse)
+    assert_same_maps(extractor.transform([Path(path).read_bytes() for path in paths]), expected)
+
+
+def test_use_is_noted_once_a_day(extractor, paths, memory):
+    extractor.fit_transform(paths)
+    entry, *_ = entries(memory)
+    for age, noted in ((100, False), (100_000, True)):
+        then = time.time() - age
+        os.utime(entry, (then, then))
+        extractor.transform(paths)
+        assert (entry.stat().st_mtime > then + 1) == noted
+
+
+def test_a_clock_that_is_ahead_does_not_kill_writers(extractor, paths, memory, monkeypatch):
+    extractor.fit_transform(paths)
+    writing = next(memory.glob("*/unfinished")) / f"{'0' * 64}.being-written"
+    writing.write_bytes(b"partly")
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    extractor.transform(paths)
+    assert writing.exists()
+
+
+def test_who_holds_a_claim_is_alive(extractor, paths, memory):
+    extractor.fit_transform(paths)
+    folder = next(memory.glob("*/unfinished"))
+    writing = folder / f"{'0' * 64}.being-written"
+    writing.write_bytes(b"partly")
+    os.utime(writing, (0, 0))
+    with Claims(folder.parent / "claims") as claims:
+        claims.take("0" * 64)
+        extractor.transform(paths)
+        assert writing.exists()
+    extractor.transform(paths)
+    assert not writing.exists()
+
+
+def test_a_relative_folder_stays_where_it_was(extractor, paths, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    extractor.set_params(memory="here").fit(paths)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    maps = pickle.loads(pickle.dumps(extractor)).transform(paths)
+    monkeypatch.chdir("/")
+    assert_same_maps(maps, expected)
+    assert entries(tmp_path / "here")
+    extractor.set_params(memory=tmp_path / "another").transform(paths)
+    assert entries(tmp_path / "another")
+    extractor.set_params(memory=None).transform(paths)
+
+
+def test_long_parameters_of_views_tell_recipes_apart():
+    """NumPy abbreviates arrays of more than 1,000 values."""
+    texts = set()
+    for middle in (0.0, 1.0):
+        parameter = np.zeros(2001)
+        parameter[1000] = middle
+        texts.add(json.dumps([parameter, np.float32(1)], default=as_json))
+    assert len(texts) == 2
+
+
+def test_a_large_run_is_announced(extractor, paths, memory, monkeypatch):
+    monkeypatch.setattr(memory_check, "_UNNOTICED_BYTES", 100)
+    extractor.fit(paths)
+    with pytest.warns(CacheWarning, match=rf"GB of maps into {memory}; .* are free"):
+        extractor.transform(paths)
+    extractor.transform(paths)  # nothing more to write, and nothing to say
+
+
 # --- Several at once -------------------------------------------------------------------------
 
 
@@ -333,3 +507,32 @@ def test_claims_of_a_failed_run_are_given_back(extractor, paths, expected, monke
         with pytest.raises(TypeError):
             extractor.transform(paths)
     assert_same_maps(extractor.transform(paths), expected)
+
+
+def test_claims_of_an_interrupted_run_are_given_back(extractor, paths, expected, monkeypatch):
+    """Its traceback, which a notebook keeps, keeps all its generators."""
+    extractor.set_params(batch_size=1).fit(paths)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_module.Cache, "log_run", None)
+        with pytest.raises(TypeError) as kept:
+            extractor.transform(paths)
+    assert_same_maps(extractor.transform(paths), expected)
+    del kept
+
+
+def test_equal_images_that_cannot_be_read_are_all_reported(extractor, paths, tmp_path):
+    twins = [tmp_path / name for name in ("first.jpg", "second.jpg")]
+    for twin in twins:
+        twin.write_bytes(b"")
+    with pytest.raises(ImageBatchError) as error:
+        extractor.fit(paths).transform([*map(str, twins), *paths])
+    assert len(error.value.failures) == 2
+
+
+@needs_proc
+def test_no_descriptor_stays_open_for_a_folder(extractor, paths, tmp_path):
+    extractor.fit(paths)
+    before = descriptors_in_use()
+    for number in range(5):
+        extractor.set_params(memory=tmp_path / str(number)).transform(paths[:1])
+    assert descriptors_in_use() == before

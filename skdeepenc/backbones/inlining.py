@@ -104,7 +104,7 @@ def _written_out(branch, node, graph):
         graph.sparse_initializer[-1].values.name = names[sparse.values.name]
     nodes = [_copied(inner) for inner in branch.node]
     for inner in nodes:
-        _rename(inner, names)
+        rename(inner, names)
     for value, output in zip(branch.output, node.output, strict=True):
         if output:
             source = names.get(value.name, value.name)
@@ -120,7 +120,7 @@ def _made_in(branch):
         yield from filter(None, node.output)
 
 
-def _rename(node, names):
+def rename(node, names):
     """Give tensors other names in a node, and in what its own branches read from outside."""
     node.input[:] = [names.get(name, name) for name in node.input]
     node.output[:] = [names.get(name, name) for name in node.output]
@@ -128,6 +128,6 @@ def _rename(node, names):
         hidden = {*_made_in(subgraph), *(value.name for value in subgraph.input)}
         visible = {name: new for name, new in names.items() if name not in hidden}
         for inner in subgraph.node:
-            _rename(inner, visible)
+            rename(inner, visible)
         for value in subgraph.output:
             value.name = visible.get(value.name, value.name)

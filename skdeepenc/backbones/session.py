@@ -119,6 +119,29 @@ def run_session(session, pixels):
         raise ModelError(_first_line(error)) from error
 
 
+def run_once(graph, pixels):
+    """Run a graph on a batch on the processor, and forget it.
+
+    Parameters
+    ----------
+    graph : bytes
+        The serialized graph, its weights inside.
+    pixels : array of shape (batch, channels, height, width)
+        The input.
+
+    Returns
+    -------
+    list of array
+        The outputs, in their order.
+
+    Raises
+    ------
+    ModelError
+        If the graph does not run on such a batch.
+    """
+    return run_session(_open(graph, None, [CPU], available_threads(), arena=False), pixels)
+
+
 def available_threads():
     """Return how many threads this process should use.
 

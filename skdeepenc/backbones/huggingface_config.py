@@ -59,7 +59,7 @@ def huggingface_fields(config):
     input_size, fit, crop_fraction = _geometry(config, family, unmet)
     preprocessing = Preprocessing(
         **_numbers(config, family),
-        channel_order="BGR" if config.get("do_flip_channel_order") else "RGB",
+        channel_order="BGR" if _is_blue_first(config, family) else "RGB",
         interpolation=_interpolation(config.get("resample", 2)),
     )
     warn_of_unmet(f"The preprocessor of {family or 'the model'}", unmet)
@@ -70,6 +70,8 @@ def huggingface_fields(config):
         "preprocessing": preprocessing,
         "fit": fit,
         "crop_fraction": crop_fraction,
+        "rounding": "down",
+        "decoding": "full",
     }
 
 
@@ -85,6 +87,11 @@ def _family(config):
     for ending in ("Fast", "Pil", "ImageProcessor", "FeatureExtractor", "ImageFeatureExtractor"):
         name = name.removesuffix(ending)
     return name.lower()
+
+
+def _is_blue_first(config, family):
+    """Tell whether the channels are turned around; LayoutLMv2 never says so."""
+    return config.get("do_flip_channel_order", family == "layoutlmv2")
 
 
 def _is_demand(key):
@@ -197,9 +204,10 @@ def _fraction(kept, whole, unmet):
 
 def _numbers(config, family):
     """Return scale, mean and deviation of ``(pixel * scale - mean) / std``."""
-    scale = config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0
+    rescales = config.get("do_rescale", family != "layoutlmv2")
+    scale = config.get("rescale_factor", 1 / 255) if rescales else 1.0
     mean, std = per_channel(0.0), per_channel(1.0)
-    if config.get("do_normalize", "image_mean" in config):
+    if config.get("do_normalize", "image_mean" in config and family != "mobilevit"):
         missing = {"image_mean", "image_std"} - set(config)
         if missing:
             raise ModelError(f"The preprocessor normalises, but says no {sorted(missing)[0]}.")

@@ -16,7 +16,12 @@ from skdeepenc.images.preprocessing import Preprocessing
 from skdeepenc.images.sizes import one_size
 from skdeepenc.images.views import Whole
 
-FITS = ("warp", "crop", "pad")
+# What `Whole` takes; see there.
+_CHOICES = {
+    "fit": ("warp", "crop", "pad"),
+    "rounding": ("even", "down"),
+    "decoding": ("fast", "full"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,10 @@ class ModelSpec:
         `skdeepenc.images.Whole`.
     crop_fraction : float, default=1.0
         Which part of the resized image's sides is kept, the centre.
+    rounding : {"even", "down"}, default="even"
+        Where the centre falls between two pixels.
+    decoding : {"fast", "full"}, default="fast"
+        Whether JPEGs may be decoded to a smaller size at once, or every pixel as the authors did.
 
     Raises
     ------
@@ -77,6 +86,8 @@ class ModelSpec:
     floor_pooling: bool = False
     fit: str = "warp"
     crop_fraction: float = 1.0
+    rounding: str = "even"
+    decoding: str = "fast"
 
     def __post_init__(self):
         # Lists come from JSON; only tuples can be hashed and compared.
@@ -96,15 +107,24 @@ class ModelSpec:
             raise ModelError(f"floor_pooling of a model is a bool, not {self.floor_pooling!r}.")
         if not all(isinstance(layer, str) for layer in self.layers):
             raise ModelError(f"layers of a model are names of tensors, not {self.layers!r}.")
-        if self.fit not in FITS:
-            raise ModelError(f"fit of a model is one of {', '.join(FITS)}, not {self.fit!r}.")
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise ModelError(
+                    f"{name} of a model is one of {', '.join(choices)}, not {value!r}."
+                )
         if not isinstance(self.crop_fraction, int | float) or not 0 < self.crop_fraction <= 1:
             raise ModelError(f"crop_fraction of a model is in (0, 1], not {self.crop_fraction!r}.")
 
     @property
     def view(self):
         """What the network sees of an image where nobody asks for another view."""
-        return Whole(fit=self.fit, crop_fraction=self.crop_fraction)
+        return Whole(
+            fit=self.fit,
+            crop_fraction=self.crop_fraction,
+            rounding=self.rounding,
+            decoding=self.decoding,
+        )
 
     def to_json(self):
         """Write the record as JSON.

@@ -74,6 +74,7 @@ def timm_fields(config):
         "licence": config.get("license"),
         "fit": FITS[config["crop_mode"]],
         "crop_fraction": min(float(config["crop_pct"]), 1.0),
+        "decoding": "full",
     }
 
 

@@ -144,9 +144,15 @@ def test_efficientnet_divides_twice():
 
 
 def test_mobilevit_sees_blue_first():
-    spec = of_processor("MobileViT", size=square(256), do_flip_channel_order=True)
+    spec = of_processor("MobileViT", size=square(256), do_flip_channel_order=True, **HALVES)
     assert spec.preprocessing.channel_order == "BGR"
     assert spec.preprocessing.std == (1, 1, 1)
+
+
+def test_who_wrote_it_decides_how_halves_are_rounded():
+    assert of_timm().rounding == "even"
+    assert of_processor("ViT", size=8).rounding == "down"
+    assert of_timm().decoding == of_processor("ViT", size=8).decoding == "full"
 
 
 def test_wrapped_configurations_are_found():

@@ -77,7 +77,7 @@ def test_one_that_cannot_be_followed_is_left_with_a_warning(model, preprocessor)
 
 
 def test_descriptions_come_in_three_forms(tmp_path):
-    spec = ModelSpec("mine", ("relu2",), 16, fit="crop", crop_fraction=0.875)
+    spec = ModelSpec("mine", ("relu2",), 16, fit="crop", crop_fraction=0.875, decoding="full")
     timm = {"input_size": [3, 16, 16], "crop_pct": 0.875, "interpolation": "bilinear"}
     forms = (spec.to_json(), json.dumps(timm), json.dumps({"pretrained_cfg": timm}))
     for form in forms:

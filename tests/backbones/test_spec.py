@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from skdeepenc.backbones import ModelSpec, read_spec, write_spec
 from skdeepenc.exceptions import ModelError
-from skdeepenc.images import Preprocessing
+from skdeepenc.images import Preprocessing, Whole
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 specs = st.builds(
@@ -27,6 +27,10 @@ specs = st.builds(
     sha256=st.none() | texts,
     licence=st.none() | texts,
     floor_pooling=st.booleans(),
+    fit=st.sampled_from(["warp", "crop", "pad"]),
+    crop_fraction=st.floats(0.1, 1),
+    rounding=st.sampled_from(["even", "down"]),
+    decoding=st.sampled_from(["fast", "full"]),
 )
 
 
@@ -58,6 +62,9 @@ def test_metadata_keeps_everything_and_everyone_elses(spec):
         '{"name": "x", "layers": [], "input_size": 224, "floor_pooling": 1}',
         '{"name": "x", "layers": [], "input_size": 224, "preprocessing": {"std": [0, 0, 0]}}',
         '{"name": "x", "layers": [], "input_size": 224, "preprocessing": 5}',
+        '{"name": "x", "layers": [], "input_size": 224, "fit": "shrink"}',
+        '{"name": "x", "layers": [], "input_size": 224, "crop_fraction": 0}',
+        '{"name": "x", "layers": [], "input_size": 224, "crop_fraction": "1"}',
     ],
 )
 def test_damaged_records_are_refused(text):
@@ -73,3 +80,15 @@ def test_equal_sides_are_one_number():
 def test_records_of_a_later_version_can_be_read():
     text = '{"name": "x", "layers": ["y"], "input_size": 8, "colour": "red"}'
     assert ModelSpec.from_json(text) == ModelSpec("x", ("y",), 8)
+
+
+def test_records_of_an_earlier_version_warp_the_whole_image():
+    spec = ModelSpec.from_json('{"name": "x", "layers": ["y"], "input_size": 8}')
+    assert spec.view.get_params() == Whole().get_params()
+
+
+@given(spec=specs)
+def test_the_view_is_what_the_record_says(spec):
+    parameters = spec.view.get_params()
+    for name in ("fit", "crop_fraction", "rounding", "decoding"):
+        assert parameters[name] == getattr(spec, name)

@@ -1,4 +1,4 @@
-"""Turn arrays that people call images into 8-bit pictures.
+"""Turn arrays that people call images into 8-bit images.
 
 Programs disagree on what an image array is: bytes or floats, grey, colour or with opacity. What is
 clear is taken; what is not is refused with the reason, rather than guessed.
@@ -8,30 +8,17 @@ import numpy as np
 from PIL import Image
 
 from skdeepenc.exceptions import ImageError
+from skdeepenc.images.deep_grey import shown_as_bytes
 
 ROUNDING = 1e-3  # resampled floats overshoot their range by a little
 
 
-def picture_from_array(array):
-    """Return an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as a picture."""
+def image_from_array(array):
+    """Return an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as an image of 8 bits."""
     pixels = _eight_bits(_check_shape(array))
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     return Image.fromarray(np.ascontiguousarray(pixels))
-
-
-def stretch_to_eight_bits(values):
-    """Return the values of a deep greyscale file as bytes, by the range that they are meant in.
-
-    Files do not say their range: 0 to 1, 0 to 255 and 0 to 65535 are told apart by the largest
-    value; anything else is stretched from its smallest to its largest.
-    """
-    values = np.nan_to_num(np.asarray(values, dtype=np.float64))
-    low, high = float(values.min()), float(values.max())
-    for limit in (1.0, 255.0, 65535.0):
-        if low >= 0 and high <= limit:
-            return np.rint(values * (255 / limit)).astype(np.uint8)
-    return np.rint((values - low) * (255 / (high - low))).astype(np.uint8)
 
 
 def _check_shape(array):
@@ -56,7 +43,7 @@ def _eight_bits(array):
     if array.dtype == bool:
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
-        return np.rint(array / np.float32(257)).astype(np.uint8)
+        return shown_as_bytes(array)
     if array.dtype.kind in "iu":
         _check_range(array, 255, "integers")
         return array.astype(np.uint8)

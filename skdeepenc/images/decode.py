@@ -7,19 +7,26 @@ reason, whatever a parser stumbled on: damaged files make them raise nearly anyt
 
 import io
 import os
-from pathlib import Path
+import threading
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from skdeepenc.exceptions import ImageError
-from skdeepenc.images.arrays import picture_from_array, stretch_to_eight_bits
+from skdeepenc.images.arrays import image_from_array
+from skdeepenc.images.colour import as_rgb
+from skdeepenc.images.files import read_file
 from skdeepenc.images.jpeg import decode_jpeg, shrink_factor
+from skdeepenc.images.limits import check_size
+from skdeepenc.images.signatures import describe_unreadable, register_plugins
 
-# These run other programs or need them, and are drawings rather than pictures.
-REFUSED_FORMATS = {"EPS", "WMF", "FPX", "MIC", "PDF"}
+# Drawings that need other programs, and names for files that Pillow knows but cannot decode.
+REFUSED_FORMATS = {
+    *("EPS", "WMF", "FPX", "MIC", "PDF"),
+    *("BUFR", "GRIB", "HDF5", "MPEG"),
+}
 
-# Several pictures in one file begin with a complete JPEG.
+# Several images in one file begin with a complete JPEG.
 JPEG_FORMATS = {"JPEG", "MPO"}
 ORIENTATION_TAG = 0x0112
 UPRIGHT = {
@@ -31,6 +38,18 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# An opened image that occurs twice would be loaded by two threads at once; one lock for each would
+# outlive it.
+_LOCKS = [threading.Lock() for _ in range(64)]
+
+
+def _renew_locks():
+    """Give a forked child locks that no thread of its parent holds."""
+    _LOCKS[:] = [threading.Lock() for _ in _LOCKS]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def decode_image(source, *, smallest=None):
@@ -70,16 +89,7 @@ def decode_image(source, *, smallest=None):
 
 def read_source(source):
     """Return the content of a file as bytes, and anything else as it is."""
-    if not isinstance(source, str | os.PathLike):
-        return source
-    try:
-        return Path(source).read_bytes()
-    except FileNotFoundError:
-        raise ImageError("there is no such file") from None
-    except IsADirectoryError:
-        raise ImageError("this is a folder, not a file") from None
-    except (OSError, ValueError) as error:
-        raise ImageError(f"the file cannot be read ({error})") from error
+    return read_file(source) if isinstance(source, str | os.PathLike) else source
 
 
 def describe_source(source, position=None):
@@ -107,70 +117,102 @@ def load_picture(content, *, smallest=None):
     PIL.Image.Image
         The picture, in mode RGB.
     """
-    try:
-        return _load(content, smallest)
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError("this is not an image of a known format") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"{error}; set PIL.Image.MAX_IMAGE_PIXELS higher if you trust it"
-        ) from error
-    except Exception as error:
-        # Parsers of damaged files raise OSError, ValueError, SyntaxError, struct.error, KeyError...
-        raise ImageError(f"the image is damaged or cut off ({error})") from error
-
-
-def _load(content, smallest):
     if isinstance(content, Image.Image):
-        return _as_seen(content)
-    if isinstance(content, bytes | bytearray | memoryview):
-        return _load_file(bytes(content), smallest)
-    if isinstance(content, np.ndarray):
-        return _as_seen(picture_from_array(content))
-    raise ImageError(f"a {type(content).__name__} is no image; give a path, bytes or an array")
+        image, orientation = _load_opened(content)
+    elif isinstance(content, bytes | bytearray | memoryview):
+        image, orientation = _load_file(bytes(content), smallest)
+    elif isinstance(content, np.ndarray):
+        image, orientation = image_from_array(content), None
+    else:
+        raise ImageError(f"a {type(content).__name__} is no image; give a path, bytes or an array")
+    try:
+        return _turned(as_rgb(image), orientation)
+    except MemoryError:
+        raise _out_of_memory(image) from None
+
+
+def _load_opened(image):
+    """Load the pixels of an opened image, which other threads may do at the same moment."""
+    if not all(image.size):
+        raise ImageError("the picture has no pixels")
+    check_size(image)
+    with _LOCKS[id(image) // 64 % len(_LOCKS)]:
+        if _is_closed(image):
+            raise ImageError(
+                "the image was opened from a file that has been closed; load it before, or give "
+                "the path"
+            )
+        _decoding(image.load)
+        return image, _orientation(image)
+
+
+def _is_closed(image):
+    """Tell whether pixels that are still to be read cannot be."""
+    if not getattr(image, "tile", None):
+        return False
+    file = getattr(image, "fp", None)
+    return not hasattr(file, "read") or getattr(file, "closed", False)
 
 
 def _load_file(data, smallest):
     """Decode the content of a file."""
     if not data:
         raise ImageError("the file is empty")
-    image = Image.open(io.BytesIO(data), formats=_readable_formats())
+    image = _decoding(_opened, data)
     if image.format not in JPEG_FORMATS:
-        return _as_seen(image)
-    orientation = image.getexif().get(ORIENTATION_TAG)
-    picture = decode_jpeg(image, data, shrink_factor(*image.size, smallest))
-    return _turned(_flattened(picture), orientation)
+        return _load_opened(image)
+    factor = shrink_factor(*image.size, smallest)
+    check_size(image, factor)
+    orientation = _orientation(image)
+    return _decoding(decode_jpeg, image, data, factor), orientation
 
 
-def _readable_formats():
-    """Return the formats that Pillow and its plug-ins read, but those that are no pictures."""
+def _opened(data):
+    register_plugins()
     Image.init()
-    return [name for name in Image.ID if name not in REFUSED_FORMATS]
+    formats = [name for name in Image.ID if name not in REFUSED_FORMATS]
+    try:
+        return Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError:
+        raise ImageError(describe_unreadable(data)) from None
 
 
-def _as_seen(image):
-    """Return an opened picture as RGB and upright."""
-    if not all(image.size):
-        raise ImageError("the picture has no pixels")
-    image.load()  # before its tag is asked for: TIFF turns itself upright while loading
-    return _turned(_flattened(image), image.getexif().get(ORIENTATION_TAG))
+def _decoding(decode, *arguments):
+    """Call a decoder; whatever it stumbles on is the fault of the file."""
+    try:
+        return decode(*arguments)
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(
+            f"{error}; set PIL.Image.MAX_IMAGE_PIXELS higher if you trust it"
+        ) from error
+    except MemoryError:
+        raise ImageError("there is not enough memory to decode it") from None
+    except Exception as error:
+        if "not available" in str(error) or isinstance(error, NotImplementedError):
+            raise ImageError(f"Pillow cannot decode an image of this kind ({error})") from error
+        # Parsers of damaged files raise OSError, ValueError, SyntaxError, struct.error, KeyError...
+        raise ImageError(f"the image is damaged or cut off ({error})") from error
 
 
-def _turned(picture, orientation):
-    """Turn a picture upright; tags out of range mean nothing."""
-    method = UPRIGHT.get(orientation)
-    return picture if method is None else picture.transpose(method)
+def _orientation(image):
+    """Return the tag that says how to turn the image; damaged tags say nothing.
+
+    Asked for when the pixels are there: TIFF turns itself upright while loading.
+    """
+    try:
+        return image.getexif().get(ORIENTATION_TAG)
+    except Exception:  # parsers of damaged tags raise nearly anything
+        return None
 
 
-def _flattened(image):
-    """Return a picture as RGB: 16 bits as 8, transparency on white."""
-    if image.mode.startswith("I;16"):
-        image = picture_from_array(np.asarray(image).astype(np.uint16))
-    elif image.mode in ("I", "F"):
-        image = Image.fromarray(stretch_to_eight_bits(image))
-    if image.has_transparency_data:
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image.convert("RGBA"))
-    return image if image.mode == "RGB" else image.convert("RGB")
+def _turned(image, orientation):
+    """Turn an image upright; tags out of range mean nothing."""
+    method = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
+def _out_of_memory(image):
+    width, height = image.size
+    return ImageError(f"there is not enough memory for {width} x {height} pixels")

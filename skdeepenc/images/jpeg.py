@@ -54,7 +54,9 @@ def decode_jpeg(image, data, factor):
         except (ValueError, RuntimeError):
             pass  # damaged: Pillow decides what can be repaired, and says what cannot
         else:
-            return Image.fromarray(pixels)
+            decoded = Image.fromarray(pixels)
+            decoded.info = image.info  # the profile of its colours
+            return decoded
     if factor > 1:
         image.draft(image.mode, (image.width // factor, image.height // factor))
     image.load()

@@ -1,4 +1,5 @@
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageOps
 
 from skdeepenc.exceptions import ImageError
-from skdeepenc.images import decode_image, jpeg
+from skdeepenc.images import decode_image, jpeg, limits
 
 LOSSLESS = ["PNG", "BMP", "TIFF", "PPM", "TGA"]
 
@@ -229,8 +230,83 @@ def test_truncated_files_are_named(tmp_path, picture, format_name):
 
 
 def test_programs_are_not_taken_for_pictures():
-    with pytest.raises(ImageError, match="not an image of a known format"):
+    with pytest.raises(ImageError, match="not an image of a known format, but a drawing"):
         decode_image(encode(smooth_picture(), "EPS"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC.*pip install pillow-heif"),
+        (b"\xff\x0a" + bytes(30), "JPEG XL.*pip install pillow-jxl-plugin"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0", "video"),
+        (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        (b"\n<!DOCTYPE html><html>", "web page"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b"PK\x03\x04", "ZIP"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"II*\0\x08\0\0\0" + bytes(6), "damaged or cut off, or a TIFF"),
+        (b"no image at all", "known format$"),
+    ],
+)
+def test_what_is_no_image_is_called_by_its_name(monkeypatch, content, reason):
+    monkeypatch.setattr("skdeepenc.images.decode.register_plugins", lambda: None)
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
+    with pytest.raises(ImageError, match=reason):
+        decode_image(content)
+
+
+def test_images_that_take_too_much_memory_are_refused_before_they_are_decoded(monkeypatch):
+    monkeypatch.setattr(limits, "LARGEST_IMAGE", 48 * 64 * 6)
+    opaque, through = smooth_picture(), np.full((48, 64, 4), 255, dtype=np.uint8)
+    decode_image(encode(opaque, "PNG"))
+    with pytest.raises(ImageError, match=r"64 x 48 pixels \(RGBA\) take .* more than the"):
+        decode_image(encode(through, "PNG"))
+    with pytest.raises(ImageError, match="shrink the image"):
+        decode_image(encode(opaque, "JPEG"))
+    decode_image(encode(opaque, "JPEG"), smallest=16)  # decoded to half the size
+    with pytest.raises(ImageError, match="shrink the image"):
+        decode_image(encode(opaque, "JPEG", progressive=True), smallest=16)
+
+
+def test_images_whose_file_was_closed_say_so(tmp_path, picture):
+    path = write(tmp_path, encode(picture, "PNG"))
+    with Image.open(path) as closed:
+        pass
+    with pytest.raises(ImageError, match="has been closed"):
+        decode_image(closed)
+    with Image.open(path) as loaded:
+        loaded.load()
+    assert_array_equal(decode_image(loaded), picture)
+
+
+def test_our_own_mistakes_are_not_blamed_on_the_file(monkeypatch, picture):
+    def mistaken(image):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("skdeepenc.images.decode.as_rgb", mistaken)
+    with pytest.raises(ZeroDivisionError):
+        decode_image(encode(picture, "PNG"))
+
+
+@pytest.mark.parametrize("tags", [b"Exif\0\0M", b"Exif\0\0MM\0*", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+@pytest.mark.parametrize("format_name", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_tags_do_not_spoil_whole_pixels(picture, format_name, tags):
+    options = {"lossless": True} if format_name == "WEBP" else {}
+    damaged = encode(picture, format_name, exif=tags, **options)
+    assert_array_equal(decode_image(damaged), decode_image(encode(picture, format_name, **options)))
+
+
+def test_one_opened_image_is_decoded_by_many_threads(picture):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    data = encode(noise, "JPEG")
+    expected = decode_image(data)
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(5):
+            opened = [Image.open(io.BytesIO(data))] * 8
+            for pixels in threads.map(decode_image, opened):
+                assert_array_equal(pixels, expected)
 
 
 def test_bombs_are_refused_before_they_are_decoded(monkeypatch, picture):

@@ -161,7 +161,7 @@ def _load_file(data, smallest):
     image = _decoding(_opened, data)
     if image.format not in JPEG_FORMATS:
         return _load_opened(image)
-    factor = shrink_factor(*image.size, smallest)
+    factor = shrink_factor(image.width, image.height, smallest)
     check_size(image, factor)
     orientation = _orientation(image)
     return _decoding(decode_jpeg, image, data, factor), orientation

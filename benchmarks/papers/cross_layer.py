@@ -25,7 +25,7 @@ from sklearn.utils import gen_batches
 from benchmarks import flowers17
 from benchmarks.networks import CAFFE, SQUEEZENET
 from skdeepenc.encoders import CrossLayerPooler, GlobalPooler
-from skdeepenc.encoders.matched_layers import match_layers
+from skdeepenc.encoders._matched_layers import match_layers
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.functional import l2_normalize, power_normalize
 from skdeepenc.images import Pyramid

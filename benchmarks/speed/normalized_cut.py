@@ -12,7 +12,7 @@ from benchmarks.networks import CAFFE, SQUEEZENET
 from benchmarks.registry import OURS, Case, UnavailableError, benchmark, data_folder
 from skdeepenc.exceptions import ModelWarning
 from skdeepenc.functional import normalized_cut as cut
-from skdeepenc.functional.affinity import feature_affinity, weighted_coordinates
+from skdeepenc.functional._affinity import feature_affinity, weighted_coordinates
 
 COUNTS = (5, 20)
 

@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import gen_batches
 
 from benchmarks.registry import OURS, Case, benchmark
-from skdeepenc.encoders.vocabulary import fit_pca
+from skdeepenc.functional.pca import fit_pca
 
 N_MEASURED = 20_000
 

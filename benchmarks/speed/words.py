@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.registry import OURS, Case, benchmark, require
-from skdeepenc.encoders.words import assign_words, open_index
+from skdeepenc.functional.visual_words import assign_words, open_index
 
 
 @benchmark(ours="BagOfVisualWords' search", bars={"exact products": 4}, rounds=3)

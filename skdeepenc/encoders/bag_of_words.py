@@ -6,7 +6,6 @@ complementary strengths of multi-layer CNN features for image retrieval", Neuroc
 
 from numbers import Integral
 
-import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.utils import check_random_state
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.encoders.words import assign_words, fit_words, open_index
+from skdeepenc.functional.visual_words import VisualWords, bag_of_words, fit_words, open_index
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["BagOfVisualWords"]
@@ -66,6 +65,8 @@ class BagOfVisualWords(MapsEncoder):
         exact search.
     idf_ : ndarray of shape (n_words,) or None
         The weights of the words.
+    record_ : VisualWords
+        What `transform` computes with: words, index and weights.
     layers_in_ : tuple of str
         The layer that is encoded.
     n_scales_in_ : int
@@ -88,8 +89,7 @@ class BagOfVisualWords(MapsEncoder):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from skdeepenc.encoders import BagOfVisualWords
+    >>>     >>> from skdeepenc.encoders import BagOfVisualWords
     >>> images = [np.array([[0.0], [0.1], [9.0]]), np.array([[9.1], [8.9]])]
     >>> encoder = BagOfVisualWords(n_words=2, random_state=0)
     >>> np.sort(encoder.fit_transform(images).toarray(), axis=1)
@@ -156,10 +156,9 @@ class BagOfVisualWords(MapsEncoder):
         self.n_words_ = len(self.words_)
         self._index, self.agreement_ = open_index(self.words_, sample, self.search, rng)
         del sample
-        self._weights = None
+        self.idf_ = None
         if self.idf:
-            self._weights = TfidfTransformer(norm=None).fit(self._count_words(maps))
-        self.idf_ = None if self._weights is None else self._weights.idf_
+            self.idf_ = TfidfTransformer(norm=None).fit(self._count_words(maps)).idf_
         return self
 
     def transform(self, X):
@@ -176,8 +175,7 @@ class BagOfVisualWords(MapsEncoder):
             Counts, weighted with ``idf=True``, in the float type of `X`.
         """
         check_is_fitted(self)
-        counts = self._count_words(self._check_maps(X, reset=False))
-        return counts if self._weights is None else self._weights.transform(counts)
+        return self._count_words(self._check_maps(X, reset=False))
 
     def _count_words(self, maps):
         return sparse.vstack(
@@ -185,17 +183,12 @@ class BagOfVisualWords(MapsEncoder):
         )
 
     def _encode(self, maps):
-        (layer,) = maps.layers
-        labels, _ = assign_words(maps.values(layer), self.words_, self._index)
-        starts = maps.offsets(layer)[:: maps.n_scales]
-        # Much of scikit-learn takes sparse rows with 32-bit indices only.
-        indices, starts = labels.astype(np.int32), starts.astype(np.int32)
-        counts = sparse.csr_array(
-            (np.ones(len(labels), maps.values(layer).dtype), indices, starts),
-            shape=(len(maps), self.n_words_),
-        )
-        counts.sum_duplicates()
-        return counts
+        return bag_of_words(maps.column(maps.layers[0]), self.record_)
+
+    @property
+    def record_(self):
+        """What `transform` computes with."""
+        return VisualWords(self.words_, self._index, self.idf_)
 
     @property
     def _n_features_out(self):

@@ -9,20 +9,17 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
-from skdeepenc.arrays.segments import segment_sum
+from skdeepenc.encoders._colors import color_column, layers_to_partition
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.encoders.map_regions import (
-    color_values,
-    cut_in_any_order,
-    layers_to_partition,
-    maxima_of_clusters,
-    maxima_of_rectangles,
-    most_regions,
-    partition_maps,
-    similarity_bytes,
+from skdeepenc.functional.pca import fit_pca
+from skdeepenc.functional.region_sum import (
+    ClusterRegions,
+    GridRegions,
+    RegionSum,
+    WholeRegion,
+    sum_over_regions,
+    unit_maxima,
 )
-from skdeepenc.encoders.vocabulary import fit_pca
-from skdeepenc.functional import l2_normalize
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["ClusterMAC"]
@@ -90,6 +87,8 @@ class ClusterMAC(MapsEncoder):
         Number of components that descriptors are clustered by; 0 without such clusters.
     whitening_ : sklearn.decomposition.PCA or None
         Projection of region vectors; None without `whiten` and `n_output_components`.
+    record_ : RegionSum
+        What `transform` computes with: the regions and the whitening.
 
     See Also
     --------
@@ -242,56 +241,55 @@ class ClusterMAC(MapsEncoder):
 
     def _sample_region_vectors(self, maps):
         """Return the region vectors of all images, or of as many as give enough of them."""
-        regions_a_map = most_regions(self.regions, self.n_clusters, self.n_color_clusters)
-        n_images = -(-self.max_samples // (regions_a_map * maps.n_scales))
+        regions_an_image = self._regions.most_regions * maps.n_scales
+        n_images = -(-self.max_samples // regions_an_image)
         if n_images < len(maps):
             rng = np.random.RandomState(self._seed)
             maps = maps[np.sort(rng.choice(len(maps), n_images, replace=False))]
-        found = self._over_batches(maps, self._region_vectors)
-        return np.concatenate([vectors for vectors, _ in found])[: self.max_samples]
+
+        def find(batch):
+            column, colors = _columns(batch)
+            return unit_maxima(column, colors, self._regions)[0]
+
+        return np.concatenate(list(self._over_batches(maps, find)))[: self.max_samples]
+
+    @property
+    def _regions(self):
+        if self.regions != "clusters":
+            return GridRegions() if self.regions == "rmac" else WholeRegion()
+        return ClusterRegions(
+            self.projection_,
+            tuple(np.atleast_1d(self.n_clusters).tolist()),
+            self.n_color_clusters,
+            self.affinity,
+            self.affinity_scale,
+            self.eigen_solver,
+            self._seed,
+        )
+
+    @property
+    def record_(self):
+        """What `transform` computes with."""
+        return RegionSum(self._regions, self.whitening_)
 
     def _encode(self, maps):
-        vectors, counts = self._region_vectors(maps)
-        if self.whitening_ is not None and len(vectors):
-            active = vectors.any(axis=1)  # a region that nothing responds to says nothing
-            vectors = l2_normalize(self.whitening_.transform(vectors)) * active[:, None]
-        offsets = np.concatenate([[0], np.cumsum(counts)])[:: maps.n_scales]
-        return l2_normalize(segment_sum(vectors, offsets).reshape(len(maps), self._n_features_out))
-
-    def _region_vectors(self, maps):
-        """Return L2-normalised regional maxima, and how many each image and scale has."""
-        if self.regions == "clusters":
-            maxima = list(maxima_of_clusters(maps, self._partition(maps)))
-        else:
-            maxima = list(maxima_of_rectangles(maps, self.regions))
-        return l2_normalize(np.concatenate(maxima)), [len(rows) for rows in maxima]
+        column, colors = _columns(maps)
+        return sum_over_regions(column, colors, self.record_)
 
     def _partition(self, maps):
         """Return the labels of each scale of each image."""
-        criteria: list[tuple] = []
-        if self.projection_ is not None:
-            points = maps.values(maps.layers[0])
-            points = self.projection_.transform(points) if len(points) else points
-            weights = self.projection_.explained_variance_
-            criteria.append((points, np.atleast_1d(self.n_clusters), weights))
-        if len(maps.layers) > 1:
-            criteria.append((color_values(maps), [self.n_color_clusters], np.ones(3)))
-        return partition_maps(maps, criteria, self._cut)
-
-    def _cut(self, points, n_clusters, weights):
-        return cut_in_any_order(
-            points,
-            n_clusters,
-            affinity=self.affinity,
-            affinity_scale=self.affinity_scale,
-            weights=weights,
-            eigen_solver=self.eigen_solver,
-            random_state=self._seed,
-        )
+        column, colors = _columns(maps)
+        labels = np.concatenate(self._regions.labels(column, colors))
+        return column.with_values(labels).by_image
 
     def _bytes_per_image(self, maps):
-        return similarity_bytes(maps) if self.regions == "clusters" else None
+        return self._regions.bytes_per_image(maps.grid(maps.layers[0]))
 
     @property
     def _n_features_out(self):
         return self.n_features_in_ if self.whitening_ is None else self.whitening_.n_components_
+
+
+def _columns(maps):
+    """Return the descriptors of a batch, and their colours where these are clustered."""
+    return maps.column(maps.layers[0]), color_column(maps)

@@ -11,14 +11,13 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
-from skdeepenc.arrays.segments import matmul_by_segment
+from skdeepenc.encoders._guidance import GuidanceFilters
+from skdeepenc.encoders._matched_layers import match_layers
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.encoders.guidance import GuidanceFilters
-from skdeepenc.encoders.matched_layers import match_layers
-from skdeepenc.encoders.spatial_pyramid import check_pyramid, count_cells, pyramid_cells
-from skdeepenc.encoders.vocabulary import fit_pca
 from skdeepenc.exceptions import FeatureMapsError
-from skdeepenc.functional import l2_normalize, power_normalize, segment_cross_layer
+from skdeepenc.functional.cross_layer import CrossLayerRecord, cross_layer_vectors
+from skdeepenc.functional.pca import fit_pca
+from skdeepenc.functional.spatial_pyramid import check_pyramid, count_cells
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["CrossLayerPooler"]
@@ -93,6 +92,8 @@ class CrossLayerPooler(MapsEncoder):
         Number of epochs that the filters were trained; only with `n_guidance_filters`.
     loss_curve_ : list of float
         Mean cross-entropy of each epoch; only with `n_guidance_filters`.
+    record_ : CrossLayerRecord
+        What `transform` computes with: all that was learned, and how it is pooled.
     layers_in_ : tuple of str
         The layers that are read.
     n_scales_in_ : int
@@ -274,44 +275,28 @@ class CrossLayerPooler(MapsEncoder):
     def _bytes_per_image(self, maps):
         """Return the size of an image's vector, thrice, and of its features and guidance."""
         itemsize = np.result_type(maps.dtype, np.float32).itemsize
-        n_positions = maps.grid(self.feature_layer_).prod(axis=2).sum(axis=1)
+        n_positions = maps.n_positions(self.feature_layer_)
         per_position = self.n_features_in_ + self.n_components_ + self.n_guidance_channels_
         # Each normalisation makes a new array; so does the order of positions by cells.
         return itemsize * (3 * self._n_features_out + 2 * n_positions * per_position)
 
+    @property
+    def record_(self):
+        """What `transform` computes with."""
+        filters = self.guidance_filters_
+        return CrossLayerRecord(
+            self.projection_,
+            None if filters is None else filters.record_,
+            self._is_uniform,
+            self.pooling,
+            self.power,
+            self.quantize,
+            check_pyramid(self.spatial_pyramid),
+        )
+
     def _encode(self, maps):
-        offsets = maps.offsets(self.feature_layer_)[:: maps.n_scales]
-        features = self._project(maps.values(self.feature_layer_), offsets)
-        guidance = self._guide(maps, features, offsets)
-        pooled = [
-            segment_cross_layer(features[order], guidance[order], bounds, self.pooling)
-            for order, bounds in _cells(maps, self.feature_layer_, self.spatial_pyramid)
-        ]
-        pooled = [level.reshape(len(maps), -1, self.n_components_) for level in pooled]
-        vectors = pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1)
-        return self._normalize(vectors).reshape(len(maps), -1)
-
-    def _normalize(self, vectors):
-        """Finish the pooled vectors (n_images, n_cells * n_guidance_channels, n_components)."""
-        if self.quantize == "sign":
-            return np.sign(vectors)
-        return power_normalize(l2_normalize(vectors), self.power)
-
-    def _project(self, features, offsets):
-        """Centre and project the features, image by image, so that none depends on its batch."""
-        if self.projection_ is None:
-            return features
-        centred = features - self.projection_.mean_.astype(features.dtype, copy=False)
-        directions = self.projection_.components_.T.astype(features.dtype, copy=False)
-        return matmul_by_segment(centred, offsets, directions)
-
-    def _guide(self, maps, features, offsets):
-        if self._is_uniform:
-            return np.ones((len(features), 1), features.dtype)
-        guidance = maps.values(self.guidance_layer_)
-        if self.guidance_filters_ is None:
-            return guidance
-        return self.guidance_filters_.activations(guidance, offsets)
+        features, guidance = (maps.column(self.layers_in_[place]) for place in (0, -1))
+        return cross_layer_vectors(features, guidance, self.record_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -324,22 +309,3 @@ def _neighbor(layers, layer, step):
     if layer not in layers:
         return layers[0]
     return layers[min(max(layers.index(layer) + step, 0), len(layers) - 1)]
-
-
-def _cells(maps, layer, spatial_pyramid):
-    """Yield, level by level, the order that brings the positions of each cell together, and bounds.
-
-    Cells are sorted by image; those of all scales of an image that have one number are one cell.
-    """
-    levels = check_pyramid(spatial_pyramid)
-    n_images, image_offsets = len(maps), maps.offsets(layer)[:: maps.n_scales]
-    if levels == ((1, 1),):
-        yield slice(None), image_offsets
-        return
-    image_of = np.repeat(np.arange(n_images), np.diff(image_offsets))
-    for level in levels:
-        n_cells = level[0] * level[1]
-        cells = [pyramid_cells(*grid, (level,))[0] for grid in maps.grid(layer).reshape(-1, 2)]
-        cell_of = image_of * n_cells + np.concatenate(cells)
-        sizes = np.bincount(cell_of, minlength=n_images * n_cells)
-        yield np.argsort(cell_of, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])

@@ -1,11 +1,8 @@
-"""Multi-scale pyramid pooling: one Fisher vector a scale, each of unit length, then their mean.
+"""Multi-scale pyramid pooling: Fisher vectors of dense activations at several scales.
 
-The descriptors of fine scales are many and say little, so one Fisher vector over all scales drowns
-the few that say much. Bringing the vector of every scale to unit length first is what makes dense
-activations of many scales help.
+Yoo, Park, Lee, Kweon: "Fisher Kernel for Deep Neural Activations", 2014.
 """
 
-from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,14 +10,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
-from skdeepenc.arrays.threads import for_each
+from skdeepenc.encoders._linear_classifier import linear_weights
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.encoders.confidence import places_of, score_places, split_by_map
-from skdeepenc.encoders.linear_classifier import linear_weights
-from skdeepenc.encoders.spatial_pyramid import check_pyramid, count_cells, pyramid_pieces
-from skdeepenc.encoders.vocabulary import fit_mixture, fit_pca
-from skdeepenc.functional.fisher import fisher_gradients, fisher_sums, fisher_terms
-from skdeepenc.functional.normalize import l2_normalize, power_normalize
+from skdeepenc.functional.confidence import confidence_maps
+from skdeepenc.functional.gmm import fit_mixture
+from skdeepenc.functional.multiscale_fisher import FisherRecord, multiscale_fisher
+from skdeepenc.functional.pca import fit_pca, project
+from skdeepenc.functional.spatial_pyramid import check_pyramid
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["MultiScaleFisherEncoder"]
@@ -81,6 +77,8 @@ class MultiScaleFisherEncoder(MapsEncoder):
         Whether the last step changed the mean log likelihood by less than 0.001.
     lower_bound_ : float
         Mean log likelihood of the sample.
+    record_ : FisherRecord
+        What `transform` computes with: all that was learned, and how scales are pooled.
     n_features_in_ : int
         Channels of a descriptor.
 
@@ -166,7 +164,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         sample = sample_descriptors(maps, max_samples=self.max_samples, random_state=seed)
         self.projection_ = fit_pca(sample, self.n_components, random_state=seed)
-        sample = self.projection_.transform(sample)
+        sample = project(sample, self.projection_)
         mixture = fit_mixture(sample, self.n_gaussians, random_state=seed)
         self.weights_, self.means_, self.covariances_ = mixture[:3]
         self.n_iter_, self.converged_, self.lower_bound_ = mixture[3:]
@@ -202,33 +200,29 @@ class MultiScaleFisherEncoder(MapsEncoder):
         check_is_fitted(self)
         maps = self._check_maps(X, reset=False)
         coefficients, intercepts = linear_weights(classifier, self._n_features_out)
-        shape = (self._n_cells, self._n_parts, 2, self.n_gaussians_, self.n_components_)
-        coefficients = coefficients.reshape(len(coefficients), *shape)
-        dtype = np.result_type(maps.dtype, np.float32)
-        reduce, terms = self._reduction(dtype), self._terms(dtype)
-        levels, by_scale = check_pyramid(self.spatial_pyramid), self.pooling == "csf"
         scored = []
         for batch in maps.iter_batches(None, self._bytes_per_image(maps)):
-            places = places_of(batch, levels, by_scale=by_scale)
-            descriptors = reduce(batch.values(batch.layers[0]))
-            scores = score_places(descriptors, places, terms, coefficients, self.power)
-            scored += split_by_map((scores + intercepts).astype(dtype), batch)
+            column = batch.column(batch.layers[0])
+            scored += confidence_maps(column, self.record_, coefficients, intercepts)
         return scored
 
     @property
-    def _n_cells(self):
-        return count_cells(check_pyramid(self.spatial_pyramid))
-
-    @property
-    def _n_parts(self):
-        """Vectors side by side for each cell: one, or one a scale."""
-        if self.pooling != "csf":
-            return 1
-        return self.n_scales_in_ if self.scales is None else len(self.scales)
+    def record_(self):
+        """What `transform` computes with."""
+        return FisherRecord(
+            self.projection_,
+            self.means_,
+            self.covariances_,
+            self.weights_,
+            self.pooling,
+            self.power,
+            check_pyramid(self.spatial_pyramid),
+        )
 
     @property
     def _n_features_out(self):
-        return self._n_cells * self._n_parts * 2 * self.means_.size
+        n_scales = self.n_scales_in_ if self.scales is None else len(self.scales)
+        return self.record_.n_features(n_scales)
 
     def _bytes_per_image(self, maps):
         """Return the size of an image's reduced descriptors, of their posteriors, of its vector.
@@ -236,64 +230,11 @@ class MultiScaleFisherEncoder(MapsEncoder):
         Vectors may be all there is in memory, and those of a batch are there twice until they are
         copied into the result: counted many times, they keep the batch a small part of it.
         """
-        n_positions = maps.grid(maps.layers[0]).prod(axis=2).sum(axis=1)
         per_position = self.n_components_ + self.n_gaussians_
         itemsize = np.result_type(maps.dtype, np.float32).itemsize
-        return itemsize * (16 * self._n_features_out + n_positions * per_position)
-
-    def _reduction(self, dtype):
-        """Return what turns descriptors into principal components, as `projection_` does.
-
-        Applied image by image: a product over a whole batch would round by the size of the batch,
-        and the square root of the power normalisation magnifies what is left of zeros.
-        """
-        directions = self.projection_.components_.T.astype(dtype)
-        origin = self.projection_.mean_.astype(dtype) @ directions
-        return lambda values: values @ directions - origin
-
-    def _terms(self, dtype):
-        return fisher_terms(self.means_, self.covariances_, self.weights_, dtype)
+        return itemsize * (
+            16 * self._n_features_out + maps.n_positions(maps.layers[0]) * per_position
+        )
 
     def _encode(self, maps):
-        layer, levels = maps.layers[0], check_pyramid(self.spatial_pyramid)
-        values, grids = maps.values(layer), maps.grid(layer)
-        offsets = maps.offsets(layer)
-        reduce, terms = self._reduction(values.dtype), self._terms(values.dtype)
-        vectors = np.zeros((len(maps), self._n_features_out), dtype=values.dtype)
-
-        def encode_image(image):
-            ends = offsets[image * maps.n_scales :][: maps.n_scales + 1]
-            descriptors = reduce(values[ends[0] : ends[-1]])
-            by_scale = np.split(descriptors, ends[1:-1] - ends[0])
-            scales = [
-                _sum_cells(scale, grid, levels, terms)
-                for scale, grid in zip(by_scale, grids[image], strict=True)
-            ]
-            self._pool_scales(scales, terms, vectors[image].reshape(self._n_cells, -1))
-
-        for_each(encode_image, range(len(maps)))
-        return vectors
-
-    def _pool_scales(self, scales, terms, cells):
-        """Write an image's cells (n_cells, n_parts * 2 K D), given the sums of each scale."""
-        if self.pooling == "nfk":
-            scales = [[np.sum(parts, axis=0) for parts in zip(*scales, strict=True)]]
-        unit = [
-            l2_normalize(fisher_gradients(sums, counts, terms).reshape(len(cells), -1))
-            for sums, counts in scales
-        ]
-        # The mean over scales is a sum: the last normalisation takes away what it would divide by.
-        pooled = np.concatenate(unit, axis=1) if self.pooling == "csf" else np.sum(unit, axis=0)
-        cells[:] = l2_normalize(power_normalize(pooled, self.power))
-        n_occupied = np.count_nonzero(cells.any(axis=1))
-        cells /= np.sqrt(max(int(n_occupied), 1))
-
-
-def _sum_cells(descriptors, grid, levels, terms):
-    """Return the sums (n_cells, K, 2 D + 1) over a map's cells, and how many they are of."""
-    order, offsets, membership = pyramid_pieces(*grid, levels)
-    n_gaussians, n_channels = terms.means.shape
-    sums = np.zeros((len(offsets) - 1, n_gaussians, 2 * n_channels + 1), dtype=descriptors.dtype)
-    for piece, (start, stop) in enumerate(pairwise(offsets)):
-        sums[piece] = fisher_sums(descriptors[order[start:stop]], terms)
-    return np.tensordot(membership.astype(sums.dtype), sums, 1), membership @ np.diff(offsets)
+        return multiscale_fisher(maps.column(maps.layers[0]), self.record_)

@@ -2,13 +2,9 @@
 
 from numbers import Integral, Real
 
-import numpy as np
-
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
-from skdeepenc.arrays.segments import segment_max, segment_mean
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.functional import crow, l2_normalize, rmac, spoc
-from skdeepenc.functional.pooling import segment_gem
+from skdeepenc.functional.global_pooling import GlobalPooling, pool_globally
 
 __all__ = ["GlobalPooler"]
 
@@ -46,6 +42,8 @@ class GlobalPooler(MapsEncoder):
         Number of scales of the maps that were fitted, before `scales` chooses.
     n_scales_ : int
         Number of scales that are pooled.
+    record_ : GlobalPooling
+        What `transform` computes with.
 
     See Also
     --------
@@ -122,48 +120,17 @@ class GlobalPooler(MapsEncoder):
         n_blocks = self.n_scales_ if self.across_scales == "concatenate" else 1
         return n_blocks * self.n_features_in_
 
+    @property
+    def record_(self):
+        """What `transform` computes with."""
+        return GlobalPooling(self.method, self.p, self.n_levels, self.normalize, self.across_scales)
+
     def _encode(self, maps):
-        layer = maps.layers[0]
-        values, offsets = maps.values(layer), maps.offsets(layer)
-        grids = maps.grid(layer).reshape(-1, 2)
-        vectors = self._pool(values, offsets, grids)
-        if self.normalize:
-            vectors = l2_normalize(vectors)
-        vectors = self._join_scales(vectors.reshape(len(maps), self.n_scales_, -1), grids)
-        return l2_normalize(vectors) if self.normalize else vectors
-
-    def _pool(self, values, offsets, grids):
-        """Return the vector of each map, all at once where its positions have no order."""
-        if self.method == "avg":
-            return segment_mean(values, offsets)
-        if self.method == "max":
-            return segment_max(values, offsets)
-        if self.method == "gem":
-            return segment_gem(values, offsets, self.p)
-        # These do enough work a map for a loop to cost nothing, and its map stays in the cache.
-        pooled = np.empty((len(grids), values.shape[1]), dtype=values.dtype)
-        for index, grid in enumerate(grids):
-            descriptors = values[offsets[index] : offsets[index + 1]]
-            pooled[index] = self._pool_one(descriptors.reshape(*grid, values.shape[1]))
-        return pooled
-
-    def _pool_one(self, feature_map):
-        if self.method == "spoc":
-            return spoc(feature_map)
-        if self.method == "crow":
-            return crow(feature_map)
-        return rmac(feature_map, self.n_levels)
-
-    def _join_scales(self, vectors, grids):
-        if self.across_scales == "concatenate":
-            return vectors.reshape(len(vectors), -1)
-        present = grids.all(axis=1).reshape(len(vectors), -1).sum(axis=1)
-        return vectors.sum(axis=1) / np.maximum(present, 1)[:, None].astype(vectors.dtype)
+        return pool_globally(maps.column(maps.layers[0]), self.record_)
 
     def _bytes_per_image(self, maps):
         """Allow for the fractions, their powers and the peaks that "gem" takes them of."""
         if self.method != "gem":
             return None
         layer = maps.layers[0]
-        positions = maps.grid(layer).prod(axis=2).sum(axis=1)
-        return 4 * positions * maps.n_channels(layer) * maps.dtype.itemsize
+        return 4 * maps.n_positions(layer) * maps.n_channels(layer) * maps.dtype.itemsize

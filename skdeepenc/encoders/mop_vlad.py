@@ -4,6 +4,7 @@ Gong, Wang, Guo, Lazebnik: "Multi-scale Orderless Pooling of Deep Convolutional 
 Features", ECCV 2014.
 """
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,8 +13,16 @@ from sklearn.utils import check_random_state
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.encoders.levels import PooledLevel, VLADLevel, project, reduce_vectors
-from skdeepenc.encoders.vocabulary import fit_codebook, fit_pca
+from skdeepenc.functional.mop_vlad import (
+    MOPRecord,
+    PooledLevel,
+    VLADLevel,
+    join_levels,
+    multiscale_vlad,
+    normalized_vlad,
+)
+from skdeepenc.functional.pca import fit_pca, project
+from skdeepenc.functional.visual_words import fit_codebook
 from skdeepenc.maps import sample_descriptors
 
 __all__ = ["MOPVLADEncoder"]
@@ -83,6 +92,8 @@ class MOPVLADEncoder(MapsEncoder):
         `reduction`.
     whitening_ : sklearn.decomposition.PCA or None
         The whitening of the final vector.
+    record_ : MOPRecord
+        What `transform` computes with: all of the above.
     sigma_ : float
         Standard deviation of the kernel that is used.
     n_components_ : int
@@ -193,15 +204,17 @@ class MOPVLADEncoder(MapsEncoder):
         """
         maps = self._check_maps(X, reset=True)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        self.levels_ = [self._fit_level(part, seed) for part in self._parts(maps)]
-        vlad_levels = [level for level in self.levels_ if isinstance(level, VLADLevel)]
-        self.n_components_ = max((level.codebook.shape[1] for level in vlad_levels), default=0)
-        self.n_clusters_ = max((len(level.codebook) for level in vlad_levels), default=0)
-        self.sigma_ = self._share_sigma(vlad_levels)
+        levels = [self._fit_level(part, seed) for part in self._parts(maps)]
+        codebooks = [level.codebook for level in levels if isinstance(level, VLADLevel)]
+        self.n_components_ = max((codebook.shape[1] for codebook in codebooks), default=0)
+        self.n_clusters_ = max((len(codebook) for codebook in codebooks), default=0)
+        self.levels_, self.sigma_ = self._share_sigma(levels)
+        self.whitening_ = None
         teachers = self._choose_teachers(maps, seed)
         if self.n_output_components is not None:
-            self._fit_reductions(teachers)
-        self.whitening_ = self._fit_whitening(teachers) if self.whiten else None
+            self.levels_ = self._with_reductions(teachers)
+        if self.whiten:
+            self.whitening_ = self._fit_whitening(teachers)
         return self
 
     def _parts(self, maps):
@@ -211,12 +224,13 @@ class MOPVLADEncoder(MapsEncoder):
         return [maps.select(scales=[scale]) for scale in range(maps.n_scales)]
 
     def _fit_level(self, part, seed):
-        is_global = np.diff(_image_offsets(part)).max() <= 1
+        (layer,) = part.layers
+        is_global = part.n_positions(layer).max() <= 1
         if is_global or self.pooling != "vlad":
-            return PooledLevel(part.n_channels(part.layers[0]), self.pooling)
+            return PooledLevel(part.n_channels(layer), self.pooling)
         sample = sample_descriptors(part, max_samples=self.max_samples, random_state=seed)
         projection = fit_pca(sample, self.n_components)
-        projected = project(projection, sample)
+        projected = project(sample, projection)
         del sample  # the largest array of the whole fit
         codebook = fit_codebook(projected, self.n_clusters, random_state=seed)
         sigma = _nearest_distance(projected, codebook) if self.sigma == "auto" else self.sigma
@@ -225,31 +239,50 @@ class MOPVLADEncoder(MapsEncoder):
     def _share_sigma(self, levels):
         """Give all levels the same kernel, so that what was learned is one number to set again."""
         if self.sigma != "auto":
-            return self.sigma
-        variance = np.mean([level.sigma**2 for level in levels]) if levels else 0
-        sigma = float(np.sqrt(variance)) or 1.0  # without any distance, every kernel is the same
-        for level in levels:
-            level.sigma = sigma
-        return sigma
+            return levels, self.sigma
+        squares = [level.sigma**2 for level in levels if isinstance(level, VLADLevel)]
+        # Without any distance, every kernel is the same.
+        sigma = (float(np.sqrt(np.mean(squares))) if squares else 0) or 1.0
+        return [
+            replace(level, sigma=sigma) if isinstance(level, VLADLevel) else level
+            for level in levels
+        ], sigma
 
     def _choose_teachers(self, maps, seed):
         """Return a bounded sample of the images that have descriptors."""
-        described = np.flatnonzero(np.diff(_image_offsets(maps)))
+        described = np.flatnonzero(maps.n_positions(maps.layers[0]))
         bound = max(self.max_samples // _SAMPLES_PER_TEACHER, _FEWEST_TEACHERS)
         chosen = check_random_state(seed).permutation(described)[:bound]
         return maps[np.sort(chosen)]
 
-    def _fit_reductions(self, teachers):
-        for level, part in zip(self.levels_, self._parts(teachers), strict=True):
-            if isinstance(level, VLADLevel):
-                vectors = self._gather(part, level.codebook.size, _on_images(level.aggregate))
-                level.reduction = fit_pca(vectors, self.n_output_components)
+    def _with_reductions(self, teachers):
+        """Return the levels with a second PCA of their vectors."""
+        parts = zip(self.levels_, self._parts(teachers), strict=True)
+        return [self._with_reduction(level, part) for level, part in parts]
+
+    def _with_reduction(self, level, part):
+        if not isinstance(level, VLADLevel):
+            return level
+
+        def encode(batch):
+            return normalized_vlad(batch.column(batch.layers[0]), level)
+
+        vectors = self._gather(part, level.codebook.size, encode)
+        return replace(level, reduction=fit_pca(vectors, self.n_output_components))
 
     def _fit_whitening(self, teachers):
-        vectors = self._gather(teachers, self._width_before_whitening, self._join_levels)
+        def encode(batch):
+            return join_levels(batch.column(batch.layers[0]), self.record_)
+
+        vectors = self._gather(teachers, self._width_before_whitening, encode)
         asked_how_many = not isinstance(self.whiten, bool | np.bool_)
         n_components = self.whiten if asked_how_many else self.n_output_components
         return fit_pca(vectors, n_components, whiten=True)
+
+    @property
+    def record_(self):
+        """What `transform` computes with."""
+        return MOPRecord(tuple(self.levels_), self.across_scales == "union", self.whitening_)
 
     @property
     def _width_before_whitening(self):
@@ -266,12 +299,7 @@ class MOPVLADEncoder(MapsEncoder):
         return 2 * sum(codebook.nbytes for codebook in codebooks)
 
     def _encode(self, maps):
-        vectors = self._join_levels(maps)
-        return vectors if self.whitening_ is None else reduce_vectors(self.whitening_, vectors)
-
-    def _join_levels(self, maps):
-        parts = zip(self.levels_, self._parts(maps), strict=True)
-        return np.hstack([_on_images(level.encode)(part) for level, part in parts])
+        return multiscale_vlad(maps.column(maps.layers[0]), self.record_)
 
 
 def _nearest_distance(descriptors, codebook):
@@ -280,13 +308,3 @@ def _nearest_distance(descriptors, codebook):
         descriptors, codebook, metric_kwargs={"squared": True}
     )
     return float(np.sqrt(distances.mean(dtype=np.float64)))
-
-
-def _image_offsets(part):
-    """Return where each image starts, whatever the number of its scales."""
-    return part.offsets(part.layers[0])[:: part.n_scales]
-
-
-def _on_images(encode):
-    """Make a function of descriptors and offsets one of maps."""
-    return lambda part: encode(part.values(part.layers[0]), _image_offsets(part))

@@ -1,4 +1,7 @@
-"""The methods' mathematics: pure functions on arrays."""
+"""The papers' mathematics: pure functions on arrays, each file opening with its equation.
+
+What no paper describes is in `skdeepenc.arrays`.
+"""
 
 from skdeepenc.functional.cross_layer import cross_layer, segment_cross_layer
 from skdeepenc.functional.fisher import fisher_vector
@@ -6,6 +9,7 @@ from skdeepenc.functional.gmm import fit_diagonal_mixture, mixture_from_labels, 
 from skdeepenc.functional.grid_matching import match_grids
 from skdeepenc.functional.ncut import normalized_cut
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
+from skdeepenc.functional.pca import fit_pca, project
 from skdeepenc.functional.pooling import crow, gem, mac, spoc
 from skdeepenc.functional.regions import rmac, rmac_regions
 from skdeepenc.functional.similarity import map_similarity
@@ -16,6 +20,7 @@ __all__ = [
     "crow",
     "fisher_vector",
     "fit_diagonal_mixture",
+    "fit_pca",
     "gem",
     "l2_normalize",
     "mac",
@@ -24,6 +29,7 @@ __all__ = [
     "mixture_from_labels",
     "normalized_cut",
     "power_normalize",
+    "project",
     "responsibilities",
     "rmac",
     "rmac_regions",

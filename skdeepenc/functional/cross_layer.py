@@ -1,20 +1,114 @@
 """Cross-layer pooling: the activations of one layer say where to pool the features of another.
 
+Equation 2 of Liu, Shen and van den Hengel, "Cross-Convolutional-Layer Pooling for Image
+Recognition", TPAMI 2017. With features x_i and guidance a_i at the positions i of an image,
+
+    P_k = sum_i a_ik x_i   (or the maximum over i),   image = (.., sign(p) |p|^power, ..),
+    p = P_k / |P_k|.
+
 Each channel of the guidance acts as the detector of a part: the features are summed over the image
 with the channel's activations as weights, so that an image becomes one vector for each part.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+from sklearn.decomposition import PCA
 
 from skdeepenc.arrays.floats import as_floats
 from skdeepenc.arrays.segments import equal_runs
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.grid_matching import match_grids
+from skdeepenc.functional.guidance import Filters, responses
+from skdeepenc.functional.normalize import l2_normalize, power_normalize
+from skdeepenc.functional.pca import project
+from skdeepenc.functional.spatial_pyramid import WHOLE, cells_of_images
 
-__all__ = ["cross_layer", "segment_cross_layer"]
+__all__ = ["CrossLayerRecord", "cross_layer", "cross_layer_vectors", "segment_cross_layer"]
 
 # Products of features and guidance of this size stay in the processor's cache.
 _TILE_BYTES = 1 << 20
+
+
+def literal_cross_layer(features, guidance, pooling):
+    """Pool channel by channel and position by position, as Equation 2 reads."""
+    reduce = np.sum if pooling == "sum" else np.max
+    positions = list(np.ndindex(features.shape[:-1]))
+    pooled = np.zeros((guidance.shape[-1], features.shape[-1]))
+    for k in range(guidance.shape[-1]):
+        if positions:
+            pooled[k] = reduce([guidance[i][k] * features[i] for i in positions], axis=0)
+    return pooled
+
+
+@dataclass(frozen=True)
+class CrossLayerRecord:
+    """What images are encoded with.
+
+    Attributes
+    ----------
+    projection : PCA or None
+        Reduces the features.
+    filters : Filters or None
+        Learned guidance, instead of the layer's own channels.
+    uniform : bool
+        Whether every position weighs one.
+    pooling : {"sum", "max"}
+        How positions are pooled.
+    power : float
+        Exponent of the power normalisation.
+    quantize : {"sign"} or None
+        Whether signs take the place of normalised values.
+    levels : tuple of (int, int)
+        Rows and columns of the levels of a spatial pyramid.
+    """
+
+    projection: PCA | None = None
+    filters: Filters | None = None
+    uniform: bool = False
+    pooling: str = "sum"
+    power: float = 0.5
+    quantize: str | None = None
+    levels: tuple[tuple[int, int], ...] = WHOLE
+
+
+def cross_layer_vectors(features, guidance, record):
+    """Encode images.
+
+    Parameters
+    ----------
+    features : Column
+        Features of the images.
+    guidance : Column
+        What guides their pooling, on the same grids; not looked at where guidance is uniform.
+    record : CrossLayerRecord
+        What was learned.
+
+    Returns
+    -------
+    ndarray of shape (n_images, n_cells * K * D)
+        Normalised vectors, or signs; zeros for images without descriptors.
+    """
+    offsets, values = features.image_offsets, features.values
+    if record.projection is not None:
+        values = project(values, record.projection, offsets)
+    weights = _guide(guidance, record, values)
+    pooled = [
+        segment_cross_layer(values[order], weights[order], bounds, record.pooling)
+        for order, bounds in cells_of_images(features.grids, record.levels)
+    ]
+    pooled = [level.reshape(len(features), -1, values.shape[1]) for level in pooled]
+    vectors = pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1)
+    if record.quantize == "sign":
+        return np.sign(vectors).reshape(len(features), -1)
+    return power_normalize(l2_normalize(vectors), record.power).reshape(len(features), -1)
+
+
+def _guide(guidance, record, values):
+    """Return the weight of every position under every channel."""
+    if record.uniform:
+        return np.ones((len(values), 1), values.dtype)
+    return guidance.values if record.filters is None else responses(guidance, record.filters)
 
 
 def cross_layer(features, guidance, pooling="sum"):

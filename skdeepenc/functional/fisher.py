@@ -1,5 +1,11 @@
 """Fisher vectors: how the descriptors of an image would move a mixture of Gaussians.
 
+With the posteriors ``g_k(x)`` of Gaussian k, of weight w, mean mu and deviations sigma, and the n
+descriptors x of an image (section 2.1 of Yoo et al., 2014),
+
+    G_mu_k    = 1 / (n sqrt(w_k))   sum_x g_k(x) (x - mu_k) / sigma_k
+    G_sigma_k = 1 / (n sqrt(2 w_k)) sum_x g_k(x) (((x - mu_k) / sigma_k)^2 - 1).
+
 Both gradients are affine in three sums over the descriptors, each weighted by the posteriors of the
 Gaussians: of 1, of the values and of their squares. So an image costs two matrix products, one for
 the posteriors and one for the sums, and no array of the size descriptors x Gaussians x channels.
@@ -12,12 +18,29 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skdeepenc.arrays.threads import for_each
-from skdeepenc.functional.posteriors import (
+from skdeepenc.functional._posteriors import (
     DensityTerms,
     density_terms,
     posterior_tiles,
     sum_by_posterior,
 )
+
+
+def literal_fisher_vector(descriptors, means, covariances, weights):
+    """Return all gradients by means, then all by deviations, as the equations read."""
+    sigma = np.sqrt(covariances)
+    by_mean, by_deviation = np.zeros(means.shape), np.zeros(means.shape)
+    for x in descriptors.astype(np.float64):
+        standard = (x - means) / sigma
+        densities = np.log(weights) - np.log(sigma).sum(axis=1) - 0.5 * (standard**2).sum(axis=1)
+        posterior = np.exp(densities - densities.max())
+        posterior /= posterior.sum()
+        by_mean += posterior[:, None] * standard
+        by_deviation += posterior[:, None] * (standard**2 - 1)
+    n = max(len(descriptors), 1)
+    by_mean /= n * np.sqrt(weights)[:, None]
+    by_deviation /= n * np.sqrt(2 * weights)[:, None]
+    return np.concatenate([by_mean.ravel(), by_deviation.ravel()])
 
 
 class FisherTerms(NamedTuple):

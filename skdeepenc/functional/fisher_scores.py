@@ -10,8 +10,8 @@ import numpy as np
 
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
+from skdeepenc.functional._posteriors import posterior_tiles, posteriors
 from skdeepenc.functional.normalize import power_normalize
-from skdeepenc.functional.posteriors import posterior_tiles, posteriors
 
 __all__ = ["score_each_alone"]
 

@@ -9,16 +9,18 @@ mixture are kept, in float64.
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.metrics import pairwise_distances_argmin
 
 from skdeepenc.arrays.threads import for_each, kept_threads
 from skdeepenc.exceptions import DegenerateDataError
-from skdeepenc.functional.posteriors import (
+from skdeepenc.functional._posteriors import (
     density_terms,
     moments_of,
     posterior_tiles,
     posteriors,
     sum_by_posterior,
 )
+from skdeepenc.functional.visual_words import fit_codebook
 
 # A Gaussian may shrink to this part of a channel's variance, and a channel counts as varying by at
 # least that part of the mean variance: float32 cannot resolve distances in sharper units.
@@ -51,6 +53,53 @@ class DiagonalMixture(NamedTuple):
     n_iter: int = 0
     converged: bool = False
     lower_bound: float = -np.inf
+
+
+def fit_mixture(sample, n_gaussians, *, random_state=None):
+    """Learn a mixture of Gaussians with diagonal covariances, starting from k-means.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_samples, D)
+        The descriptors, float32 or float64.
+    n_gaussians : int
+        Number of Gaussians, clipped to the number of distinct samples. One that ends with less than
+        half a sample is left out: its gradients would be divided by a weight of almost zero.
+    random_state : int, RandomState or None, default=None
+        Seed of the first centres.
+
+    Returns
+    -------
+    DiagonalMixture
+        Weights, means, covariances, and how the fit ended.
+
+    Raises
+    ------
+    FeatureMapsError
+        If the sample is empty.
+    DegenerateDataError
+        If the mixture collapses, because descriptors are too large to be squared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional.gmm import fit_mixture
+    >>> mixture = fit_mixture(np.array([[0.0], [0.2], [4.0], [4.2]]), 2, random_state=0)
+    >>> np.sort(mixture.means, axis=0).round(2)
+    array([[0.1],
+           [4.1]])
+    """
+    centers = fit_codebook(sample, n_gaussians, random_state=random_state)
+    nearest = pairwise_distances_argmin(sample, centers)
+    _, labels = np.unique(nearest, return_inverse=True)
+    mixture = fit_diagonal_mixture(sample, mixture_from_labels(sample, labels))
+    kept = mixture.weights * len(sample) > 0.5
+    weights = mixture.weights[kept]
+    return mixture._replace(
+        weights=weights / weights.sum(),
+        means=mixture.means[kept],
+        covariances=mixture.covariances[kept],
+    )
 
 
 def responsibilities(descriptors, means, covariances, weights):

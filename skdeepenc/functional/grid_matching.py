@@ -2,7 +2,10 @@
 
 Two layers of one image often differ in resolution. Position i of a fine axis of n then belongs to
 the cell of the coarse axis that holds its centre, (i + 1/2) / n: every position to one cell, every
-cell with a position of its own. Cells of spatial pyramids are cut by the same rule.
+cell with a position of its own. Cells of spatial pyramids are cut by the same rule. In section
+4.2.1 of Liu, Shen and van den Hengel the finer map x is summed over each cell c,
+
+    x_c = sign(s) sqrt(|s|),   s = sum_{i in c} x_i.
 """
 
 from itertools import pairwise
@@ -14,6 +17,18 @@ from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.normalize import power_normalize
 
 __all__ = ["cells_along", "match_grids", "pool_to_grid"]
+
+
+def literal_pool_to_grid(maps, height, width):
+    """Put every position into the cell that holds its centre, one by one."""
+    n_rows, n_columns, n_channels = maps.shape
+    sums = np.zeros((height, width, n_channels))
+    for i in range(n_rows):
+        for j in range(n_columns):
+            row = int((i + 0.5) / n_rows * height)
+            column = int((j + 0.5) / n_columns * width)
+            sums[row, column] += maps[i, j]
+    return np.sign(sums) * np.sqrt(np.abs(sums))
 
 
 def match_grids(features, guidance):

@@ -1,4 +1,12 @@
-"""Normalized Cut of the positions of a map, by what they respond to and not where they are."""
+"""Normalized Cut of the positions of a map, by what they respond to and not where they are.
+
+Shi and Malik, TPAMI 2000; Chen et al., 2017, section 3.2. With weighted distances d of descriptors,
+
+    d_ij = sqrt(sum_k w_k (f_ik - f_jk)^2),   S_ij = exp(-d_ij / z)^2,   z = 0.05 max d,
+
+the leading eigenvectors of ``D^-1/2 (S + 1/2) D^-1/2``, D being the degrees plus 1, are scaled by
+``D^-1/2`` and rotated until each descriptor lies near one axis: its cluster.
+"""
 
 from numbers import Integral, Real
 
@@ -8,9 +16,9 @@ from sklearn.utils import check_random_state
 
 from skdeepenc._sklearn import Interval, StrOptions, validate_params
 from skdeepenc.arrays.threads import one_blas_thread
-from skdeepenc.functional import eigen
-from skdeepenc.functional.affinity import feature_affinity, weighted_coordinates
-from skdeepenc.functional.discretization import discretize
+from skdeepenc.functional import _eigen
+from skdeepenc.functional._affinity import feature_affinity, literal_affinity, weighted_coordinates
+from skdeepenc.functional._discretization import discretize
 
 __all__ = ["normalized_cut"]
 
@@ -19,6 +27,19 @@ __all__ = ["normalized_cut"]
 _EXACT_UP_TO = 512
 _KRYLOV_UP_TO = 6_144
 _N_LANDMARKS = 1_024
+
+
+def literal_embedding(features, n_clusters, affinity="exponential", scale=0.05):
+    """Follow Shi's code step by step, in float64, with every eigenvector; `discretize` follows."""
+    matrix = literal_affinity(features, affinity, scale)
+    n, offset = len(matrix), 0.5
+    degrees = matrix.sum(axis=1) + 2 * offset
+    matrix = matrix + offset * np.eye(n)
+    inverse_root = 1 / np.sqrt(degrees)
+    values, vectors = np.linalg.eigh(inverse_root[:, None] * matrix * inverse_root)
+    order = np.argsort(-values)[:n_clusters]
+    embedding = inverse_root[:, None] * vectors[:, order]
+    return embedding / np.linalg.norm(embedding, axis=0) * np.sqrt(n)
 
 
 @validate_params(
@@ -136,10 +157,10 @@ def _embed(points, k, affinity, scale, solver, random_state):
         rng = check_random_state(random_state)
         landmarks = np.sort(rng.choice(n, size, replace=False))
         similarities = feature_affinity(points, points[landmarks], affinity=affinity, scale=scale)
-        return eigen.nystroem(similarities, landmarks, k)
+        return _eigen.nystroem(similarities, landmarks, k)
     similarities = feature_affinity(points, affinity=affinity, scale=scale)
-    embedding = eigen.block_krylov(similarities, k) if solver == "krylov" else None
-    return eigen.exact(similarities, k) if embedding is None else embedding
+    embedding = _eigen.block_krylov(similarities, k) if solver == "krylov" else None
+    return _eigen.exact(similarities, k) if embedding is None else embedding
 
 
 def _place_all(labels, points):

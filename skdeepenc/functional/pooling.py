@@ -1,8 +1,17 @@
 """Turn one map into one vector: the global poolings of the literature.
 
-Each is a few lines of arithmetic on a map ``(H, W, D)`` (or any array whose last axis holds the
-channels, for those that ignore places). A map without positions gives zeros. Activations may be
-negative, as those of vision transformers are.
+With the descriptors x_i at the n positions i of a map, channel by channel,
+
+    MAC   max_i x_i                             Azizpour et al., 2015
+    GeM   (1/n sum_i x_i^p)^(1/p)               Radenović et al., 2019, equation 3
+    SPoC  sum_i exp(-d_i^2 / (2 s^2)) x_i       Babenko and Lempitsky, 2015, section 3
+    CroW  b sum_i a_i x_i                       Kalantidis et al., 2016, sections 3.1 and 3.2
+
+with the distance d_i to the centre and a third of the centre's distance to the border, s; and with
+a_i, the root of i's L2-normalised sum over channels, and b, the logarithm of the inverse share of
+positions at which a channel responds. Each is a few lines of arithmetic on a map ``(H, W, D)`` (or
+any array whose last axis holds the channels, for those that ignore places). A map without positions
+gives zeros. Activations may be negative, as those of vision transformers are.
 """
 
 import numpy as np
@@ -11,6 +20,36 @@ from skdeepenc.arrays.floats import as_floats
 from skdeepenc.arrays.segments import segment_max, segment_mean
 
 __all__ = ["center_prior", "crow", "gem", "mac", "segment_gem", "spoc"]
+
+
+def literal_gem(feature_map, p):
+    """Take the p-th root of the mean p-th power, position by position."""
+    powers = [feature_map[place] ** p for place in np.ndindex(feature_map.shape[:2])]
+    return (sum(powers) / len(powers)) ** (1 / p)
+
+
+def literal_spoc(feature_map):
+    """Sum descriptors with Gaussian weights around the centre, position by position."""
+    height, width, n_channels = feature_map.shape
+    sigma = min(height, width) / 2 / 3
+    total = np.zeros(n_channels)
+    for y, x in np.ndindex(height, width):
+        distance = (y + 0.5 - height / 2) ** 2 + (x + 0.5 - width / 2) ** 2
+        total += np.exp(-distance / (2 * sigma**2)) * feature_map[y, x]
+    return total
+
+
+def literal_crow(feature_map):
+    """Weigh places and channels, channel by channel."""
+    height, width, n_channels = feature_map.shape
+    responses = feature_map.sum(axis=2)
+    spatial = np.sqrt(responses / np.sqrt((responses**2).sum()))
+    shares = [(feature_map[:, :, k] > 0).sum() / (height * width) for k in range(n_channels)]
+    pooled = np.zeros(n_channels)
+    for k in range(n_channels):
+        if shares[k] > 0:
+            pooled[k] = np.log(sum(shares) / shares[k]) * (spatial * feature_map[:, :, k]).sum()
+    return pooled
 
 
 def mac(feature_map):

@@ -1,9 +1,15 @@
 """Regional maxima of activations (R-MAC): a grid of overlapping squares at several sizes.
 
+Tolias, Sicre and Jégou, ICLR 2016, section 3.2. With the squares r of the grid and the channel-wise
+maxima m_r over them, an image is
+
+    sum_r m_r / |m_r|,   scaled to unit length.
+
 The squares of one size are cut from the map at few rows and columns, so the map is read once: first
 the maxima between neighbouring cuts, then every region from those.
 """
 
+import math
 from functools import lru_cache
 from itertools import pairwise
 
@@ -16,6 +22,29 @@ from skdeepenc.functional.normalize import l2_normalize
 __all__ = ["cluster_maxima", "region_maxima", "rmac", "rmac_regions"]
 
 _WANTED_OVERLAP = 0.4
+
+
+def literal_regions(height, width, n_levels):
+    """Lay the squares step by step, in plain Python floats, as the authors' code does."""
+    w, longer = min(height, width), max(height, width)
+    distances = []
+    for steps in range(2, 8):
+        b = (longer - w) / (steps - 1)
+        distances.append(abs((w**2 - w * b) / w**2 - 0.4))
+    extra = distances.index(min(distances)) + 1
+    regions = []
+    for level in range(1, n_levels + 1):
+        side = math.floor(2 * w / (level + 1))
+        if side == 0:
+            continue
+        starts = []
+        for length, other in ((height, width), (width, height)):
+            count = level + (extra if length > other else 0)
+            b = 0 if count == 1 else (length - side) / (count - 1)
+            h = math.floor(side / 2 - 1)
+            starts.append([int(math.floor(h + i * b) - h) for i in range(count)])
+        regions += [(y, x, y + side, x + side) for y in starts[0] for x in starts[1]]
+    return np.array(regions, dtype=int).reshape(-1, 4)
 
 
 def rmac_regions(height, width, n_levels=3):

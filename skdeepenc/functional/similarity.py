@@ -1,10 +1,23 @@
-"""Let one layer's similarity say "alike enough", and leave the rest to lower layers."""
+"""Let one layer's similarity say "alike enough", and leave the rest to lower layers.
+
+Equation 3 of Yu, Yang, Yao, Sun and Xu, "Exploiting the complementary strengths of multi-layer CNN
+features for image retrieval", Neurocomputing 2017:
+
+    f(S) = t + (1 - t) ((S - t) / (1 - t))^p   for S > t,   S elsewhere.
+"""
 
 import numpy as np
 
 from skdeepenc.arrays.floats import as_floats
 
 __all__ = ["map_similarity"]
+
+
+def literal_map(similarity, threshold, power):
+    """Map one similarity, as equation 3 reads."""
+    if similarity > threshold:
+        return threshold + (1 - threshold) * ((similarity - threshold) / (1 - threshold)) ** power
+    return similarity
 
 
 def map_similarity(S, threshold, power):

@@ -5,7 +5,8 @@ ECCV 2014). A descriptor p goes to its r nearest centres with weights
 
     w_k = exp(-|p - c_k|^2 / (2 sigma^2)),  scaled to sum 1 over those r,
 
-and an image is described by its residuals ``v_k = sum_p w_pk (p - c_k)``.
+and an image is described by its residuals ``v_k = sum_p w_pk (p - c_k)``. `literal_vlad` is that,
+descriptor by descriptor; `soft_assign` and `vlad` are the two halves of it as they are computed.
 """
 
 import numpy as np
@@ -17,6 +18,18 @@ __all__ = ["soft_assign", "vlad", "vlad_of_segments"]
 
 # Up to here, taking the smallest distance away again and again beats a partition of each row.
 _FEW_NEIGHBORS = 10
+
+
+def literal_vlad(descriptors, centers, n_neighbors, sigma):
+    """Sum weighted residuals as the paper reads, one descriptor after the other, in float64."""
+    vectors = np.zeros(centers.shape)
+    for descriptor in descriptors.astype(np.float64):
+        distances = [np.sum((descriptor - center) ** 2) for center in centers]
+        nearest = np.argsort(distances, kind="stable")[:n_neighbors]
+        kernel = [np.exp(-distances[k] / (2 * sigma**2)) for k in nearest]
+        for k, value in zip(nearest, kernel, strict=True):
+            vectors[k] += value / sum(kernel) * (descriptor - centers[k])
+    return vectors
 
 
 def soft_assign(descriptors, centers, n_neighbors=5, sigma=10.0):

@@ -59,8 +59,7 @@ def bytes_by_image(maps, *, loaded=False):
         itemsize = maps.select(layers=[layer]).dtype.itemsize
         if loaded and itemsize < 4:
             itemsize += 4
-        positions = maps.grid(layer).prod(axis=2).sum(axis=1)
-        sizes += positions * maps.n_channels(layer) * itemsize
+        sizes += maps.n_positions(layer) * maps.n_channels(layer) * itemsize
     return sizes
 
 

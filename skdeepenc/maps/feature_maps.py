@@ -8,6 +8,8 @@ nothing.
 
 import numpy as np
 
+from skdeepenc.arrays.column import Column
+from skdeepenc.arrays.segments import offsets_of
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.maps.batches import bytes_by_image, unread_batches
 from skdeepenc.maps.checks import check_columns
@@ -15,7 +17,7 @@ from skdeepenc.maps.cropping import cropped_columns
 from skdeepenc.maps.indexing import image_index, scale_indices
 from skdeepenc.maps.packing import pack_images, unpack_image
 from skdeepenc.maps.storage import open_store, save_maps
-from skdeepenc.maps.stores import ArrayStore, grid_offsets
+from skdeepenc.maps.stores import ArrayStore
 
 __all__ = ["FeatureMaps"]
 
@@ -255,7 +257,39 @@ class FeatureMaps:
         ndarray of int64 of shape (n_images * n_scales + 1,)
             The maps are in the order of images, in each of scales; the last entry is the total.
         """
-        return grid_offsets(self.grid(layer))
+        return offsets_of(self.grid(layer).prod(axis=2).ravel())
+
+    def n_positions(self, layer):
+        """Return the number of descriptors of each image, without reading them.
+
+        Parameters
+        ----------
+        layer : str
+            Name of a layer.
+
+        Returns
+        -------
+        ndarray of int64 of shape (n_images,)
+            Those of all scales in view.
+        """
+        return self.grid(layer).prod(axis=2).sum(axis=1)
+
+    def column(self, layer):
+        """Read one layer of the images in view.
+
+        Parameters
+        ----------
+        layer : str
+            Name of a layer.
+
+        Returns
+        -------
+        Column
+            With `values` and `grids`, as `values` and `grid` return them, and what follows from
+            the grids: `offsets` of maps and `image_offsets` of images among the rows of `values`,
+            and `n_positions` of each image.
+        """
+        return Column(self.values(layer), self.grid(layer))
 
     def select(self, layers=None, scales=None):
         """Return a view of fewer layers or scales, in the order asked for.

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from skdeepenc.arrays.segments import take_segments
+from skdeepenc.arrays.segments import offsets_of, take_segments
 
 __all__ = ["ArrayStore", "Store"]
 
@@ -113,7 +113,9 @@ class ArrayStore(Store):
         self.grids = grids
         self.channels = {layer: column.shape[1] for layer, column in values.items()}
         self.dtypes = {layer: column.dtype for layer, column in values.items()}
-        self._offsets = {layer: grid_offsets(grid) for layer, grid in grids.items()}
+        self._offsets = {
+            layer: offsets_of(grid.prod(axis=2).ravel()) for layer, grid in grids.items()
+        }
 
     def read(self, layer, images, scales):
         """Return rows of the layer's array: a slice where they lie together, a copy elsewhere."""
@@ -133,8 +135,3 @@ class ArrayStore(Store):
         values = {layer: self.read(layer, images, scales) for layer in layers}
         grids = {layer: self.grids[layer][np.ix_(images, scales)] for layer in layers}
         return ArrayStore(values, grids), layers, np.arange(len(images)), np.arange(len(scales))
-
-
-def grid_offsets(grid):
-    """Return where each map of an (n_images, n_scales, 2) grid starts among the rows of a layer."""
-    return np.concatenate([[0], np.cumsum(grid.prod(axis=2, dtype=np.int64).ravel())])

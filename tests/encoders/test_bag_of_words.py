@@ -11,8 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdeepenc.encoders import BagOfVisualWords, words
+from skdeepenc.encoders import BagOfVisualWords
 from skdeepenc.exceptions import DegenerateDataError
+from skdeepenc.functional import visual_words as words
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import parametrize_with_maps_checks
 

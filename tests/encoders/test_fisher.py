@@ -13,7 +13,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.encoders import MultiScaleFisherEncoder
 from skdeepenc.exceptions import DegenerateDataError, FeatureMapsError
-from skdeepenc.functional import fisher_vector, l2_normalize, power_normalize
+from skdeepenc.functional import (
+    fisher_vector,
+    l2_normalize,
+    multiscale_fisher,
+    power_normalize,
+)
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import parametrize_with_maps_checks, ragged_images, random_maps
 
@@ -62,16 +67,9 @@ def literal_pooling(encoder, image):
     """Follow section 2, step 5 of the method."""
     filled = [scale for scale in image if scale.size]
     if encoder.pooling == "nfk":
-        union = np.concatenate([scale.reshape(-1, scale.shape[-1]) for scale in filled])
-        pooled = fisher_vector_of(encoder, union)
-    else:
-        unit = [
-            vector / np.linalg.norm(vector)
-            for vector in (fisher_vector_of(encoder, scale) for scale in filled)
-        ]
-        pooled = np.mean(unit, axis=0) if encoder.pooling == "mpp" else np.concatenate(unit)
-    powered = np.sign(pooled) * np.abs(pooled) ** encoder.power
-    return powered / np.linalg.norm(powered)
+        filled = [np.concatenate([scale.reshape(-1, scale.shape[-1]) for scale in filled])]
+    vectors = [fisher_vector_of(encoder, scale) for scale in filled]
+    return multiscale_fisher.literal_pooling(vectors, encoder.pooling, encoder.power)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

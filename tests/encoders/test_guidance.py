@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime
 from sklearn import config_context
 
-from skdeepenc.encoders.guidance import GuidanceFilters, loss_and_gradients
+from skdeepenc.encoders._guidance import GuidanceFilters
+from skdeepenc.functional.guidance import literal_loss, loss_and_gradients, responses
 from skdeepenc.maps import FeatureMaps
 
 
@@ -47,14 +48,19 @@ def test_the_loss_is_the_cross_entropy_of_pooled_responses():
     expected = 0
     for image, target in enumerate(targets):
         rows = descriptors[offsets[image] : offsets[image + 1]]
-        responses = [np.maximum(row @ filters + intercepts, 0) for row in rows]
-        pooled = np.max(responses, axis=0) if responses else np.zeros(5)
+        activations = [np.maximum(row @ filters + intercepts, 0) for row in rows]
+        pooled = np.max(activations, axis=0) if activations else np.zeros(5)
         scores = np.exp(pooled @ weights + bias)
         expected -= np.log(scores[target] / scores.sum())
     loss, _ = loss_and_gradients(
         [filters, intercepts, weights, bias], descriptors, offsets, targets
     )
     assert_allclose(loss, expected)
+    filled = [0, 2, 3]  # the equation says nothing of an image without descriptors
+    images = [descriptors[offsets[image] : offsets[image + 1]] for image in filled]
+    of_filled = np.concatenate([[0], np.cumsum([len(image) for image in images])])
+    loss, _ = loss_and_gradients(parameters, descriptors, of_filled, targets[filled])
+    assert_allclose(loss, literal_loss(parameters, images, targets[filled]))
 
 
 def test_positions_with_equal_maxima_share_the_gradient():
@@ -73,7 +79,7 @@ def test_training_tells_the_classes_apart():
     assert filters.loss_curve_[-1] < 0.1 * filters.loss_curve_[0]
     offsets = maps.offsets("features")
     pooled = np.maximum.reduceat(
-        filters.activations(maps.values("features"), offsets), offsets[:-1], axis=0
+        responses(maps.column("features"), filters.record_), offsets[:-1], axis=0
     )
     scores = pooled @ filters.classifier_coef_ + filters.classifier_intercept_
     assert_array_equal(filters.classes_[scores.argmax(axis=1)], y)

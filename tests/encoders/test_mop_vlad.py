@@ -16,8 +16,9 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.encoders import MOPVLADEncoder
-from skdeepenc.encoders.levels import PooledLevel, VLADLevel
 from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional.mop_vlad import PooledLevel, VLADLevel
+from skdeepenc.functional.vlad import literal_vlad
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import parametrize_with_maps_checks
 
@@ -43,14 +44,8 @@ def descriptors_of(images, scale):
     return [image[scale].reshape(-1, image[scale].shape[-1]) for image in images]
 
 
-def literal_vlad(descriptors, codebook, n_neighbors, sigma):
-    vectors = np.zeros(codebook.shape)
-    for descriptor in descriptors:
-        distances = ((descriptor - codebook) ** 2).sum(axis=1)
-        nearest = np.argsort(distances)[:n_neighbors]
-        kernel = np.exp(-distances[nearest] / (2 * sigma**2))
-        for k, weight in zip(nearest, kernel / kernel.sum(), strict=True):
-            vectors[k] += weight * (descriptor - codebook[k])
+def literal_vector(descriptors, codebook, n_neighbors, sigma):
+    vectors = literal_vlad(descriptors, codebook, n_neighbors, sigma)
     rooted = np.sign(vectors) * np.sqrt(np.abs(vectors))
     return rooted.ravel() / np.linalg.norm(rooted)
 
@@ -76,7 +71,7 @@ def test_a_level_equals_the_equations(dtype, n_neighbors):
     (level,) = encoder.levels_
     for image, vector in zip(descriptors_of(images, 2), vectors, strict=True):
         projected = (image - level.projection.mean_) @ level.projection.components_.T
-        expected = literal_vlad(projected, level.codebook.astype(float), n_neighbors, 1.0)
+        expected = literal_vector(projected, level.codebook.astype(float), n_neighbors, 1.0)
         assert_allclose(vector, expected, atol=1e-5 if dtype == np.float32 else 1e-10)
 
 
@@ -90,7 +85,7 @@ def test_the_whole_representation_equals_the_paper():
         descriptors = descriptors_of(images, scale)
         pca = PCA(4, svd_solver="full").fit(np.vstack(descriptors))
         codebook = encoder.levels_[scale].codebook
-        pooled = np.array([literal_vlad(pca.transform(x), codebook, 2, 1.0) for x in descriptors])
+        pooled = np.array([literal_vector(pca.transform(x), codebook, 2, 1.0) for x in descriptors])
         blocks.append(normalize(PCA(5, svd_solver="full").fit_transform(pooled)))
     assert_allclose(vectors, np.hstack(blocks), atol=1e-8)
     assert_allclose(np.linalg.norm(vectors, axis=1), np.sqrt(3))

@@ -8,17 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import cross_layer, match_grids, segment_cross_layer
-
-
-def literal_cross_layer(features, guidance, pooling):
-    """Loop over guidance channels and positions, as the equation is written."""
-    reduce = {"sum": np.sum, "max": np.max}[pooling]
-    positions = list(np.ndindex(features.shape[:-1]))
-    pooled = np.zeros((guidance.shape[-1], features.shape[-1]))
-    for k in range(guidance.shape[-1]):
-        if positions:
-            pooled[k] = reduce([features[i] * guidance[i][k] for i in positions], axis=0)
-    return pooled
+from skdeepenc.functional.cross_layer import literal_cross_layer
 
 
 def random_maps(height, width, n_features, n_channels, dtype=np.float32, seed=0):

@@ -9,6 +9,7 @@ from skimage.feature import fisher_vector as skimage_fisher_vector
 from sklearn.mixture import GaussianMixture
 
 from skdeepenc.functional import fisher_vector
+from skdeepenc.functional.fisher import literal_fisher_vector
 
 
 def random_mixture(rng, n_gaussians, n_channels):
@@ -18,23 +19,6 @@ def random_mixture(rng, n_gaussians, n_channels):
         rng.uniform(0.3, 2, size=(n_gaussians, n_channels)),
         rng.dirichlet(np.full(n_gaussians, 3.0)),
     )
-
-
-def literal_fisher_vector(descriptors, means, covariances, weights):
-    """Follow section 2, step 4 of the method descriptor by descriptor, in float64."""
-    n_gaussians, n_channels = means.shape
-    by_mean, by_deviation = np.zeros((2, n_gaussians, n_channels))
-    for x in descriptors.astype(np.float64):
-        densities = [
-            weight * np.prod(np.exp(-((x - mu) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var))
-            for mu, var, weight in zip(means, covariances, weights, strict=True)
-        ]
-        for k, density in enumerate(densities):
-            posterior = density / sum(densities)
-            u = (x - means[k]) / np.sqrt(covariances[k])
-            by_mean[k] += posterior * u / np.sqrt(weights[k])
-            by_deviation[k] += posterior * (u**2 - 1) / np.sqrt(2 * weights[k])
-    return np.concatenate([by_mean.ravel(), by_deviation.ravel()]) / len(descriptors)
 
 
 def sklearn_mixture(means, covariances, weights):
@@ -97,7 +81,7 @@ def test_tiles_and_order_change_nothing(monkeypatch):
     mixture = random_mixture(rng, 5, 4)
     descriptors = rng.normal(size=(70, 4)) + 5
     whole = fisher_vector(descriptors, *mixture)
-    monkeypatch.setattr("skdeepenc.functional.posteriors.TILE_ROWS", 16)
+    monkeypatch.setattr("skdeepenc.functional._posteriors.TILE_ROWS", 16)
     assert_allclose(fisher_vector(rng.permutation(descriptors), *mixture), whole, atol=1e-12)
 
 

@@ -88,7 +88,7 @@ def test_tiles_and_threads_change_nothing(monkeypatch):
     descriptors, labels = blobs(2, dtype=np.float64)
     start = mixture_from_labels(descriptors, labels)
     whole = fit_diagonal_mixture(descriptors, start)
-    monkeypatch.setattr("skdeepenc.functional.posteriors.TILE_ROWS", 64)
+    monkeypatch.setattr("skdeepenc.functional._posteriors.TILE_ROWS", 64)
     tiled = fit_diagonal_mixture(descriptors, start)
     assert_allclose(tiled.means, whole.means, rtol=1e-9)
     posteriors = responsibilities(descriptors, start.means, start.covariances, start.weights)

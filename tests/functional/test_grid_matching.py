@@ -6,19 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import match_grids
-from skdeepenc.functional.grid_matching import cells_along, pool_to_grid
-
-
-def literal_pool_to_grid(maps, height, width):
-    """Put every position into the cell that holds its centre, one by one."""
-    n_rows, n_columns, n_channels = maps.shape
-    sums = np.zeros((height, width, n_channels))
-    for i in range(n_rows):
-        for j in range(n_columns):
-            row = int((i + 0.5) / n_rows * height)
-            column = int((j + 0.5) / n_columns * width)
-            sums[row, column] += maps[i, j]
-    return np.sign(sums) * np.sqrt(np.abs(sums))
+from skdeepenc.functional.grid_matching import cells_along, literal_pool_to_grid, pool_to_grid
 
 
 @pytest.mark.parametrize(

@@ -7,37 +7,14 @@ from sklearn.cluster import SpectralClustering
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from skdeepenc.functional import eigen, normalized_cut
-from skdeepenc.functional.affinity import feature_affinity, weighted_coordinates
-from skdeepenc.functional.discretization import discretize
-
-
-def reference_affinity(features, affinity, scale):
-    features = features.astype(np.float64)
-    variances = features.var(axis=0)
-    weights = variances / variances.sum()
-    differences = features[:, None] - features[None]
-    distances = np.sqrt((weights * differences**2).sum(axis=2))
-    z = scale * distances.max()
-    similarities = (
-        np.exp(-distances / z) ** 2
-        if affinity == "exponential"
-        else np.exp(-((distances / z) ** 2))
-    )
-    return np.where(similarities < 1e-6, 0, similarities)
+from skdeepenc.functional import _eigen, normalized_cut
+from skdeepenc.functional._affinity import feature_affinity, literal_affinity, weighted_coordinates
+from skdeepenc.functional._discretization import discretize
+from skdeepenc.functional.ncut import literal_embedding
 
 
 def reference_cut(features, n_clusters, affinity="exponential", scale=0.05):
-    """Follow Shi's code step by step, in float64, with every eigenvector."""
-    matrix = reference_affinity(features, affinity, scale)
-    n, offset = len(matrix), 0.5
-    degrees = matrix.sum(axis=1) + 2 * offset
-    matrix = matrix + offset * np.eye(n)
-    inverse_root = 1 / np.sqrt(degrees)
-    values, vectors = np.linalg.eigh(inverse_root[:, None] * matrix * inverse_root)
-    order = np.argsort(-values)[:n_clusters]
-    embedding = inverse_root[:, None] * vectors[:, order]
-    return reference_discretization(embedding / np.linalg.norm(embedding, axis=0) * np.sqrt(n))
+    return reference_discretization(literal_embedding(features, n_clusters, affinity, scale))
 
 
 def reference_discretization(embedding):
@@ -99,9 +76,9 @@ def test_krylov_converges_to_the_exact_eigenvectors(affinity, monkeypatch):
     """Without the fallback, down to what float32 allows."""
     points = weighted_coordinates(smooth_features(1500, 1))
     similarities = feature_affinity(points, affinity=affinity)
-    monkeypatch.setattr("skdeepenc.functional.eigen._TOLERANCE", 1.1e-3)
-    ours = eigen.block_krylov(similarities, 5)
-    expected = eigen.exact(similarities, 5)
+    monkeypatch.setattr("skdeepenc.functional._eigen._TOLERANCE", 1.1e-3)
+    ours = _eigen.block_krylov(similarities, 5)
+    expected = _eigen.exact(similarities, 5)
     signs = np.sign(np.sum(ours * expected, axis=0))
     assert_allclose(ours * signs, expected, atol=2e-2 * np.abs(expected).max())
 
@@ -128,14 +105,14 @@ def test_clear_clusters_are_those_of_scikit_learn():
 def test_affinity_equals_equation_3(affinity):
     features = smooth_features(90, 0)
     ours = feature_affinity(weighted_coordinates(features), affinity=affinity, scale=0.1)
-    assert_allclose(ours, reference_affinity(features, affinity, 0.1), atol=2e-6)
+    assert_allclose(ours, literal_affinity(features, affinity, 0.1), atol=2e-6)
     assert ours.dtype == np.float32
 
 
 def test_affinity_in_tiles_is_the_affinity(monkeypatch):
     points = weighted_coordinates(smooth_features(90, 0))
     whole = feature_affinity(points)
-    monkeypatch.setattr("skdeepenc.functional.affinity._TILE_BYTES", 4 * 90 * 7)
+    monkeypatch.setattr("skdeepenc.functional._affinity._TILE_BYTES", 4 * 90 * 7)
     assert_allclose(feature_affinity(points), whole, rtol=1e-6)
 
 
@@ -220,7 +197,7 @@ def test_discretization_equals_the_reference():
 
 def test_krylov_falls_back_on_exact_where_it_does_not_converge(monkeypatch):
     features = smooth_features(600, 0)
-    monkeypatch.setattr("skdeepenc.functional.eigen._TOLERANCE", 0.0)
+    monkeypatch.setattr("skdeepenc.functional._eigen._TOLERANCE", 0.0)
     labels = normalized_cut(features, 5, eigen_solver="krylov", random_state=0)
     assert_array_equal(labels, normalized_cut(features, 5, eigen_solver="exact"))
 

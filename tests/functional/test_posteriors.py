@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from skdeepenc.functional import posteriors as module
-from skdeepenc.functional.posteriors import density_terms, sum_by_posterior
+from skdeepenc.functional import _posteriors as module
+from skdeepenc.functional._posteriors import density_terms, sum_by_posterior
 
 
 def drawn_from_many(seed, spread, dtype, n=40, n_gaussians=60, n_channels=12):

@@ -7,15 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skdeepenc.functional import map_similarity
+from skdeepenc.functional.similarity import literal_map
 
 similarities = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=20)
 shares = st.floats(0, 1)
-
-
-def equation_3(similarity, threshold, power):
-    if similarity > threshold:
-        return threshold + (1 - threshold) * ((similarity - threshold) / (1 - threshold)) ** power
-    return similarity
 
 
 def test_worked_by_hand():
@@ -25,7 +20,7 @@ def test_worked_by_hand():
 
 @given(similarities, st.floats(0, 0.99), st.floats(0.01, 1))
 def test_equals_the_equation(values, threshold, power):
-    expected = [equation_3(value, threshold, power) for value in values]
+    expected = [literal_map(value, threshold, power) for value in values]
     assert_allclose(map_similarity(values, threshold, power), expected, rtol=1e-9, atol=1e-12)
 
 
@@ -35,7 +30,7 @@ def test_float32_keeps_float32_accuracy():
     assert mapped.dtype == np.float32
     # Just above t the power is steep: what float32 does not know of S - t, it cannot know of f.
     expected = [
-        equation_3(np.float64(value), np.float64(np.float32(0.2)), 0.45) for value in values
+        literal_map(np.float64(value), np.float64(np.float32(0.2)), 0.45) for value in values
     ]
     assert_allclose(mapped, expected, rtol=2e-6)
 

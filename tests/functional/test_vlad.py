@@ -7,18 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skdeepenc.functional import soft_assign, vlad, vlad_of_segments
-
-
-def literal_vlad(descriptors, centers, n_neighbors, sigma):
-    """Section 2 of the paper, in the order it is written."""
-    vectors = np.zeros(centers.shape)
-    for descriptor in descriptors.astype(np.float64):
-        distances = [np.sum((descriptor - center) ** 2) for center in centers]
-        nearest = np.argsort(distances, kind="stable")[:n_neighbors]
-        kernel = [np.exp(-distances[k] / (2 * sigma**2)) for k in nearest]
-        for k, value in zip(nearest, kernel, strict=True):
-            vectors[k] += value / sum(kernel) * (descriptor - centers[k])
-    return vectors
+from skdeepenc.functional.vlad import literal_vlad
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

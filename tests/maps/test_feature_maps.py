@@ -256,3 +256,16 @@ def test_sizes_that_do_not_agree(values, grids, message):
 
 def test_coercion_leaves_maps_alone(ragged_maps):
     assert as_feature_maps(ragged_maps) is ragged_maps
+
+
+def test_a_column_is_one_layer_of_the_images_in_view():
+    rng = np.random.default_rng(0)
+    images = [[rng.random((2, 3, 4)), rng.random((1, 1, 4))], [rng.random((2, 2, 4))]]
+    maps = FeatureMaps.from_arrays(images, layer="conv5")[[1, 0]]
+    column = maps.column("conv5")
+    assert_array_equal(column.values, maps.values("conv5"))
+    assert_array_equal(column.grids, maps.grid("conv5"))
+    assert_array_equal(column.offsets, maps.offsets("conv5"))
+    assert_array_equal(column.image_offsets, [0, 4, 11])
+    assert_array_equal(column.n_positions, [4, 7])
+    assert_array_equal(maps.n_positions("conv5"), [4, 7])

@@ -18,6 +18,22 @@ _TILE_BYTES = 2**20
 _SMALLEST_EXPONENT = np.float32(np.log(1e-6))
 
 
+def literal_affinity(features, affinity="exponential", scale=0.05):
+    """Return the similarities of all pairs, as equations 2 and 3 read."""
+    features = features.astype(np.float64)
+    variances = features.var(axis=0)
+    weights = variances / variances.sum()
+    differences = features[:, None] - features[None]
+    distances = np.sqrt((weights * differences**2).sum(axis=2))
+    z = scale * distances.max()
+    similarities = (
+        np.exp(-distances / z) ** 2
+        if affinity == "exponential"
+        else np.exp(-((distances / z) ** 2))
+    )
+    return np.where(similarities < 1e-6, 0, similarities)
+
+
 def weighted_coordinates(features, weights=None):
     """Scale features such that plain Euclidean distances are the paper's weighted ones.
 
@@ -36,7 +52,7 @@ def weighted_coordinates(features, weights=None):
 
     Examples
     --------
-    >>> from skdeepenc.functional.affinity import weighted_coordinates
+    >>> from skdeepenc.functional._affinity import weighted_coordinates
     >>> weighted_coordinates([[0.0, 1.0], [4.0, 1.0]])
     array([[-2.,  0.],
            [ 2.,  0.]])
@@ -71,7 +87,7 @@ def feature_affinity(points, others=None, *, affinity="exponential", scale=0.05)
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional.affinity import feature_affinity
+    >>> from skdeepenc.functional._affinity import feature_affinity
     >>> feature_affinity(np.array([[0.0], [0.1], [1.0]]), scale=0.2).round(3)
     array([[1.   , 0.368, 0.   ],
            [0.368, 1.   , 0.   ],

@@ -40,7 +40,7 @@ def exact(similarities, k):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional.eigen import exact
+    >>> from skdeepenc.functional._eigen import exact
     >>> np.abs(exact(np.ones((4, 4)), 1)).round(3).ravel()
     array([0.224, 0.224, 0.224, 0.224])
     """
@@ -76,7 +76,7 @@ def block_krylov(similarities, k):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional.eigen import block_krylov
+    >>> from skdeepenc.functional._eigen import block_krylov
     >>> vectors = block_krylov(np.ones((600, 600), dtype=np.float32), 1)
     >>> np.ptp(vectors) < 1e-2 * np.abs(vectors).max()
     np.True_
@@ -131,7 +131,7 @@ def nystroem(cross_similarities, landmarks, k):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional.eigen import nystroem
+    >>> from skdeepenc.functional._eigen import nystroem
     >>> similarities = np.kron(np.eye(2), np.ones((3, 3)))
     >>> np.linalg.matrix_rank(nystroem(similarities[:, [0, 3]], np.array([0, 3]), 2))
     np.int64(2)

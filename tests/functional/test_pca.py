@@ -1,14 +1,17 @@
-"""Principal components and words equal scikit-learn's, on samples of every shape."""
+"""Principal components equal scikit-learn's, on samples of every shape."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from skdeepenc.encoders import vocabulary
-from skdeepenc.encoders.vocabulary import fit_codebook, fit_pca
 from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional import fit_pca, project
+from skdeepenc.functional import pca as pca_module
+from skdeepenc.functional.pca import literal_components, project_to_unit
+from skdeepenc.functional.visual_words import fit_codebook
 
 FITTED = [
     "mean_",
@@ -31,7 +34,7 @@ def correlated_sample(n_samples, n_channels, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(300, 20), (20, 300), (40, 40)])
 def test_components_equal_those_of_scikit_learn(shape, dtype, whiten, block_size, monkeypatch):
-    monkeypatch.setattr(vocabulary, "_BLOCK_SIZE", block_size)
+    monkeypatch.setattr(pca_module, "_BLOCK_SIZE", block_size)
     sample = correlated_sample(*shape, dtype)
     kept = sample.copy()
     ours = fit_pca(sample, 8, whiten=whiten)
@@ -49,7 +52,7 @@ def test_components_equal_those_of_scikit_learn(shape, dtype, whiten, block_size
 
 @pytest.mark.parametrize("spectrum", ["falls", "is flat", "ends"])
 def test_few_components_of_many_channels_keep_the_variance(spectrum):
-    """A flat spectrum takes more walks than are allowed, and then the covariance."""
+    """A flat spectrum takes more passes than are allowed, and then the covariance."""
     rng = np.random.default_rng(0)
     scales = {
         "falls": np.arange(1, 1025) ** -0.5,
@@ -86,22 +89,43 @@ def test_one_sample_has_no_direction():
     assert_array_equal(pca.transform(np.eye(4)), 0)
 
 
-def test_words_are_those_of_k_means():
-    sample = correlated_sample(200, 5, np.float32)
-    codebook = fit_codebook(sample, 8, random_state=0)
-    assert codebook.dtype == np.float32
-    inertia = ((sample[:, None] - codebook) ** 2).sum(axis=2).min(axis=1).sum()
-    assert_allclose(inertia, KMeans(8, n_init=5, random_state=1).fit(sample).inertia_, rtol=0.1)
-    assert_array_equal(codebook, fit_codebook(sample, 8, random_state=0))
-    state = np.random.RandomState(0)
-    assert_array_equal(codebook, fit_codebook(sample, 8, random_state=state))
+@pytest.mark.parametrize("shape", [(300, 20), (40, 40)])
+def test_components_equal_the_equation(shape):
+    sample = correlated_sample(*shape, np.float64)
+    mean, components, variances = literal_components(sample, 5)
+    pca = fit_pca(sample, 5)
+    signs = np.sign(np.sum(pca.components_ * components, axis=1))
+    assert_allclose(pca.components_, signs[:, None] * components, atol=1e-8)
+    assert_allclose(pca.explained_variance_, variances)
+    assert_allclose(project(sample, pca), (sample - mean) @ components.T * signs, atol=1e-8)
 
 
-def test_repeated_samples_make_no_word_twice():
-    sample = np.repeat(correlated_sample(3, 2, np.float64), 20, axis=0)
-    codebook = fit_codebook(sample, 10, random_state=0)
-    assert_allclose(np.unique(codebook, axis=0), np.unique(sample, axis=0))
-    assert fit_codebook(np.zeros((4, 2)), 10, random_state=0).shape == (1, 2)
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_projecting_equals_transform(whiten, dtype):
+    sample = correlated_sample(60, 8, np.float64)
+    pca = fit_pca(sample, 5, whiten=whiten)
+    components = project(sample.astype(dtype), pca)
+    assert components.dtype == dtype
+    tolerance = 1e-4 if dtype == np.float32 else 1e-10
+    assert_allclose(components, pca.transform(sample), atol=tolerance)
+
+
+def test_with_offsets_no_image_depends_on_the_others():
+    sample = correlated_sample(90, 8, np.float32)
+    pca, offsets = fit_pca(sample, 5, whiten=True), np.array([0, 30, 30, 37, 90])
+    together = project(sample, pca, offsets)
+    for start, stop in pairwise(offsets):
+        alone = project(sample[start:stop], pca, np.array([0, stop - start]))
+        assert_array_equal(together[start:stop], alone)
+
+
+def test_vectors_of_zeros_stay_zero():
+    sample = correlated_sample(30, 4, np.float64)
+    sample[3] = 0
+    unit = project_to_unit(sample, fit_pca(sample, 3))
+    assert_array_equal(unit[3], 0)
+    assert_allclose(np.linalg.norm(np.delete(unit, 3, axis=0), axis=1), 1)
 
 
 @pytest.mark.parametrize("fit", [fit_pca, fit_codebook])

@@ -1,17 +1,32 @@
-"""Learn very many visual words by approximate k-means, and assign descriptors to them.
+"""Visual words: k-means of descriptors, and how often each word occurs in an image.
+
+The words c_1 ... c_K minimise ``sum_x min_k |x - c_k|^2`` over a sample (k-means), and an image is
+the histogram of its descriptors' nearest words,
+
+    h_k = |{x : k = argmin_j |x - c_j|^2}|.
 
 With 50,000 words nearly all the time of k-means goes into finding the nearest one. Philbin et al.
 (CVPR 2007) search for it approximately, which changes few assignments and hardly the words.
 """
 
+import warnings
+from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 
 from skdeepenc._progress import progress_bar
 from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
+from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import DegenerateDataError
+from skdeepenc.functional._samples import check_sample
+
+__all__ = ["VisualWords", "assign_words", "bag_of_words", "fit_codebook", "fit_words", "open_index"]
 
 # The error falls little after this many rounds (Philbin et al. stop before convergence, too).
 N_ROUNDS = 10
@@ -19,6 +34,98 @@ N_ROUNDS = 10
 FEWEST_WORDS_TO_INDEX = 4096
 N_CHECKED = 256
 _DESCRIPTORS_AT_ONCE = 65_536
+
+
+def literal_histogram(descriptors, words):
+    """Count the nearest words of one image's descriptors, one descriptor after the other."""
+    counts = np.zeros(len(words))
+    for descriptor in descriptors:
+        counts[np.argmin([np.sum((descriptor - word) ** 2) for word in words])] += 1
+    return counts
+
+
+@dataclass(frozen=True)
+class VisualWords:
+    """What a bag of visual words is counted with.
+
+    Attributes
+    ----------
+    words : ndarray of shape (K, D)
+        The words.
+    index : faiss index or None
+        Finds the nearest word approximately; None for exact search.
+    idf : ndarray of shape (K,) or None
+        Weights of the words.
+    """
+
+    words: np.ndarray
+    index: Any = None
+    idf: np.ndarray | None = None
+
+
+def bag_of_words(column, record):
+    """Count the words of images.
+
+    Parameters
+    ----------
+    column : Column
+        Descriptors of the images.
+    record : VisualWords
+        The words.
+
+    Returns
+    -------
+    csr_array of shape (n_images, K)
+        Counts, times the words' weights, in the float type of the descriptors.
+    """
+    labels, _ = assign_words(column.values, record.words, record.index)
+    # Much of scikit-learn takes sparse rows with 32-bit indices only.
+    indices, starts = labels.astype(np.int32), column.image_offsets.astype(np.int32)
+    ones = np.ones(len(labels), column.values.dtype)
+    counts = sparse.csr_array((ones, indices, starts), shape=(len(column), len(record.words)))
+    counts.sum_duplicates()
+    if record.idf is not None:
+        counts.data *= record.idf[counts.indices].astype(counts.dtype, copy=False)
+    return counts
+
+
+def fit_codebook(sample, n_clusters, *, random_state=None):
+    """Learn visual words by k-means.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_samples, D)
+        The descriptors, float32 or float64.
+    n_clusters : int
+        Number of words, clipped to the number of distinct samples.
+    random_state : int, RandomState or None, default=None
+        Seed of the first centres.
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, D)
+        The centres, in the float type of the sample.
+
+    Raises
+    ------
+    FeatureMapsError
+        If the sample is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional.visual_words import fit_codebook
+    >>> np.sort(fit_codebook(np.array([[0.0], [0.2], [4.0]]), 2, random_state=0), axis=0)
+    array([[0.1],
+           [4. ]])
+    """
+    check_sample(sample)
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    kmeans = KMeans(min(n_clusters, len(sample)), n_init=1, random_state=seed)
+    with warnings.catch_warnings():  # repeated samples leave clusters empty: they are dropped here
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = kmeans.fit_predict(sample)
+    return kmeans.cluster_centers_[np.unique(labels)]
 
 
 def fit_words(sample, n_words, *, search, random_state, verbose=0):
@@ -80,8 +187,7 @@ def assign_words(descriptors, words, index):
         return nearest_vectors(descriptors, words)
     labels = np.empty(len(descriptors), dtype=np.intp)
     squared_distances = np.empty(len(descriptors), dtype=descriptors.dtype)
-    for start in range(0, len(descriptors), _DESCRIPTORS_AT_ONCE):
-        rows = slice(start, start + _DESCRIPTORS_AT_ONCE)
+    for rows in tiles(len(descriptors), _DESCRIPTORS_AT_ONCE):
         found, squared = search_index(index, descriptors[rows])
         labels[rows], squared_distances[rows] = found[:, 0], squared[:, 0]
     # An index finds nothing where its nearest lists are empty, or distances overflow.

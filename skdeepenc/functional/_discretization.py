@@ -35,7 +35,7 @@ def discretize(embedding):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.functional.discretization import discretize
+    >>> from skdeepenc.functional._discretization import discretize
     >>> discretize(np.array([[1.0, 1.0], [0.0, 0.0], [1.0, 0.9], [1.0, -1.0]]))
     array([ 0, -1,  0,  1])
     """

@@ -9,16 +9,15 @@ kept.
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, gen_batches
 
 from skdeepenc._progress import progress_bar
 from skdeepenc._sklearn import Interval
-from skdeepenc.arrays.segments import matmul_by_segment, segment_max, segment_sum
+from skdeepenc.functional.guidance import Filters, loss_and_gradients
 from skdeepenc.maps import sample_descriptors
 
-__all__ = ["GuidanceFilters", "loss_and_gradients"]
+__all__ = ["GuidanceFilters"]
 
 _MOMENTUM = 0.9
 
@@ -57,6 +56,8 @@ class GuidanceFilters(BaseEstimator):
         Weights of the logistic regression that the filters were trained with.
     classifier_intercept_ : ndarray of shape (n_classes,)
         Its intercepts.
+    record_ : Filters
+        Filters and intercepts alone.
     classes_ : ndarray of shape (n_classes,)
         The labels.
     loss_curve_ : list of float
@@ -72,12 +73,12 @@ class GuidanceFilters(BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.encoders.guidance import GuidanceFilters
+    >>> from skdeepenc.encoders._guidance import GuidanceFilters
     >>> from skdeepenc.maps import FeatureMaps
     >>> maps = FeatureMaps.from_arrays(np.random.RandomState(0).rand(20, 3, 3, 5))
     >>> filters = GuidanceFilters(n_filters=4, random_state=0).fit(maps, np.arange(20) % 2)
-    >>> filters.activations(np.ones((1, 5)), np.array([0, 1])).shape
-    (1, 4)
+    >>> filters.coef_.shape
+    (5, 4)
     """
 
     _parameter_constraints: dict = {
@@ -137,25 +138,10 @@ class GuidanceFilters(BaseEstimator):
         self.coef_ = filters / scale
         return self
 
-    def activations(self, descriptors, offsets):
-        """Compute the guidance that the filters give.
-
-        Parameters
-        ----------
-        descriptors : ndarray of shape (total, D)
-            Descriptors of all images.
-        offsets : ndarray of int of shape (n_images + 1,)
-            Where each image starts, and where the last one ends.
-
-        Returns
-        -------
-        ndarray of shape (total, n_filters)
-            The rectified responses, in the float type of `descriptors`.
-        """
-        coef = self.coef_.astype(descriptors.dtype, copy=False)
-        responses = matmul_by_segment(descriptors, offsets, coef)
-        responses += self.intercept_.astype(descriptors.dtype, copy=False)
-        return np.maximum(responses, 0, out=responses)
+    @property
+    def record_(self):
+        """What `skdeepenc.functional.guidance.responses` computes with."""
+        return Filters(self.coef_, self.intercept_)
 
     def _initial_parameters(self, n_channels, dtype, rng):
         """Draw weights that keep the variance of the layer below (He et al., 2015)."""
@@ -193,68 +179,14 @@ def _step(parameters, velocities, gradients, rate):
 
 def _sum_parts(parameters, maps, targets, scale):
     """Add up loss and gradients over parts of a mini-batch that fit the working memory."""
-    layer, first = maps.layers[0], 0
+    first = 0
     loss, gradients = 0.0, [np.zeros_like(parameter) for parameter in parameters]
     for part in maps.iter_batches():
         some = targets[first : first + len(part)]
-        offsets = part.offsets(layer)[:: part.n_scales]
-        summed, of_part = loss_and_gradients(parameters, part.values(layer) / scale, offsets, some)
+        column = part.column(part.layers[0])
+        descriptors, offsets = column.values / scale, column.image_offsets
+        summed, of_part = loss_and_gradients(parameters, descriptors, offsets, some)
         loss, first = loss + summed, first + len(part)
         for gradient, more in zip(gradients, of_part, strict=True):
             gradient += more
     return loss, gradients
-
-
-def loss_and_gradients(parameters, descriptors, offsets, targets):
-    """Compute the cross-entropy, summed over images, and its gradients.
-
-    Parameters
-    ----------
-    parameters : list of four ndarrays
-        Filters (D, K), their intercepts (K,), weights of the classifier (K, n_classes) and its
-        intercepts (n_classes,).
-    descriptors : ndarray of shape (total, D)
-        Descriptors of all images.
-    offsets : ndarray of int of shape (n_images + 1,)
-        Where each image starts, and where the last one ends.
-    targets : ndarray of int of shape (n_images,)
-        Number of the class of each image.
-
-    Returns
-    -------
-    loss : float
-        The sum over images.
-    gradients : list of four ndarrays
-        With respect to each of the parameters.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdeepenc.encoders.guidance import loss_and_gradients
-    >>> parameters = [np.ones((3, 2)), np.zeros(2), np.zeros((2, 4)), np.zeros(4)]
-    >>> loss, _ = loss_and_gradients(parameters, np.ones((5, 3)), [0, 5], [1])
-    >>> round(loss, 4)  # four classes that are equally likely
-    1.3863
-    """
-    filters, intercepts, weights, class_intercepts = parameters
-    activations = np.maximum(descriptors @ filters + intercepts, 0)
-    pooled = segment_max(activations, offsets)
-    log_probabilities = log_softmax(pooled @ weights + class_intercepts, axis=1)
-    images = np.arange(len(pooled))
-    loss = -log_probabilities[images, targets].sum(dtype=np.float64)
-
-    by_class = np.exp(log_probabilities)
-    by_class[images, targets] -= 1
-    by_filter = by_class @ weights.T
-    # The gradient goes to the position of the maximum, in equal shares where several have it.
-    image_of_row = np.repeat(images, np.diff(offsets))
-    winners = (activations == pooled[image_of_row]) & (activations > 0)
-    shares = by_filter / np.maximum(segment_sum(winners.astype(descriptors.dtype), offsets), 1)
-    by_activation = winners * shares[image_of_row]
-    gradients = [
-        descriptors.T @ by_activation,
-        by_activation.sum(axis=0),
-        pooled.T @ by_class,
-        by_class.sum(axis=0),
-    ]
-    return float(loss), gradients

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdeepenc.encoders.vocabulary import fit_mixture
 from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional.gmm import fit_mixture
 
 
 def test_finds_the_blobs():

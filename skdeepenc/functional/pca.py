@@ -1,39 +1,99 @@
-"""Learn what encoders learn from a sample of descriptors: components, words and mixtures.
+"""Principal components: the directions in which descriptors vary most.
+
+With the mean m of a sample and the leading eigenvectors w_k of its covariance, in the order of
+their eigenvalues l_k,
+
+    y_k = w_k . (x - m),   whitened  y_k / sqrt(l_k).
+
+Every encoder learns its projections by `fit_pca` and applies them by `project`.
 
 The solvers are chosen by measurement. Where there are more samples than channels, the eigenvectors
 of a covariance that is summed up block by block take a third of the time of scikit-learn's solvers
 and no second copy of the sample; where there are fewer, those of the Gram matrix take a seventh.
-Few components of many channels come from a few walks over the sample, without the covariance.
+Few components of many channels come from a few passes over the sample, without the covariance.
 """
-
-import warnings
 
 import numpy as np
 from scipy.linalg import eigh, qr
-from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import pairwise_distances_argmin
-from sklearn.utils import check_random_state, gen_batches
 
+from skdeepenc.arrays.segments import matmul_by_segment
 from skdeepenc.arrays.threads import for_each
-from skdeepenc.exceptions import DegenerateDataError, FeatureMapsError
-from skdeepenc.functional import fit_diagonal_mixture, mixture_from_labels
+from skdeepenc.arrays.tiles import tiles
+from skdeepenc.functional._samples import check_sample
+from skdeepenc.functional.normalize import l2_normalize
 
-__all__ = ["fit_codebook", "fit_mixture", "fit_pca"]
+__all__ = ["fit_pca", "literal_components", "project", "project_to_unit"]
 
 # Rows (or columns) of a block: the block and what is made of it stay in the processor's cache.
 _BLOCK_SIZE = 2048
-_WALK_BLOCK_SIZE = 512  # of products with few vectors, which wait for memory
+_PASS_BLOCK_SIZE = 512  # of products with few vectors, which wait for memory
 
 # Below this part of at least so many channels, components are found without the covariance, which
-# costs as much as D / (4 n_components) walks over the sample and its eigenvectors more.
+# costs as much as D / (4 n_components) passes over the sample and its eigenvectors more.
 _FEW_COMPONENTS, _MANY_CHANNELS = 1 / 16, 1024
-_MOST_WALKS = 6
+_MOST_PASSES = 6
 
-# The walks end when one has gained no larger part of the variance than this: the next would gain
+# The passes end when one has gained no larger part of the variance than this: the next would gain
 # six to fifteen times less, so 0.9999 of what could be kept is.
 _SMALL_GAIN = 5e-4
+
+
+def literal_components(sample, n_components):
+    """Return the mean, the eigenvectors as rows and the eigenvalues, as the equation reads."""
+    mean = sample.mean(axis=0)
+    covariance = (sample - mean).T @ (sample - mean) / (len(sample) - 1)
+    variances, vectors = np.linalg.eigh(covariance)
+    return mean, vectors.T[::-1][:n_components], variances[::-1][:n_components]
+
+
+def project(vectors, pca, offsets=None):
+    """Return the components of vectors.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, D)
+        Descriptors, or whatever else was projected in the fit; float32 or float64.
+    pca : sklearn.decomposition.PCA
+        What `fit_pca` returned.
+    offsets : ndarray of int of shape (n_images + 1,) or None, default=None
+        Where each image starts. One product over all rows would round a row differently in other
+        company; with offsets, no image's components depend on the others.
+
+    Returns
+    -------
+    ndarray of shape (n, n_components)
+        The components, whitened if the PCA whitens, in the float type of `vectors`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.functional import fit_pca, project
+    >>> sample = np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]])
+    >>> project(sample, fit_pca(sample, 1)).ravel()
+    array([-2.,  0.,  2.])
+    """
+    directions = pca.components_.T
+    if pca.whiten:
+        deviations = np.sqrt(pca.explained_variance_)
+        directions = directions * np.divide(
+            1, deviations, out=np.zeros_like(deviations), where=deviations > 0
+        )
+    directions = directions.astype(vectors.dtype, copy=False)
+    if offsets is None:
+        components = vectors @ directions
+    else:
+        components = matmul_by_segment(vectors, offsets, directions)
+    components -= pca.mean_.astype(vectors.dtype, copy=False) @ directions
+    return components
+
+
+def project_to_unit(vectors, pca, offsets=None):
+    """Project vectors and bring them to unit length; vectors of zeros stay zero.
+
+    What nothing responds to says nothing: it must not become the opposite of the mean.
+    """
+    return l2_normalize(project(vectors, pca, offsets)) * vectors.any(axis=1, keepdims=True)
 
 
 def fit_pca(sample, n_components=None, *, whiten=False, random_state=None):
@@ -66,12 +126,12 @@ def fit_pca(sample, n_components=None, *, whiten=False, random_state=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeepenc.encoders.vocabulary import fit_pca
+    >>> from skdeepenc.functional.pca import fit_pca
     >>> pca = fit_pca(np.random.RandomState(0).rand(100, 8), n_components=3)
     >>> pca.transform(np.ones((2, 8))).shape
     (2, 3)
     """
-    _check_sample(sample)
+    check_sample(sample)
     n_samples, n_channels = sample.shape
     most = min(n_samples, n_channels)
     n_components = most if n_components is None else min(n_components, most)
@@ -102,7 +162,7 @@ def _choose_solver(n_samples, n_channels, n_components):
 def _solve_covariance(sample, mean, n_components):
     n_samples, n_channels = sample.shape
     covariance = np.zeros((n_channels, n_channels), dtype=sample.dtype)
-    for rows in gen_batches(n_samples, _BLOCK_SIZE):
+    for rows in tiles(n_samples, _BLOCK_SIZE):
         block = sample[rows] - mean
         covariance += block.T @ block
     covariance /= max(n_samples - 1, 1)
@@ -113,7 +173,7 @@ def _solve_covariance(sample, mean, n_components):
 
 def _solve_gram(sample, mean, n_components):
     n_samples, n_channels = sample.shape
-    blocks = list(gen_batches(n_channels, _BLOCK_SIZE))
+    blocks = list(tiles(n_channels, _BLOCK_SIZE))
     gram = np.zeros((n_samples, n_samples), dtype=sample.dtype)
     for columns in blocks:
         block = sample[:, columns] - mean[columns]
@@ -132,7 +192,7 @@ def _solve_gram(sample, mean, n_components):
 def _solve_krylov(sample, mean, n_components):
     """Find the leading eigenvectors in a block Krylov space of the covariance C.
 
-    Each walk over the sample multiplies a block of vectors, Q, with C. The best combinations of all
+    Each pass over the sample multiplies a block of vectors, Q, with C. The best combinations of all
     blocks so far gain variance with each, by a ratio that falls. The first block are the components
     of some samples. Musco and Musco, "Randomized block Krylov methods for stronger and faster
     approximate singular value decomposition", NeurIPS 2015.
@@ -141,7 +201,7 @@ def _solve_krylov(sample, mean, n_components):
     block = _solve_gram(some, mean, n_components)[1].T
     basis = images = np.empty((len(mean), 0), sample.dtype)
     kept = 0.0
-    for _ in range(_MOST_WALKS):
+    for _ in range(_MOST_PASSES):
         block = _orthonormal_to(basis, block)
         image, total_variance = _multiply_covariance(sample, mean, block)
         basis, images = np.hstack([basis, block]), np.hstack([images, image])
@@ -155,7 +215,7 @@ def _solve_krylov(sample, mean, n_components):
 
 
 def _multiply_covariance(sample, mean, vectors):
-    """Return the covariance times vectors, and its trace, in one walk over the sample."""
+    """Return the covariance times vectors, and its trace, in one pass over the sample."""
 
     def multiply(rows):
         block = sample[rows] - mean
@@ -167,7 +227,7 @@ def _multiply_covariance(sample, mean, vectors):
         np.add(product, block[0], out=product)
         energies.append(block[1])
 
-    for_each(multiply, gen_batches(len(sample), _WALK_BLOCK_SIZE), add)
+    for_each(multiply, tiles(len(sample), _PASS_BLOCK_SIZE), add)
     degrees = max(len(sample) - 1, 1)
     return product / degrees, sample.dtype.type(sum(energies) / degrees)
 
@@ -196,102 +256,3 @@ def _fix_signs(components):
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(len(components)), largest])
     return np.ascontiguousarray(components * signs[:, None])
-
-
-def fit_codebook(sample, n_clusters, *, random_state=None):
-    """Learn visual words by k-means.
-
-    Parameters
-    ----------
-    sample : ndarray of shape (n_samples, D)
-        The descriptors, float32 or float64.
-    n_clusters : int
-        Number of words, clipped to the number of distinct samples.
-    random_state : int, RandomState or None, default=None
-        Seed of the first centres.
-
-    Returns
-    -------
-    ndarray of shape (n_clusters, D)
-        The centres, in the float type of the sample.
-
-    Raises
-    ------
-    FeatureMapsError
-        If the sample is empty.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdeepenc.encoders.vocabulary import fit_codebook
-    >>> np.sort(fit_codebook(np.array([[0.0], [0.2], [4.0]]), 2, random_state=0), axis=0)
-    array([[0.1],
-           [4. ]])
-    """
-    _check_sample(sample)
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    kmeans = KMeans(min(n_clusters, len(sample)), n_init=1, random_state=seed)
-    with warnings.catch_warnings():  # repeated samples leave clusters empty: they are dropped here
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        labels = kmeans.fit_predict(sample)
-    return kmeans.cluster_centers_[np.unique(labels)]
-
-
-def fit_mixture(sample, n_gaussians, *, random_state=None):
-    """Learn a mixture of Gaussians with diagonal covariances, starting from k-means.
-
-    Parameters
-    ----------
-    sample : ndarray of shape (n_samples, D)
-        The descriptors, float32 or float64.
-    n_gaussians : int
-        Number of Gaussians, clipped to the number of distinct samples. One that ends with less than
-        half a sample is left out: its gradients would be divided by a weight of almost zero.
-    random_state : int, RandomState or None, default=None
-        Seed of the first centres.
-
-    Returns
-    -------
-    DiagonalMixture
-        Weights, means, covariances, and how the fit ended.
-
-    Raises
-    ------
-    FeatureMapsError
-        If the sample is empty.
-    DegenerateDataError
-        If the mixture collapses, because descriptors are too large to be squared.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdeepenc.encoders.vocabulary import fit_mixture
-    >>> mixture = fit_mixture(np.array([[0.0], [0.2], [4.0], [4.2]]), 2, random_state=0)
-    >>> np.sort(mixture.means, axis=0).round(2)
-    array([[0.1],
-           [4.1]])
-    """
-    centres = fit_codebook(sample, n_gaussians, random_state=random_state)
-    nearest = pairwise_distances_argmin(sample, centres)
-    _, labels = np.unique(nearest, return_inverse=True)
-    mixture = fit_diagonal_mixture(sample, mixture_from_labels(sample, labels))
-    kept = mixture.weights * len(sample) > 0.5
-    weights = mixture.weights[kept]
-    return mixture._replace(
-        weights=weights / weights.sum(),
-        means=mixture.means[kept],
-        covariances=mixture.covariances[kept],
-    )
-
-
-def _check_sample(sample):
-    if len(sample) == 0:
-        raise FeatureMapsError(
-            "There is no descriptor to learn from: no image has one at the chosen scales."
-        )
-    largest = max(sample.max(), -sample.min())
-    if largest > np.sqrt(np.finfo(sample.dtype).max / sample.size):
-        raise DegenerateDataError(
-            f"Descriptors reach {largest:.3g}: their sums of squares are too large for "
-            f"{sample.dtype}. Scale them down, for instance with l2_normalize."
-        )

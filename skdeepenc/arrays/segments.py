@@ -128,9 +128,17 @@ def segment_mean(values, offsets):
            [0. ],
            [4. ]])
     """
-    sums = segment_sum(values, offsets)
+    with np.errstate(over="ignore", invalid="ignore"):  # seen to below
+        sums = segment_sum(values, offsets)
     counts = np.maximum(np.diff(offsets), 1).astype(sums.dtype)
-    return sums / counts.reshape(-1, *(1,) * (sums.ndim - 1))
+    counts = counts.reshape(-1, *(1,) * (sums.ndim - 1))
+    means = sums / counts
+    overflown = ~np.isfinite(means)
+    if overflown.any():  # the mean of large values is no larger than they are
+        own = np.asarray(values)[offsets[0] : offsets[-1]]
+        shares = own / np.repeat(counts, np.diff(offsets), axis=0)
+        means[overflown] = segment_sum(shares, np.asarray(offsets) - offsets[0])[overflown]
+    return means
 
 
 def take_segments(values, starts, stops):

@@ -8,6 +8,7 @@ batch becomes vectors.
 
 import numpy as np
 from joblib import effective_n_jobs
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepenc._progress import progress_bar
 from skdeepenc._sklearn import validate_data
 from skdeepenc.arrays.threads import in_jobs
-from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.batches import unread_batches
 from skdeepenc.maps.checks import check_finite
@@ -151,9 +152,25 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ) as progress:
             for encoded in self._over_batches(maps, encode):
                 stop = start + encoded.shape[0]
+                self._check_encoded(encoded, start)
                 yield slice(start, stop), encoded
                 progress.update(stop - start)
                 start = stop
+
+    def _check_encoded(self, vectors, first_image):
+        """Raise an error that names the first image whose vector is not finite."""
+        if issparse(vectors):  # counts
+            return
+        # One sum finds nearly always that all is well, without an array of truth values.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(np.sum(vectors)) or np.isfinite(vectors).all():
+                return
+        image = first_image + np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0]
+        raise NonFiniteError(
+            f"{type(self).__name__} encodes image {image} to NaN or infinity: its activations are "
+            f"too large for {vectors.dtype}. Scale them down, for instance with l2_normalize, or "
+            "give float64."
+        )
 
     def _over_batches(self, maps, work):
         """Return a generator of what `work` makes of each batch, in order, in threads."""

@@ -1,6 +1,14 @@
-"""Bring vectors to unit length, and shrink their bursts."""
+"""Bring vectors to unit length, and shrink their bursts.
+
+    L2     x / |x|_2
+    power  sign(x) |x|^alpha, component by component
+
+are what ends every method here.
+"""
 
 import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import normalize
 
 from skdeepenc.arrays.floats import as_floats
 
@@ -34,12 +42,26 @@ def l2_normalize(x, axis=-1):
     """
     x = as_floats(x)
     components = np.moveaxis(x, axis, -1)
-    squares = np.einsum("...i,...i->...", components, components)
-    if not np.all((squares > 1e-30) & (squares < 1e30)):
-        # Squares in float32 overflow from 1e19 on and vanish below 1e-23; in float64 is slower.
-        squares = np.einsum("...i,...i->...", components, components, dtype=np.float64)
-    norms = np.where(squares == 0, 1, np.sqrt(squares)).astype(x.dtype)
-    return x / np.expand_dims(norms, axis)
+    squares = np.asarray(np.einsum("...i,...i->...", components, components))
+    # Squares in float32 overflow from 1e19 on and vanish below 1e-23.
+    extreme = ~((squares > 1e-30) & (squares < 1e30))
+    unit = x / np.expand_dims(np.sqrt(np.where(extreme, 1, squares)), axis)
+    if extreme.any():
+        np.moveaxis(unit, axis, -1)[extreme] = _normalize_extremes(components[extreme])
+    return unit
+
+
+def unit_rows(rows):
+    """Return dense or sparse rows at unit length, whatever their magnitude; zeros stay zero."""
+    return normalize(normalize(rows, "max")) if sparse.issparse(rows) else l2_normalize(rows)
+
+
+def _normalize_extremes(vectors):
+    """Normalise rows of any magnitude: the largest value is taken out before squaring."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True, initial=0)
+    fractions = vectors / np.where(largest > 0, largest, 1)
+    norms = np.linalg.norm(fractions, axis=1, keepdims=True)
+    return fractions / np.where(norms > 0, norms, 1)
 
 
 def power_normalize(x, exponent=0.5):

@@ -2,11 +2,11 @@
 
 import numpy as np
 from scipy import sparse
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, gen_batches
 
 from skdeepenc._sklearn import get_chunk_n_rows
 from skdeepenc.arrays.top_k import ROWS_A_BLOCK
+from skdeepenc.functional.expansion import expand, neighbor_weights
 from skdeepenc.retrieval.products import GalleryProducts, is_sparse
 
 __all__ = ["augment_gallery", "expand_queries"]
@@ -96,8 +96,8 @@ def augment_gallery(gallery, n_neighbors, alpha=0.0):
         similarities, indices = products.nearest(vectors[rows], n_kept)
         themselves = indices == np.arange(n_vectors)[rows, None]
         themselves[~themselves.any(axis=1), -1] = True  # copies crowd it out: one of them goes
-        weights = np.where(themselves, 0, _weigh(similarities, alpha))
-        augmented.append(_add_neighbors(vectors[rows], products, indices, weights))
+        weights = np.where(themselves, 0, neighbor_weights(similarities, alpha))
+        augmented.append(expand(vectors[rows], products.gallery, indices, weights))
     return stack(augmented)
 
 
@@ -107,17 +107,4 @@ def expand_prepared(queries, products, n_neighbors, alpha):
         return queries
     n_kept = min(n_neighbors, products.gallery.shape[0])
     similarities, indices = products.nearest(queries, n_kept)
-    return _add_neighbors(queries, products, indices, _weigh(similarities, alpha))
-
-
-def _weigh(similarities, alpha):
-    return np.where(similarities < 0, 0, np.maximum(similarities, 0) ** alpha)
-
-
-def _add_neighbors(vectors, products, indices, weights):
-    """Add to each vector its weighted neighbours, brought to unit length, and normalise."""
-    neighbors = normalize(products.gallery[indices.ravel()])
-    # One row a vector, its neighbours' weights as entries: the weighted sums are one product.
-    starts = np.arange(0, indices.size + 1, indices.shape[1])
-    sums = sparse.csr_array((weights.ravel(), np.arange(indices.size), starts)) @ neighbors
-    return normalize(vectors + sums)
+    return expand(queries, products.gallery, indices, neighbor_weights(similarities, alpha))

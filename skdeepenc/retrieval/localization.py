@@ -1,8 +1,7 @@
 """Find the box of a map that looks most like a query: approximate max-pooling localization.
 
-The maximum of a channel over a box is nearly the 10th root of the box's mean 10th power, which four
-entries of an integral image give, whatever the box. A coarse search over boxes with about the
-query's aspect ratio is refined by moving one side at a time.
+A coarse search over boxes with about the query's aspect ratio is refined by moving one side at a
+time. What a box costs does not depend on its size: see `skdeepenc.functional.localization`.
 """
 
 from functools import lru_cache
@@ -15,11 +14,11 @@ from sklearn import get_config
 from skdeepenc.arrays.threads import in_jobs
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize
+from skdeepenc.functional.localization import box_maxima, integral_powers
 from skdeepenc.maps import as_feature_maps
 
 __all__ = ["localize"]
 
-_EXPONENT = 10
 # Larger batches give idle threads nothing to do at the end, and fresh memory costs as much as the
 # integral images (benchmarks/speed/localization.py).
 _BATCH_MEGABYTES = 16
@@ -130,7 +129,7 @@ class _Search:
         for index, grid in enumerate(maps.grid(layer)[:, 0]):
             descriptors = values[offsets[index] : offsets[index + 1]]
             if len(descriptors):
-                integral = _integral_powers(descriptors.reshape(*grid, -1), out=integral)
+                integral = integral_powers(descriptors.reshape(*grid, -1), out=integral)
             found.append(self._find_all(integral if len(descriptors) else None))
         return found
 
@@ -160,32 +159,6 @@ class _Search:
         return best, similarity
 
 
-def _integral_powers(feature_map, out=None):
-    """Return the integral image of the 10th powers, one row and one column larger than the map.
-
-    In float64: a box with small activations is the small difference of large sums, and its 10th
-    root shows their rounding (3 % of a channel's maximum, and 20 % in float32). Negative
-    activations count as zero. An array of the same size is written again: fresh memory would cost
-    as much as the arithmetic.
-    """
-    height, width, n_channels = feature_map.shape
-    if out is None or out.shape != (height + 1, width + 1, n_channels):
-        out = np.zeros((height + 1, width + 1, n_channels))
-    peak = max(feature_map.max(), np.finfo(feature_map.dtype).tiny)
-    fractions = np.maximum(feature_map, 0)
-    fractions /= peak
-    squares = fractions * fractions
-    powers = np.multiply(squares, squares, out=fractions)  # x^4, then x^8, then x^10
-    powers *= powers
-    powers *= squares
-    out[1:, 1:] = powers
-    for row in range(2, height + 1):
-        out[row] += out[row - 1]
-    for column in range(2, width + 1):
-        out[:, column] += out[:, column - 1]
-    return out
-
-
 @lru_cache(maxsize=1024)  # most maps of a gallery have one of a few sizes
 def _coarse_boxes(height, width, ratio, step, tolerance):
     """Return the boxes between cuts `step` apart whose aspect ratio is near the query's."""
@@ -211,14 +184,7 @@ def _valid(boxes, shape):
 
 def _most_similar(integral, boxes, query):
     """Return the box whose approximate maxima are nearest to the query, and their cosine."""
-    top, left, bottom, right = boxes.T
-    sums = integral[bottom, right]
-    sums -= integral[top, right]
-    sums -= integral[bottom, left]
-    sums += integral[top, left]
-    maxima = np.maximum(sums, 0).astype(query.dtype)
-    maxima /= ((bottom - top) * (right - left))[:, None].astype(query.dtype)
-    np.power(maxima, query.dtype.type(1 / _EXPONENT), out=maxima)
+    maxima = box_maxima(integral, boxes, query.dtype)
     norms = np.sqrt(np.einsum("bd,bd->b", maxima, maxima))
     cosines = maxima @ query / np.where(norms > 0, norms, 1)
     best = int(cosines.argmax())

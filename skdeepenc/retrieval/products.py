@@ -7,12 +7,12 @@ as well be a file mapped into memory.
 import numpy as np
 from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import row_norms
 
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.arrays.top_k import best_first, row_blocks, top_k_of_blocks
+from skdeepenc.functional.normalize import unit_rows
 from skdeepenc.retrieval.listed_products import listed_products
 
 # In float32 the identity |q - g|^2 = |q|^2 + |g|^2 - 2 q.g loses digits where images are close. So
@@ -41,7 +41,7 @@ class GalleryProducts:
         self._inverted = gallery.T.tocsr() if is_sparse(gallery) else None
         self._factors, self._terms, self._center = None, None, 0
         if metric == "cosine":
-            norms = row_norms(gallery)
+            norms = _norms(gallery)
             # A zero row has similarity 0 with everything, not NaN.
             self._factors = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
         elif metric == "euclidean":
@@ -51,7 +51,7 @@ class GalleryProducts:
 
     def prepare(self, queries):
         """Return the queries as the products want them: of unit length for the cosine."""
-        return normalize(queries) if self.metric == "cosine" else queries
+        return unit_rows(queries) if self.metric == "cosine" else queries
 
     def similarities(self, queries):
         """Return the similarities (n_queries, n_gallery) of prepared queries."""
@@ -99,6 +99,15 @@ class GalleryProducts:
         return np.concatenate(
             [row_norms(self.gallery[rows] - self._center, squared=True) for rows in blocks]
         )
+
+
+def _norms(rows):
+    """Return the length of each row; squares of very small and very large ones take float64."""
+    norms = row_norms(rows)
+    extreme = ~((norms > 1e-15) & (norms < 1e15))
+    if extreme.any():
+        norms[extreme] = row_norms(rows[extreme].astype(np.float64))
+    return norms
 
 
 def as_like(rows, gallery):

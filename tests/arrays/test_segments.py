@@ -51,3 +51,10 @@ def test_taking_segments_equals_concatenating_slices(lengths, order):
 def test_segments_that_lie_together_are_not_copied():
     values = np.arange(10)
     assert np.shares_memory(take_segments(values, [2, 4], [4, 7]), values)
+
+
+def test_the_mean_of_large_values_is_finite():
+    values = np.full((5, 2), 3e38, np.float32)
+    values[0] = 1
+    assert_allclose(segment_mean(values, [0, 1, 1, 5]), [[1, 1], [0, 0], [3e38, 3e38]], rtol=1e-6)
+    assert_allclose(segment_mean(values, [1, 3]), [[3e38, 3e38]], rtol=1e-6)

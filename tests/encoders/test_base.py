@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.arrays.segments import segment_mean
 from skdeepenc.encoders.base import MapsEncoder
-from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.functional import l2_normalize
 from skdeepenc.maps import FeatureMaps, Store
 from skdeepenc.testing import parametrize_with_maps_checks, ragged_images, random_maps
@@ -37,8 +37,8 @@ class MeanEncoder(MapsEncoder):
         return maps.n_channels(maps.layers[0]) * 4
 
     def _encode(self, maps):
-        (layer,) = maps.layers
-        return l2_normalize(segment_mean(maps.values(layer), maps.offsets(layer)[:: maps.n_scales]))
+        column = maps.column(maps.layers[0])
+        return l2_normalize(segment_mean(column.values, column.image_offsets))
 
 
 @parametrize_with_checks([MeanEncoder()])
@@ -87,6 +87,21 @@ def test_progress_is_shown_where_it_is_asked_for(capsys):
     assert "6/6" in capsys.readouterr().err
     MeanEncoder().fit_transform(random_maps())
     assert not capsys.readouterr().err
+
+
+def test_a_vector_that_overflows_is_an_error_that_names_the_image():
+    class Squares(MeanEncoder):
+        def _encode(self, maps):
+            with np.errstate(over="ignore"):
+                return super()._encode(maps) * np.float32(1e20) * np.float32(1e20)
+
+    maps = random_maps()
+    maps[:4] = 0
+    with (
+        config_context(working_memory=1e-6),
+        pytest.raises(NonFiniteError, match=r"Squares encodes image 4 .*float32.*l2_normalize"),
+    ):
+        Squares().fit(maps).transform(maps)
 
 
 def test_threads_obey_the_configuration_of_the_caller():

@@ -59,7 +59,12 @@ def test_maps_checks(estimator, check):
 
 
 @parametrize_with_maps_checks(
-    [ClusterMAC(regions="rmac"), ClusterMAC(regions="rmac", whiten=False)], orderless=False
+    [
+        ClusterMAC(regions="rmac"),
+        ClusterMAC(regions="rmac", whiten=False),
+        ClusterMAC(regions="rmac", n_output_components=2),
+    ],
+    orderless=False,
 )
 def test_maps_checks_of_rmac(estimator, check):
     check(estimator)
@@ -231,3 +236,12 @@ def test_threads_and_seed_give_the_same_labels(maps):
     again = clone(encoder).set_params(n_jobs=2).fit(maps)
     for first, second in zip(encoder.cluster_labels(maps), again.cluster_labels(maps), strict=True):
         assert_array_equal(first[0], second[0])
+
+
+def test_no_image_depends_on_its_batch():
+    maps = np.random.default_rng(0).random((7, 9, 11, 6)).astype(np.float32)
+    encoder = small(n_color_clusters=0).fit(maps)
+    together = encoder.transform(maps)
+    for image, vector in enumerate(together):
+        alone = encoder.transform(maps[image : image + 1])[0]
+        assert_allclose(alone, vector, rtol=1e-4, atol=1e-6)

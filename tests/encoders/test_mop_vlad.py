@@ -257,12 +257,12 @@ def test_the_second_pca_learns_from_a_bounded_number_of_images(monkeypatch):
 
 
 def test_tiles_and_batches_change_nothing(monkeypatch):
-    from skdeepenc.encoders import levels
+    from skdeepenc.functional import mop_vlad
 
     images = three_levels()
     encoder = MOPVLADEncoder(**SMALL).fit(images)
     expected = encoder.transform(images)
-    monkeypatch.setattr(levels, "_TILE_SIZE", 10)
+    monkeypatch.setattr(mop_vlad, "_TILE_SIZE", 10)
     assert_allclose(encoder.transform(images), expected, atol=1e-5)
     with config_context(working_memory=1e-6):
         assert_allclose(encoder.transform(images), expected, atol=1e-5)

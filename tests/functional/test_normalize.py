@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from skdeepenc.functional import l2_normalize, power_normalize
+from skdeepenc.functional.normalize import unit_rows
 
 
 def test_by_hand():
@@ -31,6 +33,26 @@ def test_lengths_are_one_or_zero(x):
 def test_single_precision_neither_overflows_nor_vanishes(size):
     unit = l2_normalize(np.array([3, 4], dtype=np.float32) * np.float32(size))
     assert_allclose(unit, [0.6, 0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_any_magnitude_are_normalised_beside_each_other(dtype):
+    info = np.finfo(dtype)
+    sizes = [0, info.smallest_subnormal, info.tiny, 1e-25, 1, 1e30, info.max / 4]
+    rows = np.array(sizes, dtype)[:, None] * np.array([0, 3, 4], dtype)
+    unit = l2_normalize(rows)
+    assert_allclose(unit[1:], np.tile([0, 0.6, 0.8], (6, 1)), rtol=1e-6)
+    assert_array_equal(unit[0], 0)
+    assert_array_equal(l2_normalize(rows.T, axis=0).T, unit)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_unit_rows_are_dense_or_sparse(container):
+    rows = container(np.array([[3e-25, 4e-25], [0, 0], [3e30, -4e30]], np.float32))
+    unit = unit_rows(rows)
+    assert sparse.issparse(unit) == sparse.issparse(rows)
+    dense = unit.toarray() if sparse.issparse(unit) else unit
+    assert_allclose(dense, [[0.6, 0.8], [0, 0], [0.6, -0.8]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,16 @@ def test_a_map_of_zeros_gives_zeros(pooling):
 def test_the_float_type_is_kept(pooling, dtype):
     assert pooling(np.ones((2, 3, 4), dtype=dtype)).dtype == dtype
     assert pooling(np.ones((2, 3, 4), dtype=np.float16)).dtype == np.float32
+
+
+@pytest.mark.parametrize("p", [1, 2, 3.0, 5, 16, 17, 2.5])
+def test_whole_exponents_are_powers_like_others(positive_map, p):
+    assert_allclose(gem(positive_map, p), literal_gem(positive_map, p), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("pooling", [gem, crow])
+@pytest.mark.parametrize("factor", [1e-42, 1e-30, 1e30])
+def test_the_scale_of_activations_does_not_matter(pooling, factor):
+    feature_map = np.random.default_rng(0).integers(0, 9, size=(4, 5, 3)).astype(np.float32)
+    scaled = pooling(feature_map * np.float32(factor))
+    assert_allclose(scaled / np.float32(factor), pooling(feature_map), rtol=0.03)

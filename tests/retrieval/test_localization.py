@@ -10,18 +10,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdeepenc.encoders import ClusterMAC, GlobalPooler
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize
+from skdeepenc.functional.localization import integral_powers, literal_maxima
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import LocalizingRanker, localize
-from skdeepenc.retrieval.localization import _coarse_boxes, _integral_powers, _most_similar
-
-
-def approximate_maxima(feature_map, box):
-    y0, x0, y1, x1 = box
-    return np.mean(feature_map[y0:y1, x0:x1].astype(np.float64) ** 10, axis=(0, 1)) ** 0.1
+from skdeepenc.retrieval.localization import _coarse_boxes, _most_similar
 
 
 def reference_similarity(feature_map, box, query):
-    maxima = approximate_maxima(feature_map, box)
+    maxima = literal_maxima(feature_map, box)
     return maxima @ query / (np.linalg.norm(maxima) * np.linalg.norm(query))
 
 
@@ -43,7 +39,7 @@ def test_similarities_are_those_of_the_equation(dtype):
     feature_map = rng.uniform(0.3, 2, size=(9, 11, 6)).astype(dtype)
     feature_map[:, :, 0] *= 1e-2
     query = l2_normalize(rng.random(6).astype(dtype))
-    integral = _integral_powers(feature_map)
+    integral = integral_powers(feature_map)
     for box in [(0, 0, 9, 11), (2, 3, 3, 4), (1, 0, 5, 9), (7, 8, 9, 11)]:
         _, similarity = _most_similar(integral, np.array([box]), query)
         assert_allclose(similarity, reference_similarity(feature_map, box, query), rtol=1e-3)

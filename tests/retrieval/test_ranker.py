@@ -199,3 +199,14 @@ def test_ends_a_pipeline_and_survives_pickling(labelled):
     assert_array_equal(again.transform(X), pipeline.transform(X))
     frame = NearestNeighborRanker().set_output(transform="pandas").fit(X).transform(X)
     assert list(frame.columns[:2]) == ["nearestneighborranker0", "nearestneighborranker1"]
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e30])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_the_cosine_is_that_of_directions(rng, size, container):
+    gallery, queries = rng.normal(size=(9, 4)), rng.normal(size=(3, 4))
+    expected = cosine_similarity(queries, gallery)
+    scaled = [container((size * rows).astype(np.float32)) for rows in (gallery, queries)]
+    for given_gallery, given_queries in (scaled, (container(gallery), scaled[1])):
+        ranker = NearestNeighborRanker().fit(given_gallery)
+        assert_allclose(ranker.transform(given_queries), expected, atol=1e-5)

@@ -5,6 +5,7 @@ when they are needed, in each process anew.
 """
 
 import hashlib
+import math
 from dataclasses import replace
 from numbers import Integral
 
@@ -14,7 +15,6 @@ from skdeepenc._lazy import lazy_property
 from skdeepenc.backbones.assumptions import USUAL_SIZE, warn_of_assumptions
 from skdeepenc.backbones.catalogue import described, described_by_name, locate
 from skdeepenc.backbones.contents import known_digest, model_name, read_contents
-from skdeepenc.backbones.dense_heads import densify
 from skdeepenc.backbones.entrance import check_open
 from skdeepenc.backbones.graph import infer_shapes, truncate, with_weights
 from skdeepenc.backbones.layers import default_layer, list_layers, resolve_layers
@@ -22,16 +22,18 @@ from skdeepenc.backbones.parsed_model import parse_model, recall_model
 from skdeepenc.backbones.pooling_mode import floor_pooling
 from skdeepenc.backbones.preprocessor_file import spec_beside
 from skdeepenc.backbones.projection import append_projection, check_projection
-from skdeepenc.backbones.reshapes import free_reshapes
 from skdeepenc.backbones.session import get_session, run_session
+from skdeepenc.backbones.size_feeds import SizeFeeds, declare_feeds, known_tables, read_tables
+from skdeepenc.backbones.size_walk import frozen_size
 from skdeepenc.backbones.spec import ModelSpec
-from skdeepenc.backbones.tokens import tokens_to_grid
+from skdeepenc.backbones.surgery import DENSE, OWN, SIZED, operate
+from skdeepenc.backbones.tokens import describe_tokens, supposed_layout, tokens_to_grid
 from skdeepenc.exceptions import ModelError
-from skdeepenc.images.sizes import both_sides, in_words
+from skdeepenc.images.sizes import both_sides, in_words, one_size
 
 # What is found out by reading the model, and not worth carrying to another process.
 # The file may lie elsewhere there; that it is the same is checked by its digest, which travels.
-_LEFT_BEHIND = {"_source", "_parsed", "_graphs"}
+_LEFT_BEHIND = {"_source", "_parsed", "_surgery", "_size_feeds"}
 # What depends on where the model lies, or on the projections.
 _DERIVED = {"_name", "digest"}
 
@@ -199,16 +201,15 @@ class Backbone:
 
     def _supposed_spec(self):
         """Suppose what most models want, and say what was supposed."""
-        entrance = self._parsed.entrance
-        husk, size = self._parsed.husk, self._parsed.declared_size or USUAL_SIZE
+        entrance, size = self._parsed.entrance, self._made_for or USUAL_SIZE
         layers: list[str] = []
         supposed = {}
         if self._given_preprocessing is None:
             values = "bytes" if entrance.takes_bytes else "ImageNet's mean and deviation"
             supposed["preprocessing=Preprocessing(...)"] = f"RGB, {values}, size {in_words(size)}"
         if self._asked_layers is None:
-            dense = densify(free_reshapes(husk, size), size)
-            layers = [default_layer(list_layers(husk, dense, size))]
+            surgery = operate(self._parsed.husk, size)
+            layers = [default_layer(self._list_layers(surgery, size), surgery.patch)]
             supposed["layers=[...]"] = f"the layer {layers[0]!r}"
         warn_of_assumptions(self._name, self._content_digest, supposed)
         return ModelSpec(self._name, tuple(layers), size, entrance.usual_preprocessing)
@@ -220,30 +221,52 @@ class Backbone:
         return self.spec.preprocessing
 
     @lazy_property
-    def _graphs(self):
-        """The graph for images of the model's own size, and the dense one for all others."""
-        own = free_reshapes(self._parsed.husk, self._own_size)
-        return {False: own, True: densify(own, self._own_size)}
+    def _surgery(self):
+        """The graph for images of the model's own size, and for all others."""
+        return operate(self._parsed.husk, self._own_size)
 
     @property
     def _own_size(self):
         """The image size that the graph was made for; the description may prefer another."""
-        return self._parsed.declared_size or self.spec.input_size
+        return self._made_for or self.spec.input_size
+
+    @lazy_property
+    def _made_for(self):
+        """The image size that the input or the position embeddings ask for, or None."""
+        frozen = self._parsed.declared_size or frozen_size(self._parsed.husk, USUAL_SIZE)
+        return frozen if frozen is None else one_size(frozen)
 
     @lazy_property
     def layer_info(self):
         """Every layer that can be asked for, in the order of the graph."""
-        return list_layers(self._parsed.husk, self._graphs[True], self.spec.input_size)
+        return self._list_layers(self._surgery, self.spec.input_size)
+
+    def _list_layers(self, surgery, size):
+        layers = list_layers(self._parsed.husk, surgery.husks[DENSE], size)
+        return describe_tokens(layers, surgery.layouts, size)
 
     @lazy_property
     def layers(self):
         """The layers that `run` returns."""
         asked = self._asked_layers
         if asked is None:
-            asked = self.spec.layers or [default_layer(self.layer_info, self.spec.patch_size)]
+            patch = self._surgery.patch or self.spec.patch_size
+            asked = self.spec.layers or [default_layer(self.layer_info, patch)]
         asked = [asked] if isinstance(asked, str | Integral) else asked
         check_open(asked, self._parsed.closed, self._name)
         return resolve_layers(asked, self.layer_info, self._name)
+
+    @lazy_property
+    def patch_size(self):
+        """What the sides of images must be multiples of, in pixels; None where it does not matter.
+
+        Of a transformer that is the side of a patch, as the graph tells it.
+        """
+        tensors = {name for node in self._cut(DENSE).graph.node for name in node.output}
+        layouts = [self._surgery.layouts[name] for name in tensors & self._surgery.layouts.keys()]
+        if not layouts:
+            return self.spec.patch_size
+        return math.lcm(*(side for layout in layouts for side in layout.patch))
 
     @lazy_property
     def digest(self):
@@ -284,10 +307,10 @@ class Backbone:
             raise ModelError(
                 f"A batch has the shape (batch, 3, height, width), not {pixels.shape}."
             )
-        self._last_used = self._takes_dense_graph(pixels.shape[2:])
-        session = self._session(self._last_used)
+        self._last_used = form = self._form(pixels.shape[2:])
         try:
-            outputs = self._run(session, pixels)
+            self._check_problems(form)
+            outputs = self._run(self._session(form), pixels, self._feeds(form, pixels.shape[2:]))
             return {
                 layer: self._to_grid(layer, output, pixels.shape)
                 for layer, output in zip(self.layers, outputs, strict=True)
@@ -299,10 +322,12 @@ class Backbone:
                 f"{in_words(self.spec.input_size)}): {error}"
             ) from error
 
-    def _takes_dense_graph(self, image_shape):
-        """Tell whether images of this size take the dense graph."""
+    def _form(self, image_shape):
+        """Return the form of the graph that images of this size take."""
         own_size = tuple(image_shape) == both_sides(self._own_size)
-        return not own_size or self.spec.floor_pooling or not self._has_dense_head
+        if not own_size and SIZED in self._surgery.husks:
+            return SIZED
+        return OWN if own_size and self._has_dense_head and not self.spec.floor_pooling else DENSE
 
     @lazy_property
     def _has_dense_head(self):
@@ -311,50 +336,88 @@ class Backbone:
         Fully connected layers read a batch at once; as convolutions they read their weights again
         for every image, and take six times as long for images of one position.
         """
-        own, dense = (truncate(self._graphs[key], self.layers) for key in (False, True))
-        return list(own.graph.node) != list(dense.graph.node)
+        return list(self._cut(OWN).graph.node) != list(self._cut(DENSE).graph.node)
 
-    def _run(self, session, pixels):
+    def _cut(self, form):
+        """Return the part of the graph that the layers need."""
+        return truncate(self._surgery.husks[form], self.layers)
+
+    def _check_problems(self, form):
+        """Refuse a size that something in the graph does not follow."""
+        made = [name for node in self._cut(form).graph.node for name in node.output]
+        reasons = [self._surgery.problems[name] for name in made if name in self._surgery.problems]
+        if form == SIZED and reasons:
+            raise ModelError(f"it holds {reasons[0]}. Give it images of its own size")
+
+    def _feeds(self, form, image_shape):
+        """Return what the graph reads beside pixels."""
+        if form != SIZED:
+            return {}
+        patch = self._surgery.patch
+        return self._size_feeds.at(tuple(np.floor_divide(image_shape, patch).tolist()))
+
+    @lazy_property
+    def _size_feeds(self):
+        needed = declare_feeds(self._cut(SIZED), self._surgery.feeds)
+        return SizeFeeds(needed, self._tables(None))
+
+    def _tables(self, contents):
+        """Return the position embeddings in the model, which is read where it is not given."""
+
+        def read():
+            whole = contents or self._read_again()
+            feeds = self._surgery.feeds.values()
+            return read_tables(feeds, self._parsed.husk, whole.model, whole.folder)
+
+        return known_tables(self._content_digest, read)
+
+    def _run(self, session, pixels, feeds):
         if self._takes_batches:
-            return run_session(session, pixels)
-        singles = [run_session(session, pixels[i : i + 1]) for i in range(len(pixels))]
+            return run_session(session, pixels, feeds)
+        singles = [run_session(session, pixels[i : i + 1], feeds) for i in range(len(pixels))]
         return [np.concatenate(outputs) for outputs in zip(*singles, strict=True)]
 
     @lazy_property
     def _takes_batches(self):
         """Whether the graph takes several images; some exporters write a batch of one into it."""
-        shapes = infer_shapes(truncate(self._graphs[True], self.layers), self._own_size, 2)
-        return all(shapes[layer][0] == 2 for layer in self.layers if layer in shapes)
+        shapes = infer_shapes(self._cut(DENSE), self._own_size, 2)
+        taken = all(shapes[layer][0] == 2 for layer in self.layers if layer in shapes)
+        return taken and self._surgery.takes_batches
 
-    def _session(self, dense):
-        """Return this process's session of one of the two graphs."""
-        key = (self.digest, self.layers, dense)
+    def _session(self, form):
+        """Return this process's session of one form of the graph."""
+        key = (self.digest, self.layers, form)
         return get_session(
             key,
-            lambda: self._build(dense),
+            lambda: self._build(form),
             providers=self.providers,
             n_threads=self.n_threads,
             arena=self.arena,
         )
 
-    def _build(self, dense):
+    def _build(self, form):
         """Return what a session needs: the serialized graph, and where its other weights lie.
 
         Last comes what tells, once it is open, whether those were the ones that were digested.
         """
-        husk, outputs = self._graphs[dense], []
+        husk, outputs = self._surgery.husks[form], []
         contents = self._read_again()
         for layer in self.layers:
             if layer in self.projections:
-                husk, layer = self._project(husk, layer)
+                husk, layer = self._project(husk, layer, form)
             outputs.append(layer)
         husk = floor_pooling(husk) if self.spec.floor_pooling else husk
-        graph = with_weights(truncate(husk, outputs), contents.model).SerializeToString()
+        cut = truncate(husk, outputs)
+        if form == SIZED:
+            declare_feeds(cut, self._surgery.feeds)
+            self._tables(contents)
+        graph = with_weights(cut, contents.model).SerializeToString()
         return graph, contents.folder, contents.confirm
 
-    def _project(self, husk, layer):
+    def _project(self, husk, layer, form):
         mean, components = self.projections[layer]
-        shape = infer_shapes(husk, self.spec.input_size).get(layer)
+        plain = self._surgery.husks[OWN if form == OWN else DENSE]
+        shape = infer_shapes(plain, self.spec.input_size).get(layer)
         if shape is None:
             raise ModelError(f"The size of {layer!r} is not known, so it cannot be projected.")
         check_projection(layer, mean, components, self._channels[layer])
@@ -368,8 +431,11 @@ class Backbone:
         """Turn a layer's output into (batch, rows, columns, channels), and check it."""
         if output.ndim == 4:
             output = output.transpose(0, 2, 3, 1)
+        elif output.ndim == 3 and output.shape[1] == 1:
+            output = output[:, None]
         elif output.ndim == 3:
-            output = tokens_to_grid(output, batch_shape[2:], self.spec.patch_size)
+            layout = self._layout(layer, output, batch_shape[2:])
+            output = tokens_to_grid(output, batch_shape[2:], layout)
         elif output.ndim == 2:
             output = output[:, None, None, :]
         projection = self.projections.get(layer)
@@ -381,3 +447,8 @@ class Backbone:
                 "channels; layers before it may be free of that size."
             )
         return np.ascontiguousarray(output, dtype=np.float32)
+
+    def _layout(self, layer, output, image_shape):
+        """Return where the patches stand in a layer: as the graph tells, or the description."""
+        layout = self._surgery.layouts.get(layer)
+        return layout or supposed_layout(output.shape[1], image_shape, self.spec.patch_size)

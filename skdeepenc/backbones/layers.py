@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from skdeepenc.backbones.entrance import FRONT
 from skdeepenc.backbones.graph import EXTRA_SIDE, enlarged, fed_by, infer_shapes
+from skdeepenc.backbones.tokens import CLASS_TOKEN
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
 
 # A damaged size is far larger; the largest tensors in use hold a hundredth of it.
@@ -24,13 +25,14 @@ class LayerInfo:
         Its name in the graph.
     op : str
         The ONNX operator that makes it.
-    kind : {"map", "vector", "tokens", "unknown"}
-        Positions on a grid, one descriptor an image, or a transformer's tokens; unknown where the
-        graph does not tell before it runs.
+    kind : {"map", "vector", "tokens", "class token", "unknown"}
+        Positions on a grid, one descriptor per image, a transformer's tokens, of which the patches
+        become a map, or its class token; unknown where the graph does not tell before it runs.
     channels : int or None
         Length of a descriptor.
     grid : tuple of int or None
-        Rows and columns at the model's own image size; (1, n_tokens) for tokens.
+        Rows and columns at the model's own image size; (1, n_tokens) for tokens that stand for no
+        patches.
     stride : int or None
         Pixels between neighbouring descriptors; None where the grid does not grow with the image.
 
@@ -149,7 +151,8 @@ def resolve_layers(asked, layers, model_name):
     Parameters
     ----------
     asked : sequence of (str or int)
-        Names of tensors, or positions in `layers`; negative ones count from the end.
+        Names of tensors, or positions among those of `layers` that are no class tokens; negative
+        ones count from the end.
     layers : list of LayerInfo
         What the model offers.
     model_name : str
@@ -165,17 +168,17 @@ def resolve_layers(asked, layers, model_name):
     LayerNotFoundError
         If a name is no tensor of the model, or a position is none.
     """
-    names = [layer.name for layer in layers]
-    return tuple(_resolve_layer(layer, names, model_name) for layer in asked)
+    return tuple(_resolve_layer(layer, layers, model_name) for layer in asked)
 
 
-def _resolve_layer(layer, names, model_name):
+def _resolve_layer(layer, layers, model_name):
+    names = [info.name for info in layers]
     if isinstance(layer, str):
         if layer in names:
             return layer
-        nearest = difflib.get_close_matches(layer, names, 3, 0.4) or names[-3:]
-        reason = f"nearest: {', '.join(nearest)}"
+        reason = _why_missing(layer, names)
     else:
+        names = [info.name for info in layers if info.kind != "class token"]
         position = operator.index(layer)
         if -len(names) <= position < len(names):
             return names[position]
@@ -185,3 +188,12 @@ def _resolve_layer(layer, names, model_name):
         f"{layer!r} is not a layer of {model_name}; {reason}. "
         f"List them all with `skdeepenc layers {file}`."
     )
+
+
+def _why_missing(layer, names):
+    """Return why there is no such name: what holds no class token, or the nearest names."""
+    if layer.removesuffix(CLASS_TOKEN) in names:
+        holders = [name for name in names if name.endswith(CLASS_TOKEN)][-3:]
+        nearest = f"the last that do: {', '.join(holders)}" if holders else "no layer does"
+        return f"{layer.removesuffix(CLASS_TOKEN)!r} holds no class token; {nearest}"
+    return f"nearest: {', '.join(difflib.get_close_matches(layer, names, 3, 0.4) or names[-3:])}"

@@ -93,7 +93,7 @@ def get_session(key, build, *, providers="auto", n_threads=None, arena=True):
     return session
 
 
-def run_session(session, pixels):
+def run_session(session, pixels, feeds=None):
     """Run a session on a batch.
 
     Parameters
@@ -102,6 +102,8 @@ def run_session(session, pixels):
         What `get_session` returned.
     pixels : array of shape (batch, 3, height, width), float32
         The input.
+    feeds : dict of str to array, optional
+        What the graph reads beside pixels.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def run_session(session, pixels):
         If the graph does not run on such a batch.
     """
     try:
-        return session.run(None, {session.get_inputs()[0].name: pixels})
+        return session.run(None, {session.get_inputs()[0].name: pixels, **(feeds or {})})
     except Exception as error:  # onnxruntime raises its own types, one for each status code
         raise ModelError(_first_line(error)) from error
 

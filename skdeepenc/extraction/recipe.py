@@ -44,7 +44,7 @@ class Recipe:
         self.input_size = backbone.spec.input_size
         self._network = Network(
             self.input_size,
-            backbone.spec.patch_size,
+            backbone.patch_size,
             self.preprocessing.interpolation,
             self.preprocessing.fill,
         )
@@ -143,9 +143,6 @@ class Recipe:
         if info.kind == "unknown":
             rows, columns, _ = self._measured(stack.height, stack.width)[info.name]
             return rows * columns
-        patch_size = self._network.patch_size
-        if info.kind == "tokens" and patch_size is not None:
-            return (stack.height // patch_size) * (stack.width // patch_size)
         if info.stride is None:
             return info.grid[0] * info.grid[1]
         own = both_sides(self.input_size)

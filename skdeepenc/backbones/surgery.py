@@ -1,0 +1,72 @@
+"""The forms of one graph: for images of the model's own size, and for all others."""
+
+from dataclasses import dataclass
+
+import onnx
+
+from skdeepenc.backbones.dense_heads import densify
+from skdeepenc.backbones.reshapes import free_reshapes
+from skdeepenc.backbones.size_walk import follow_image_size
+from skdeepenc.backbones.tokens import with_class_tokens
+
+#: As it was exported, for its own size.
+OWN = "own"
+#: With fully connected heads as convolutions.
+DENSE = "dense"
+#: With what was frozen of the image size as inputs.
+SIZED = "sized"
+
+
+@dataclass(frozen=True)
+class Surgery:
+    """A graph without its weights, in the forms that sizes of images want.
+
+    Attributes
+    ----------
+    husks : dict of str to onnx.ModelProto
+        The graph as OWN, DENSE and, of a transformer, SIZED; class tokens are tensors of each.
+    layouts : dict of str to TokenLayout
+        Where the patches stand among the tokens of a tensor.
+    feeds : dict of str to (SizeVector or PositionTable)
+        What the SIZED graph reads beside pixels.
+    problems : dict of str to str
+        Tensors that the SIZED graph cannot make at other sizes, and why.
+    patch : (int, int) or None
+        Height and width of a transformer's patch.
+    takes_batches : bool
+        Whether nothing was seen that holds a transformer to one image at a time.
+    """
+
+    husks: dict[str, onnx.ModelProto]
+    layouts: dict
+    feeds: dict
+    problems: dict
+    patch: tuple[int, int] | None
+    takes_batches: bool
+
+
+def operate(husk, size):
+    """Make the forms of a graph.
+
+    Parameters
+    ----------
+    husk : onnx.ModelProto
+        A graph without its weights.
+    size : int or (int, int)
+        Side of the images that it was made for, or height and width.
+
+    Returns
+    -------
+    Surgery
+        Its forms.
+    """
+    own = free_reshapes(husk, size)
+    dense = densify(own, size)
+    sized = follow_image_size(dense, size)
+    if sized is None:
+        return Surgery({OWN: own, DENSE: dense}, {}, {}, {}, None, True)
+    forms = {OWN: own, DENSE: dense, SIZED: sized.husk}
+    husks = {form: with_class_tokens(graph, sized.layouts) for form, graph in forms.items()}
+    return Surgery(
+        husks, sized.layouts, sized.feeds, sized.problems, sized.patch, sized.takes_batches
+    )

@@ -103,21 +103,49 @@ def frozen_size(husk, size):
     if not _mixes_tokens(husk):
         return None
     size = both_sides(size)
-    moving = fed_by(husk, husk.graph.input[0].name)
     walk = ShapeWalk(husk, (1, 3, *size)).run(husk.graph.node)
     patch = _patch_size(husk, walk, size)
-    for node in husk.graph.node if patch else ():
-        shapes = [walk.shape(name) for name in node.input]
-        if node.op_type != "Add" or None in shapes or moving.issuperset(node.input):
+    if patch is None:
+        return _size_of_reshape(husk, walk, size)
+    return _size_of_table(husk, walk, size, patch)
+
+
+def _size_of_table(husk, walk, size, patch):
+    """Return the size that the first table of positions is for, if it is another."""
+    moving = fed_by(husk, husk.graph.input[0].name)
+    n_patches = math.prod(n // side for n, side in zip(size, patch, strict=True))
+    for node in husk.graph.node:
+        tokens = [[*(walk.shape(name) or ())] for name in node.input if name in moving]
+        learned = [[*(walk.shape(name) or ())] for name in node.input if name not in moving]
+        if node.op_type != "Add" or len(tokens) != 1 or min(map(len, tokens + learned)) < 2:
             continue
-        learned, tokens = sorted(zip(node.input, shapes, strict=True), key=lambda x: x[0] in moving)
-        if min(len(learned[1]), len(tokens[1])) < 2 or learned[1][-2] in (1, tokens[1][-2]):
-            continue
-        others = tokens[1][-2] - math.prod(n // side for n, side in zip(size, patch, strict=True))
-        side = math.isqrt(max(learned[1][-2] - others, 0))
-        if side**2 + others == learned[1][-2]:
-            return side * patch[0], side * patch[1]
+        n_tokens, n_learned = tokens[0][-2], learned[0][-2]
+        if n_learned not in (1, n_tokens):
+            return _square(n_learned + n_patches - n_tokens, patch)
     return None
+
+
+def _size_of_reshape(husk, walk, size):
+    """Return the size whose grid of patches the first contradicted reshape has frozen."""
+    for node in husk.graph.node:
+        source = walk.shape(node.input[0]) if node.op_type == "Reshape" else None
+        target = walk.known.get(node.input[1]) if source else None
+        if source is None or target is None or len(source) != 4:
+            continue
+        if source[2] * source[3] in (walk.shape(node.output[0]) or ()):
+            continue
+        sizes = [n for n in target.tolist() if n > 1]
+        if source[1] in sizes:
+            sizes.remove(source[1])
+        if len(sizes) == 1:
+            return _square(sizes[0], (size[0] // source[2], size[1] // source[3]))
+    return None
+
+
+def _square(n_patches, patch):
+    """Return the size of a square image of so many patches, or None if there is none."""
+    side = math.isqrt(max(n_patches, 0))
+    return (side * patch[0], side * patch[1]) if side**2 == n_patches > 0 else None
 
 
 def _mixes_tokens(husk):

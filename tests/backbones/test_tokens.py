@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 from onnx import helper
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones.tokens import tokens_to_grid
-from skdeepenc.exceptions import ModelError, ModelWarning
+from skdeepenc.backbones.tokens import TokenLayout, supposed_layout, tokens_to_grid
+from skdeepenc.exceptions import LayerNotFoundError, ModelError, ModelWarning
 
 WIDTH, PATCH, SIDE, PREFIXES = 8, 4, 16, 1
 N_TOKENS = PREFIXES + (SIDE // PATCH) ** 2
@@ -70,10 +70,14 @@ def test_tokens_become_a_grid_for_any_batch(transformer, pixels):
     assert_allclose(maps["block1"][1:2], backbone.run(images[1:2])["block1"], atol=1e-5)
 
 
-def test_layers_say_that_they_are_tokens(transformer):
+def test_layers_say_what_grid_their_patches_make(transformer):
     layers = {layer.name: layer for layer in Backbone(transformer, spec=spec()).layer_info}
-    assert (layers["block1"].kind, layers["block1"].channels) == ("tokens", WIDTH)
-    assert layers["block1"].grid == (1, N_TOKENS)
+    tokens, token = layers["block1"], layers["block1[cls]"]
+    assert (tokens.kind, tokens.channels, tokens.grid, tokens.stride) == (
+        *("tokens", WIDTH),
+        *((4, 4), PATCH),
+    )
+    assert (token.kind, token.channels, token.grid) == ("class token", WIDTH, (1, 1))
 
 
 def test_tokens_can_be_projected(transformer, pixels):
@@ -85,44 +89,71 @@ def test_tokens_can_be_projected(transformer, pixels):
     assert_allclose(folded.run(images)["block1"], (plain - mean) @ components.T, atol=1e-5)
 
 
-def test_a_transformer_nobody_described_gives_what_its_head_reads(transformer, pixels):
+def test_a_transformer_nobody_described_gives_its_last_tokens(transformer, pixels):
     backbone = Backbone(transformer)
-    with pytest.warns(ModelWarning, match="'feature'.*patch_size"):
-        assert backbone.run(pixels(2, SIDE, SIDE))["feature"].shape == (2, 1, 1, WIDTH)
+    with pytest.warns(ModelWarning, match="'block1'"):
+        assert backbone.run(pixels(2, SIDE, SIDE))["block1"].shape == (2, 4, 4, WIDTH)
+    assert backbone.patch_size == PATCH
 
 
 def test_a_described_transformer_gives_its_last_tokens(transformer):
-    described = ModelSpec("vit", (), SIDE, patch_size=PATCH)
-    assert Backbone(transformer, spec=described).layers == ("block1",)
+    assert Backbone(transformer, spec=ModelSpec("vit", (), SIDE)).layers == ("block1",)
 
 
-def test_a_patch_size_is_never_guessed(transformer, pixels):
-    with (
-        pytest.warns(ModelWarning, match="patch_size"),
-        pytest.raises(ModelError, match=r"patch is.*patch_size=\.\.\."),
-    ):
-        Backbone(transformer, layers="block1").run(pixels(1, SIDE, SIDE))
+def test_patches_and_class_token_come_from_one_session(transformer, pixels):
+    together = Backbone(transformer, spec=spec(), layers=["block1[cls]", "block1", "block0[cls]"])
+    maps = together.run(pixels(2, SIDE, SIDE))
+    assert list(maps) == ["block1[cls]", "block1", "block0[cls]"]
+    assert maps["block1[cls]"].shape == (2, 1, 1, WIDTH)
+    logits = Backbone(transformer, spec=spec(), layers="feature").run(pixels(2, SIDE, SIDE))
+    assert_allclose(maps["block1[cls]"], logits["feature"], atol=1e-6)
 
 
-def test_other_sizes_are_refused(transformer, pixels):
-    with pytest.raises(ModelError, match="does not run on images of 32 x 32"):
-        Backbone(transformer, spec=spec()).run(pixels(1, 32, 32))
+def test_class_tokens_can_be_projected(transformer, pixels):
+    rng = np.random.default_rng(2)
+    mean, components = rng.normal(size=WIDTH), rng.normal(size=(2, WIDTH))
+    name, images = "block1[cls]", pixels(2, SIDE, SIDE)
+    plain = Backbone(transformer, spec=spec(), layers=name).run(images)[name]
+    projections = {name: (mean, components)}
+    folded = Backbone(transformer, spec=spec(), layers=name, projections=projections)
+    assert_allclose(folded.run(images)[name], (plain - mean) @ components.T, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [("patches[cls]", "'patches' holds no class token.*'?block"), ("nothing[cls]", "nearest")],
+)
+def test_a_class_token_that_is_not_there_is_said(layer, reason, transformer):
+    with pytest.raises(LayerNotFoundError, match=reason):
+        _ = Backbone(transformer, spec=spec(), layers=layer).layers
+
+
+def test_positions_count_tensors_not_class_tokens(transformer):
+    layers = Backbone(transformer, spec=spec(), layers=[-1, -2, -3]).layers
+    assert layers == ("logits", "feature", "block1")
 
 
 def test_prefixes_are_dropped_and_rows_come_first():
     tokens = np.arange(9, dtype=np.float32)[None, :, None]  # three prefixes, 2 x 3 patches
-    grid = tokens_to_grid(tokens, (8, 12), 4)
+    grid = tokens_to_grid(tokens, (8, 12), TokenLayout(1, (4, 4), 3, False))
     assert grid[0, :, :, 0].tolist() == [[3, 4, 5], [6, 7, 8]]
 
 
+def test_tokens_after_the_patches_are_dropped_too():
+    tokens = np.arange(8, dtype=np.float32)[None, None, :]  # tokens on the last axis
+    grid = tokens_to_grid(tokens, (8, 12), TokenLayout(2, (4, 4), 1, True))
+    assert grid[0, :, :, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
 @pytest.mark.parametrize(
-    ("shape", "patch_size", "reason"),
-    [
-        ((8, 10), 4, "no multiple"),
-        ((16, 16), 4, "fewer than the 4 x 4"),
-        ((8, 8), None, "how large"),
-    ],
+    ("shape", "reason"), [((8, 10), "no multiple"), ((16, 16), "fewer than the 4 x 4")]
 )
-def test_what_does_not_fit_is_said(shape, patch_size, reason):
+def test_what_does_not_fit_is_said(shape, reason):
     with pytest.raises(ModelError, match=reason):
-        tokens_to_grid(np.zeros((1, 9, 2)), shape, patch_size)
+        tokens_to_grid(np.zeros((1, 9, 2)), shape, TokenLayout(1, (4, 4), 1, False))
+
+
+def test_without_a_patch_size_tokens_stay_unknown():
+    assert supposed_layout(9, (8, 12), 4) == TokenLayout(1, (4, 4), 3, False)
+    with pytest.raises(ModelError, match="how large a patch is"):
+        supposed_layout(9, (8, 12), None)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skdeepenc.arrays.files import read_array
 from skdeepenc.exceptions import StorageError
 
 # What opening and reading a damaged archive raises.
@@ -89,7 +90,7 @@ class Entry:
     def array(self, key):
         """Return a whole array, whose checksum is compared."""
         with self._explained(), self._archive.open(_member(key)) as file:
-            return _read_array(file, self.size(key))
+            return read_array(file, self.size(key))
 
     @contextlib.contextmanager
     def _explained(self):
@@ -170,21 +171,3 @@ def _stamp(status):
 
 def _member(key):
     return f"{key}.npy"
-
-
-def _read_array(file, size):
-    """Read an array whose header agrees with the size of its file, and all of the file."""
-    try:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran_order, dtype = read_header(file)
-    except Exception as error:  # a damaged header fails in whatever reads Python literals
-        raise ValueError(f"header: {error}") from error
-    n_values = np.prod(shape, dtype=object)
-    if dtype.hasobject or file.tell() + n_values * dtype.itemsize != size:
-        raise ValueError("its size is not what its header says")
-    values = np.frombuffer(file.read(), dtype)
-    return values.reshape(shape, order="F" if fortran_order else "C")

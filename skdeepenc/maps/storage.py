@@ -1,7 +1,8 @@
 """Keep feature maps in a folder: plain ``.npy`` files and one JSON file that describes them.
 
-The folder appears whole or not at all, holds a digest of its content, and has nothing pickled in
-it. What is loaded from it pickles as a reference (path, digest, images in view), so that worker
+The folder appears whole or not at all, and has nothing pickled in it. Whenever it is opened, sizes,
+types, names and grids are compared with what was saved; values are, when all of a layer is first
+read. What is loaded from it pickles as a reference (path, digest, images in view), so that worker
 processes and joblib's caches are handed some bytes instead of the values.
 
 Another kind of storage, such as the extractor's cache of a file an image, implements `Store` as
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skdeepenc.arrays.files import open_array, read_description, write_description
 from skdeepenc.exceptions import FeatureMapsError, StorageError
 from skdeepenc.maps.checks import check_columns
 from skdeepenc.maps.stores import ArrayStore, Store
@@ -24,7 +26,9 @@ from skdeepenc.maps.stores import ArrayStore, Store
 __all__ = ["FolderStore", "open_store", "save_maps"]
 
 _DESCRIPTION = "maps.json"
-_FORMAT = "skdeepenc feature maps, version 1"
+_FORMAT = "skdeepenc feature maps, version 2"
+# Files whose values this process has compared; maps travel to workers with every task.
+_CHECKED: set[tuple] = set()
 
 
 def save_maps(maps, folder):
@@ -80,21 +84,25 @@ def open_store(folder, mmap_mode="r", digest=None):
     if mmap_mode not in ("r", "c", None):
         raise StorageError(f"mmap_mode={mmap_mode!r} is not 'r', 'c' or None.")
     folder = Path(folder).absolute()
-    description = _read_description(folder)
-    if digest is not None and description["digest"] != digest:
+    contents, found = _read_contents(folder)
+    if digest not in (None, found):
         raise StorageError(
             f"The maps in {folder} changed since they were pickled or sent to another process."
         )
-    layers = description["layers"]
-    values = {name: _load(folder / _file(i), mmap_mode or "c") for i, name in enumerate(layers)}
-    grids = {name: _load(folder / _file(i, "grid")) for i, name in enumerate(layers)}
+    values, grids = {}, {}
+    for index, layer in enumerate(contents):
+        values[layer] = _open(folder / _file(index), mmap_mode or "c")
+        grids[layer] = np.array(_open(folder / _file(index, "grid"), "r"))
     try:
         check_columns(values, grids)
     except FeatureMapsError as error:
         raise StorageError(f"The maps in {folder} are not whole: {error}") from error
-    if mmap_mode is None:
-        return ArrayStore({name: np.array(column) for name, column in values.items()}, grids)
-    return FolderStore(folder, mmap_mode, description["digest"], values, grids)
+    for layer, content in contents.items():
+        found_content = _summary(values[layer].dtype, values[layer].shape, grids[layer])
+        if found_content | {"values": content["values"]} != content:
+            raise StorageError(f"The maps of {layer!r} in {folder} are not those that were saved.")
+    store = FolderStore(folder, mmap_mode or "c", found, values, grids, contents)
+    return store if mmap_mode is not None else store.to_memory()
 
 
 class FolderStore(ArrayStore):
@@ -110,29 +118,53 @@ class FolderStore(ArrayStore):
         Digest of the content.
     values, grids : dict of str to ndarray
         The files, open.
+    contents : dict of str to dict
+        What was saved of each layer.
     """
 
     in_memory = False
 
-    def __init__(self, folder, mmap_mode, digest, values, grids):
+    def __init__(self, folder, mmap_mode, digest, values, grids, contents):
         super().__init__(values, grids)
         self._reference = (folder, mmap_mode, digest)
         # A mapping that stays open keeps every page that was ever read in the process's memory.
-        self._openings = {
-            layer: {
-                "filename": column.filename,
-                "dtype": column.dtype,
-                "mode": mmap_mode,
-                "offset": column.offset,
-                "shape": column.shape,
-            }
-            for layer, column in values.items()
-        }
+        self._files = {layer: folder / _file(index) for index, layer in enumerate(values)}
+        self._stamps = {layer: _stamp(file) for layer, file in self._files.items()}
+        self._contents = contents
         del self.array
 
     def read(self, layer, images, scales):
         """Map the file of the layer for as long as the caller keeps the rows."""
-        return np.asarray(self._take(np.memmap(**self._openings[layer]), layer, images, scales))
+        column = self._opened(layer)
+        n_images, n_scales, _ = self.grids[layer].shape
+        whole = np.array_equal(images, np.arange(n_images)) and len(scales) == n_scales
+        if whole and (self._stamps[layer], self._contents[layer]["values"]) not in _CHECKED:
+            self._check(layer, column)
+        return np.asarray(self._take(column, layer, images, scales))
+
+    def to_memory(self):
+        """Return a store of the same values in memory, compared with what was saved."""
+        values = {}
+        for layer in self.layers:
+            values[layer] = np.array(self._opened(layer))
+            self._check(layer, values[layer])
+        return ArrayStore(values, self.grids)
+
+    def _opened(self, layer):
+        """Map the file of a layer, if it is still the one that was there at first."""
+        path = self._files[layer]
+        column = _open(path, self._reference[1])
+        if _stamp(path) != self._stamps[layer]:
+            raise StorageError(f"{path} changed since the maps were opened: load them again.")
+        return column
+
+    def _check(self, layer, column):
+        """Compare all values of a layer with the digest that was saved."""
+        if hashlib.sha256(column.data).hexdigest() != self._contents[layer]["values"]:
+            raise StorageError(
+                f"{self._files[layer]} does not hold the values that were saved: it is damaged."
+            )
+        _CHECKED.add((self._stamps[layer], self._contents[layer]["values"]))
 
     def pickled(self, layers, images, scales):
         """Stay as it is: the values are in files."""
@@ -147,14 +179,13 @@ def _file(index, kind="values"):
 
 
 def _write(maps, folder):
-    digest = hashlib.sha256()
+    contents = {}
     for index, layer in enumerate(maps.layers):
         column = maps.select(layers=[layer])
         grid = column.grid(layer)
         np.save(folder / _file(index, "grid"), grid)
         shape = (int(column.offsets(layer)[-1]), column.n_channels(layer))
-        digest.update(f"{layer} {column.dtype.str} {shape} {grid.shape}".encode())
-        digest.update(np.ascontiguousarray(grid).data)
+        digest = hashlib.sha256()
         with open(folder / _file(index), "wb") as file:
             header = {"descr": column.dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
@@ -162,25 +193,49 @@ def _write(maps, folder):
                 rows = np.ascontiguousarray(batch.values(layer), dtype=column.dtype)
                 file.write(rows.data)
                 digest.update(rows.data)
-    description = {"format": _FORMAT, "layers": list(maps.layers), "digest": digest.hexdigest()}
-    (folder / _DESCRIPTION).write_text(json.dumps(description, indent=1), encoding="utf-8")
+        contents[layer] = _summary(column.dtype, shape, grid) | {"values": digest.hexdigest()}
+    description = {"format": _FORMAT, "layers": list(contents), "contents": [*contents.values()]}
+    write_description(folder / _DESCRIPTION, description)
 
 
-def _read_description(folder):
+def _summary(dtype, shape, grid):
+    """Return what is compared whenever maps are opened."""
+    return {
+        "dtype": dtype.str,
+        "shape": list(shape),
+        "grid": hashlib.sha256(np.ascontiguousarray(grid, dtype="<i8").data).hexdigest(),
+    }
+
+
+def _read_contents(folder):
+    """Return what was saved of each layer, and the digest of it all."""
+    path = folder / _DESCRIPTION
     try:
-        description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageError(
             f"{folder} holds no saved feature maps: its {_DESCRIPTION} cannot be read ({error})."
         ) from error
-    match description:
-        case {"format": form, "layers": [str(), *_], "digest": str()} if form == _FORMAT:
-            return description
-    raise StorageError(f"{folder / _DESCRIPTION} does not describe {_FORMAT!r}.")
-
-
-def _load(path, mmap_mode=None):
+    if not isinstance(text, dict) or text.get("format") != _FORMAT:
+        raise StorageError(f"{path} does not describe {_FORMAT!r}.")
     try:
-        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-    except Exception as error:  # a damaged header fails in whatever reads Python literals
+        description, digest = read_description(path)
+        return dict(zip(description["layers"], description["contents"], strict=True)), digest
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} is not what was saved: {error}.") from error
+
+
+def _open(path, mmap_mode):
+    try:
+        return open_array(path, mmap_mode)
+    except (OSError, ValueError) as error:
         raise StorageError(f"{path} is not whole: {error}.") from error
+
+
+def _stamp(path):
+    """Return what changes when a file does, None if it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -5,7 +5,7 @@ Cross-layer pooling makes 262,144 values an image. Their signs alone serve nearl
 into memory.
 """
 
-import json
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from joblib import effective_n_jobs
 from sklearn.utils import check_array
 
 from skdeepenc._sklearn import get_chunk_n_rows
+from skdeepenc.arrays.files import open_array, read_description, write_description
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import StorageError
@@ -305,7 +306,8 @@ class SignCodes:
         folder : path-like
             What :meth:`save` wrote.
         mmap_mode : {"r", "c"} or None, default="r"
-            Map the file, or, with None, read it into memory.
+            Map the file, whose size is compared with what was saved; or, with None, read it into
+            memory and compare all of it.
 
         Returns
         -------
@@ -319,8 +321,12 @@ class SignCodes:
         """
         folder = Path(folder)
         try:
-            n_codes, n_values = json.loads((folder / _SHAPE).read_text())["shape"]
-            codes = cls(np.load(folder / _CODES, mmap_mode, allow_pickle=False), n_values)
+            description, _ = read_description(folder / _SHAPE)
+            n_codes, n_values = description["shape"]
+            words = open_array(folder / _CODES, mmap_mode or "r")
+            codes = cls(words if mmap_mode else np.array(words), n_values)
+            if mmap_mode is None and _digest(codes._words) != description["codes"]:
+                raise ValueError(f"{_CODES} is damaged")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"{folder} holds no whole sign codes ({error}); save them again."
@@ -357,4 +363,9 @@ def _finish_folder(folder, n_codes, n_values):
     """Put the codes in place of older ones, which may be mapped and so must not be written over."""
     (folder / _SHAPE).unlink(missing_ok=True)
     (folder / _PARTIAL).replace(folder / _CODES)
-    (folder / _SHAPE).write_text(json.dumps({"shape": [n_codes, n_values]}))
+    digest = _digest(open_array(folder / _CODES, "r"))
+    write_description(folder / _SHAPE, {"shape": [n_codes, n_values], "codes": digest})
+
+
+def _digest(words):
+    return hashlib.sha256(words.data).hexdigest()

@@ -186,3 +186,84 @@ def test_flipped_bits_are_an_error_of_ours_or_other_values(saved, name, position
         pass
     finally:
         (saved / name).write_bytes(content)
+
+
+# --- What is believed is what was saved --------------------------------------------------------
+
+
+def flip(path, at):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 4
+    path.write_bytes(content)
+
+
+def test_damaged_values_are_found_out_when_all_are_first_read(saved):
+    flip(saved / "layer_0_values.npy", -2)
+    with pytest.raises(StorageError, match=r"layer_0_values\.npy does not hold"):
+        FeatureMaps.load(saved, mmap_mode=None)
+    maps = FeatureMaps.load(saved)
+    assert maps[:1].values("conv4").ndim == 2  # a part of mapped values is not compared
+    with pytest.raises(StorageError, match=r"layer_0_values\.npy does not hold"):
+        maps.values("conv4")
+
+
+@pytest.mark.parametrize("mmap_mode", MODES)
+def test_changed_descriptions_and_grids_are_found_out_at_once(saved, mmap_mode):
+    path = saved / "maps.json"
+    content = path.read_text()
+    for old, new in (('"conv4"', '"conv9"'), ('"<f4"', '"<f2"'), (" 34", " 33")):
+        assert old in content
+        path.write_text(content.replace(old, new))
+        with pytest.raises(StorageError, match="changed since it was written"):
+            FeatureMaps.load(saved, mmap_mode)
+    path.write_text(content)
+    grid = np.load(saved / "layer_0_grid.npy")
+    np.save(saved / "layer_0_grid.npy", grid[:, :, ::-1])
+    with pytest.raises(StorageError, match=r"'conv4' .* are not those that were saved"):
+        FeatureMaps.load(saved, mmap_mode)
+
+
+@pytest.mark.parametrize("mmap_mode", MODES)
+def test_files_of_two_layers_are_not_confused(tmp_path, mmap_mode):
+    arrays = np.random.RandomState(0).rand(2, 5, 3, 4, 6).astype(np.float32)
+    FeatureMaps.from_layers({"a": arrays[0], "b": arrays[1]}).save(tmp_path / "maps")
+    first, second, third = (
+        tmp_path / "maps" / name for name in ("layer_0_values.npy", "layer_1_values.npy", "x")
+    )
+    first.rename(third)
+    second.rename(first)
+    third.rename(second)
+    with pytest.raises(StorageError, match="does not hold"):
+        FeatureMaps.load(tmp_path / "maps", mmap_mode).values("a")
+
+
+@pytest.mark.parametrize("mmap_mode", MODES)
+def test_values_in_another_order_are_refused(saved, mmap_mode):
+    path = saved / "layer_0_values.npy"
+    np.save(path, np.asfortranarray(np.load(path)))
+    with pytest.raises(StorageError, match=r"layer_0_values\.npy.*Fortran"):
+        FeatureMaps.load(saved, mmap_mode)
+
+
+def test_files_that_vanish_or_are_replaced_are_said(saved):
+    maps = FeatureMaps.load(saved)
+    path = saved / "layer_0_values.npy"
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(StorageError, match=r"layer_0_values\.npy"):
+        maps.values("conv4")
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match="load them again"):
+        maps.values("conv4")
+    assert FeatureMaps.load(saved).values("conv4").shape == (34, 3)
+
+
+def test_a_header_cannot_ask_for_more_memory_than_the_file_has(saved):
+    path = saved / "layer_0_grid.npy"
+    content = path.read_bytes()
+    huge = content.replace(b"(6, 2, 2), }" + b" " * 14, b"(6, 2, 200000000000000), }")
+    assert len(huge) == len(content)
+    assert huge != content
+    path.write_bytes(huge)
+    with pytest.raises(StorageError, match=r"layer_0_grid\.npy is not whole: it has"):
+        FeatureMaps.load(saved)

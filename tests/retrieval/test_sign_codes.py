@@ -220,3 +220,24 @@ def test_repr_names_the_size():
     assert (
         repr(SignCodes.encode(random_signs(2, 64))) == "SignCodes(2 codes of 64 values, 32 bytes)"
     )
+
+
+def test_damaged_codes_are_found_out_when_all_are_read(tmp_path):
+    SignCodes.encode(random_signs(20, 100)).save(tmp_path)
+    content = bytearray((tmp_path / "codes.npy").read_bytes())
+    content[200] ^= 4
+    (tmp_path / "codes.npy").write_bytes(content)
+    with pytest.raises(StorageError, match=r"codes\.npy is damaged"):
+        SignCodes.load(tmp_path, mmap_mode=None)
+
+
+@pytest.mark.parametrize("mmap_mode", ["r", None])
+def test_a_changed_number_of_values_is_found_out(tmp_path, mmap_mode):
+    """It fits as many words, so that only the description's own digest tells."""
+    SignCodes.encode(random_signs(20, 100)).save(tmp_path)
+    path = tmp_path / "codes.json"
+    changed = path.read_text().replace("100", "101")
+    assert changed != path.read_text()
+    path.write_text(changed)
+    with pytest.raises(StorageError, match="changed since it was written"):
+        SignCodes.load(tmp_path, mmap_mode)

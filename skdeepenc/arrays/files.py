@@ -1,0 +1,142 @@
+"""Arrays and descriptions in plain files, which tell whether they are what was written.
+
+A file's size is compared with its header before anything is allocated. A description is JSON with a
+digest of itself, which costs nothing to compare; with the digests of the arrays' bytes in it, it
+speaks for all that was saved.
+"""
+
+import hashlib
+import json
+import math
+import os
+
+import numpy as np
+
+__all__ = ["open_array", "read_array", "read_description", "write_description"]
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_DIGEST = "digest"
+
+
+def read_array(file, size):
+    """Read all of an ``.npy`` file of `size` bytes, in row-major or column-major order.
+
+    Parameters
+    ----------
+    file : file object
+        At its beginning.
+    size : int
+        Size of the file.
+
+    Returns
+    -------
+    ndarray
+        The array; it may not be written to.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a whole one, or holds anything but plain values.
+    """
+    shape, fortran_order, dtype = _read_header(file, size)
+    return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def open_array(path, mmap_mode):
+    """Map an ``.npy`` file in row-major order.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    mmap_mode : {"r", "c"}
+        How to map it, see `numpy.memmap`.
+
+    Returns
+    -------
+    ndarray
+        The values, mapped where there are any.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a whole one, or is in column-major order.
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb") as file:
+        shape, fortran_order, dtype = _read_header(file, os.fstat(file.fileno()).st_size)
+        if fortran_order:
+            raise ValueError("its values are in Fortran's order, in which they were not written")
+        if not math.prod(shape):
+            return np.empty(shape, dtype)
+        return np.memmap(file, dtype, mmap_mode, offset=file.tell(), shape=shape)
+
+
+def _read_header(file, size):
+    """Return shape, order and type of an array that fills the file to its end."""
+    try:
+        version = np.lib.format.read_magic(file)
+        shape, fortran_order, dtype = _HEADERS[version](file)
+    except Exception as error:  # a damaged header fails in whatever reads Python literals
+        raise ValueError(f"its header is damaged: {error}") from error
+    if dtype.hasobject or not dtype.itemsize:
+        raise ValueError(f"it holds {dtype}, not plain values")
+    expected = file.tell() + math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or expected != size:
+        raise ValueError(f"it has {size} bytes, not the {expected} that its header says")
+    return shape, fortran_order, dtype
+
+
+def write_description(path, content):
+    """Write a dict as JSON, with a digest of itself.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    content : dict
+        What JSON can hold.
+    """
+    path.write_text(json.dumps({**content, _DIGEST: _digest(content)}, indent=1), encoding="utf-8")
+
+
+def read_description(path):
+    """Read what `write_description` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    content : dict
+        What was written.
+    digest : str
+        Its digest.
+
+    Raises
+    ------
+    ValueError
+        If the file is not JSON, or not what was written.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(content, dict):
+        raise ValueError("it is not a description")
+    digest = content.pop(_DIGEST, None)
+    if digest != _digest(content):
+        raise ValueError("it has been changed since it was written")
+    return content, digest
+
+
+def _digest(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

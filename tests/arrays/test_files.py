@@ -26,7 +26,7 @@ def test_only_plain_values_in_row_major_order_are_mapped(tmp_path):
     assert_array_equal(open_array(tmp_path / "rows.npy", "r"), ARRAYS[0])
     for array in (ARRAYS[1], np.array([{}]), np.empty(3, dtype="V0")):
         np.save(tmp_path / "other.npy", array, allow_pickle=True)
-        with pytest.raises(ValueError, match="order|not plain values|header"):
+        with pytest.raises(ValueError, match=r"order|not plain values|header"):
             open_array(tmp_path / "other.npy", "r")
 
 
@@ -39,8 +39,8 @@ def test_a_description_knows_whether_it_was_changed(tmp_path):
     assert read_description(path)[1] == digest
     for changed in ({**content, "digest": digest, "size": 4}, content, [], {}, "x"):
         path.write_text(json.dumps(changed))
-        with pytest.raises(ValueError, match="changed since|not a description"):
+        with pytest.raises(ValueError, match=r"changed since|not a description"):
             read_description(path)
     path.write_text("[" * 100_000)
-    with pytest.raises(ValueError, match="nested|Expecting"):
+    with pytest.raises(ValueError, match=r"nested|Expecting"):
         read_description(path)

@@ -5,6 +5,7 @@ They lie in the hub's own cache, where other programs find them too. What the en
 the hub (HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE) holds here.
 """
 
+import contextlib
 import os
 import re
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ from google.protobuf.message import DecodeError
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from skdeepenc._optional import require
-from skdeepenc.backbones.preprocessor_file import FILE_NAME
+from skdeepenc.backbones.preprocessor_file import FILE_NAMES
 from skdeepenc.exceptions import DownloadError, ModelError
 
 PREFIX = "hf://"
@@ -31,12 +32,28 @@ _TRUE = {"1", "on", "true", "yes"}
 _FOUND: dict[tuple, str] = {}
 
 
+# By the names of the library's errors, which it may not have been asked to import.
+_REASONS = {
+    "GatedRepoError": "its terms must be accepted on its page, then log in with `hf auth login`",
+    "RepositoryNotFoundError": "there is no such repository, or it is private (`hf auth login`)",
+    "RevisionNotFoundError": "the repository has no such revision",
+    "RemoteEntryNotFoundError": "the repository has no such file",
+    "EntryNotFoundError": "the repository has no such file",
+    "LocalEntryNotFoundError": "the file is not in the cache, and the hub is not asked",
+}
+
+
 class HubName(NamedTuple):
     """What a name on the hub says."""
 
     repository: str
     revision: str
     path: str | None
+
+    @property
+    def names_file(self):
+        """Whether the path is that of a model, not of a folder of models."""
+        return self.path is not None and self.path.endswith(".onnx")
 
     def __str__(self):
         """Return the name as people write it."""
@@ -102,7 +119,7 @@ def fetch_from_hub(name):
         except (ModelError, DownloadError):
             raise
         except Exception as error:  # whatever the hub, the network or the disk holds against it
-            raise DownloadError(f"{name} could not be fetched: {_reason(error)}") from error
+            raise DownloadError(f"{name} could not be fetched: {_reason(error)}.") from error
     return _FOUND[key]
 
 
@@ -133,6 +150,8 @@ def _fetch(asked, place):
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
+    files, place = _survey(asked, place)
+
     def download(path, revision):
         return hf_hub_download(
             asked.repository,
@@ -143,17 +162,48 @@ def _fetch(asked, place):
             local_files_only=place.offline,
         )
 
-    path = asked.path
-    if path is None or not path.endswith(".onnx"):
-        path = choose_file(_list_files(asked, place), asked)
+    path = asked.path if asked.names_file else choose_file(files, asked)
     model = download(path, asked.revision)
     commit = _commit(model, path)
     for other in _companions(path, model):
-        try:
-            download(other, commit)
-        except EntryNotFoundError:
-            continue  # most models have no such file; one that lacks its weights says so later
+        if files is None or other in files:
+            with contextlib.suppress(EntryNotFoundError):  # whoever needs it says so later
+                download(other, commit)
     return model
+
+
+def _survey(asked, place):
+    """Return the repository's files and where to take them from.
+
+    The files are None where the hub lists none, and a file was named all the same. Where the hub
+    cannot be reached, the cache is all there is.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    unreachable = None
+    if not place.offline:
+        try:
+            return _ask_hub(asked, place), place
+        except (RepositoryNotFoundError, RevisionNotFoundError):
+            if asked.names_file:
+                return None, place
+            raise
+        except Exception as error:  # whatever a network can do
+            unreachable, place = error, place._replace(offline=True)
+    files = _list_cache(asked, place)
+    if not files:
+        reason = "HF_HUB_OFFLINE is set" if unreachable is None else _reason(unreachable)
+        raise DownloadError(
+            f"{asked} is not in the cache, and the hub is not reached: {reason}."
+        ) from unreachable
+    return files, place
+
+
+def _ask_hub(asked, place):
+    from huggingface_hub import HfApi
+
+    info = HfApi(endpoint=place.endpoint).model_info(asked.repository, revision=asked.revision)
+    return [file.rfilename for file in info.siblings or []]
 
 
 def choose_file(files, asked):
@@ -182,31 +232,6 @@ def choose_file(files, asked):
     )
 
 
-def _list_files(asked, place):
-    """List a repository's files, from the cache where the hub cannot be asked."""
-    if not place.offline:
-        try:
-            return _ask_hub(asked, place)
-        except (OSError, RuntimeError):  # what the network holds against it
-            kept = _list_cache(asked, place)
-            if not kept:
-                raise
-            return kept
-    kept = _list_cache(asked, place)
-    if not kept:
-        raise DownloadError(
-            f"{asked} is not in the cache, and the hub is not asked: HF_HUB_OFFLINE is set."
-        )
-    return kept
-
-
-def _ask_hub(asked, place):
-    from huggingface_hub import HfApi
-
-    info = HfApi(endpoint=place.endpoint).model_info(asked.repository, revision=asked.revision)
-    return [file.rfilename for file in info.siblings or []]
-
-
 def _list_cache(asked, place):
     """List the files of a revision that the cache holds."""
     folder = Path(place.cache, f"models--{asked.repository.replace('/', '--')}")
@@ -226,7 +251,9 @@ def _companions(path, model):
     folder = PurePosixPath(path).parent
     weights = [folder / location for location in sorted(_external_files(model))]
     inside = [file for file in weights if ".." not in file.parts and not file.is_absolute()]
-    preprocessors = [place / FILE_NAME for place in dict.fromkeys((folder, folder.parent))]
+    preprocessors = [
+        place / name for name in FILE_NAMES for place in dict.fromkeys((folder, folder.parent))
+    ]
     return [file.as_posix() for file in [*inside, *preprocessors]]
 
 
@@ -243,14 +270,4 @@ def _external_files(model):
 def _reason(error):
     """Return in one line why the hub gave nothing, and what to do."""
     kind = type(error).__name__
-    if kind == "GatedRepoError":
-        return "its terms must be accepted on its page first; then log in with `hf auth login`."
-    if kind == "RepositoryNotFoundError":
-        return "there is no such repository, or it is private (`hf auth login` opens yours)."
-    if kind == "RevisionNotFoundError":
-        return "the repository has no such revision."
-    if kind in ("EntryNotFoundError", "RemoteEntryNotFoundError"):
-        return "the repository has no such file."
-    if kind == "LocalEntryNotFoundError":
-        return "it is not in the cache, and the hub cannot be reached, or HF_HUB_OFFLINE is set."
-    return " ".join(f"{kind}: {error}".split())[:300]
+    return _REASONS.get(kind) or " ".join(f"{kind}: {error}".split())[:300]

@@ -14,6 +14,8 @@ from skdeepenc.backbones.spec import ModelSpec
 from skdeepenc.exceptions import ModelError, ModelWarning
 
 FILE_NAME = "preprocessor_config.json"
+# The second one describes a network; of timm's it holds the preprocessing too.
+FILE_NAMES = (FILE_NAME, "config.json")
 LARGEST_BYTES = 1 << 20
 
 
@@ -49,16 +51,25 @@ def spec_beside(model, name):
 
 
 def find_preprocessor(model):
-    """Return the path of the preprocessor's file of a model, or None.
+    """Return the path of the file that says how a model's images are made, or None.
 
     A link is asked where it lies first, then where it leads: caches of hubs keep files elsewhere.
     """
     path = Path(model).absolute()
-    for folder in (path.parent, path.resolve().parent):
-        for place in (folder, folder.parent):
-            if (place / FILE_NAME).is_file():
-                return place / FILE_NAME
-    return None
+    folders = [path.parent, path.resolve().parent]
+    places = [place for folder in folders for place in (folder, folder.parent)]
+    usual, other = FILE_NAMES
+    found = [place / usual for place in places if (place / usual).is_file()]
+    found = found or [place / other for place in places if _is_of_timm(place / other)]
+    return found[0] if found else None
+
+
+def _is_of_timm(path):
+    """Tell whether a network's configuration is one of timm's; others do not concern images."""
+    try:
+        return path.is_file() and "pretrained_cfg" in _read_json(path)
+    except ModelError:
+        return False
 
 
 def read_description(path):

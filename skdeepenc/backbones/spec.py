@@ -16,6 +16,8 @@ from skdeepenc.images.preprocessing import Preprocessing
 from skdeepenc.images.sizes import one_size
 from skdeepenc.images.views import Whole
 
+# A description comes from anywhere; one that asks for more asks for all of the memory.
+LARGEST_SIDE = 10_000
 # What `Whole` takes; see there.
 _CHOICES = {
     "fit": ("warp", "crop", "pad"),
@@ -107,6 +109,16 @@ class ModelSpec:
             raise ModelError(f"floor_pooling of a model is a bool, not {self.floor_pooling!r}.")
         if not all(isinstance(layer, str) for layer in self.layers):
             raise ModelError(f"layers of a model are names of tensors, not {self.layers!r}.")
+        self._check_words()
+
+    def _check_words(self):
+        """Refuse what is not text, or none of the words that there are."""
+        if not isinstance(self.name, str):
+            raise ModelError(f"name of a model is text, not {self.name!r}.")
+        for name in ("source", "sha256", "licence"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None):
+                raise ModelError(f"{name} of a model is text, not {value!r}.")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
@@ -248,7 +260,7 @@ class ModelSpec:
 
 
 def _is_side(value):
-    return isinstance(value, int) and value > 0
+    return isinstance(value, int) and 0 < value <= LARGEST_SIDE
 
 
 def _checked_size(size):
@@ -256,7 +268,7 @@ def _checked_size(size):
     sides = size if isinstance(size, tuple | list) else (size, size)
     if len(sides) != 2 or not all(map(_is_side, sides)):
         raise ModelError(
-            "input_size of a model is a positive number of pixels, or (height, width), not "
-            f"{size!r}."
+            "input_size of a model is a positive number of pixels, or (height, width), and at most "
+            f"{LARGEST_SIDE}, not {size!r}."
         )
     return one_size(sides)

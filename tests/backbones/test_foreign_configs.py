@@ -3,6 +3,8 @@
 import types
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from skdeepenc.backbones import ModelSpec
 from skdeepenc.exceptions import ModelError, ModelWarning
@@ -213,3 +215,31 @@ def test_what_cannot_be_followed_is_an_error(config, named):
 def test_configurations_of_timm_that_make_no_sense(config):
     with pytest.raises(ModelError):
         ModelSpec.from_timm(config)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+EDGES = ("height", "width", "shortest_edge", "longest_edge")
+SIZES = st.dictionaries(st.sampled_from(EDGES), st.integers(0, 500) | JSON)
+KEYS = ("do_center_crop", "do_normalize", "rescale_factor", "resample", "crop_pct", "image_std")
+
+
+@pytest.mark.filterwarnings("ignore::skdeepenc.exceptions.ModelWarning")
+@given(
+    st.fixed_dictionaries(
+        {"size": SIZES | JSON},
+        optional={"crop_size": SIZES | JSON, **dict.fromkeys((*KEYS, "image_mean"), JSON)},
+    ),
+    st.sampled_from(["ViT", "ConvNext", "PoolFormer", "Levit", "EfficientNet", ""]),
+)
+def test_whatever_a_file_says_is_followed_or_refused(config, family):
+    """By an error of ours, never by one of Python's."""
+    try:
+        spec = of_processor(family, **config)
+    except ModelError:
+        return
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    spec.view.check(spec.input_size)

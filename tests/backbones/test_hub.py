@@ -118,6 +118,23 @@ def test_what_was_fetched_serves_offline(tiny, monkeypatch):
     assert not tiny.requests
 
 
+@pytest.mark.parametrize("name", ["hf://owner/name", "hf://owner/name/onnx/model.onnx"])
+def test_what_was_fetched_serves_while_the_hub_is_down(tiny, monkeypatch, name):
+    path = fetch_from_hub(name)
+    monkeypatch.setattr(hub, "_FOUND", {})
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert fetch_from_hub(name) == path
+    with pytest.raises(DownloadError, match=r"not in the cache, and the hub is not reached: .+"):
+        fetch_from_hub("hf://owner/other")
+
+
+def test_timms_configuration_comes_where_there_is_no_preprocessor(tiny):
+    del tiny.files["preprocessor_config.json"]
+    timm = {"architecture": "tiny", "pretrained_cfg": {"input_size": [3, 18, 18]}}
+    tiny.files["config.json"] = json.dumps(timm).encode()
+    assert Backbone("hf://owner/name", layers="relu2").spec.input_size == 18
+
+
 def test_offline_and_not_in_the_cache_is_said(served, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for name in ("hf://owner/name", "hf://owner/name/model.onnx"):

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from onnx import helper
 from PIL import Image
+from sklearn.base import clone
 
 from skdeepenc.backbones import ModelSpec, write_spec
 from skdeepenc.exceptions import LayerNotFoundError
@@ -127,6 +128,27 @@ def test_preprocessing_replaces_the_models_own(model, pictures):
     assert_allclose(maps.values("conv2"), 2 * expected.values("conv2"), rtol=1e-5)
 
 
+def test_a_given_description_replaces_the_models_own(model, pictures):
+    doubled = Preprocessing(mean=(0, 0, 0), std=(0.5, 0.5, 0.5))
+    spec = ModelSpec("mine", ("conv1",), 20, doubled)
+    extractor = clone(ActivationExtractor(model, spec=spec))
+    maps = extractor.fit_transform(pictures)
+    assert maps.layers == ("conv1",)
+    assert_array_equal(maps.grid("conv1")[0], [[20, 20]])
+    whole = ActivationExtractor(model, layers="conv1", views=Whole(20)).fit_transform(pictures)
+    assert_allclose(maps.values("conv1"), 2 * whole.values("conv1"), rtol=1e-5)
+
+
+def test_images_are_seen_as_the_description_says_unless_asked_otherwise(model, pictures):
+    plain = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))
+    spec = ModelSpec("mine", ("conv2",), 16, plain, fit="crop", crop_fraction=0.8)
+    asked = Whole(fit="crop", crop_fraction=0.8)
+    for views, expected in ((None, asked), (Whole(), Whole())):
+        described = ActivationExtractor(model, spec=spec, views=views).fit_transform(pictures)
+        as_asked = ActivationExtractor(model, views=expected).fit_transform(pictures)
+        assert_array_equal(described.values("conv2"), as_asked.values("conv2"))
+
+
 def test_progress_is_shown_when_asked_for(model, pictures, capsys):
     extractor = ActivationExtractor(model).fit(pictures)
     extractor.transform(pictures)
@@ -144,6 +166,7 @@ def test_progress_is_shown_when_asked_for(model, pictures, capsys):
         {"on_error": "ignore"},
         {"views": "pyramid"},
         {"preprocessing": {"mean": 0}},
+        {"spec": {"name": "mine"}},
         {"memory": 3},
         {"n_threads": 0},
         {"layers": "rgb"},

@@ -15,6 +15,8 @@ from .images import Whole as Whole
 from .images import Windows as Windows
 from .maps import FeatureMaps as FeatureMaps
 from .maps import as_feature_maps as as_feature_maps
+from .persistence import load as load
+from .persistence import save as save
 from .retrieval import AdaptiveChannelRanker as AdaptiveChannelRanker
 from .retrieval import IndexedRanker as IndexedRanker
 from .retrieval import LayerFusionRanker as LayerFusionRanker

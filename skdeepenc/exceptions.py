@@ -22,6 +22,9 @@
     │   └── ImageBatchWarning            every picture of a run that was left out, with reasons
     ├── ModelWarning                     a model nobody described, a provider that does not run
     ├── CacheWarning                     a run that writes much to the disk
+
+
+    ├── StorageWarning                   a file that another version wrote
     └── DegenerateDataWarning            fewer samples than asked for, empty components
 
 All errors but the last three are also `ValueError`, so code written against scikit-learn catches
@@ -137,6 +140,10 @@ class ModelWarning(SkdeepencWarning):
 
 class CacheWarning(SkdeepencWarning):
     """A run writes much to the disk."""
+
+
+class StorageWarning(SkdeepencWarning):
+    """A saved file was written by another version."""
 
 
 class DegenerateDataWarning(SkdeepencWarning):

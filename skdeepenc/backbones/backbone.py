@@ -143,6 +143,27 @@ class Backbone:
             read_contents(other._source, self._content_digest)
         return other
 
+    def content(self):
+        """Return the model as the content of an ONNX file, from which it can be opened anywhere.
+
+        Returns
+        -------
+        bytes
+            The file.
+
+        Raises
+        ------
+        ModelError
+            If the model keeps weights in other files, or is no longer what it was.
+        """
+        contents = self._read_again()
+        if contents.folder is not None:
+            raise ModelError(
+                f"{self._name} keeps weights in other files, so one file cannot hold it. Save it "
+                "whole first: onnx.save(onnx.load(PATH), NEW_PATH)."
+            )
+        return contents.data
+
     def projected(self, projections):
         """Return the same backbone with other projections, by layer."""
         return self._altered(projections=dict(projections))

@@ -22,8 +22,6 @@
     │   └── ImageBatchWarning            every picture of a run that was left out, with reasons
     ├── ModelWarning                     a model nobody described, a provider that does not run
     ├── CacheWarning                     a run that writes much to the disk
-
-
     ├── StorageWarning                   a file that another version wrote
     └── DegenerateDataWarning            fewer samples than asked for, empty components
 

@@ -23,9 +23,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from skdeepenc import functional
 from skdeepenc._version import __version__
-from skdeepenc.backbones import Backbone
 from skdeepenc.exceptions import ModelError, StorageError, StorageWarning
-from skdeepenc.extraction import ActivationExtractor
 
 __all__ = ["load", "save"]
 
@@ -197,10 +195,12 @@ def _models_inside(estimator):
         yield
     finally:
         for extractor, attributes in zip(extractors, before, strict=True):
-            vars(extractor).update(attributes)
+            extractor.__dict__.update(attributes)
 
 
 def _embed_model(extractor):
+    from skdeepenc.backbones import Backbone
+
     fitted = getattr(extractor, "backbone_", None)
     content = (fitted or Backbone(extractor.model)).content()
     if fitted:

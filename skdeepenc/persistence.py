@@ -14,7 +14,7 @@ import os
 import tempfile
 import warnings
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sklearn.base import BaseEstimator
@@ -97,7 +97,7 @@ def save(estimator, path, *, include_model=False, trusted=()):
     path = Path(path)
     with _written_aside(path) as aside:
         try:
-            with _models_inside(estimator) if include_model else _as_it_is():
+            with _models_inside(estimator) if include_model else nullcontext():
                 skops_io.dump(estimator, aside)
         except (OSError, ModelError):
             raise
@@ -178,16 +178,12 @@ def _written_aside(path):
 
 
 @contextmanager
-def _as_it_is():
-    yield
-
-
-@contextmanager
 def _models_inside(estimator):
     """Let every extractor of an estimator hold its model's content while it is saved."""
-    extractors = [
-        each for each in _parts(estimator, set()) if isinstance(each, ActivationExtractor)
-    ]
+    from skdeepenc.extraction import ActivationExtractor  # encoders are saved without ONNX
+
+    parts = _parts(estimator, set())
+    extractors = [part for part in parts if isinstance(part, ActivationExtractor)]
     before = [dict(vars(extractor)) for extractor in extractors]
     try:
         for extractor in extractors:

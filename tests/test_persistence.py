@@ -221,10 +221,12 @@ def test_a_pipeline_remembers_where_its_model_is_and_which_it_was(tmp_path, mode
     skdeepenc.save(extractor, tmp_path / "extractor.skops")
     model.rename(tmp_path / "moved.onnx")
     loaded = skdeepenc.load(tmp_path / "extractor.skops")
-    with pytest.raises(ModelError):
-        loaded.transform(images)
     loaded.set_params(model=str(tmp_path / "moved.onnx"))
     np.testing.assert_array_equal(loaded.transform(images).values("conv5"), expected)
+    other = tmp_path / "other.onnx"
+    other.write_bytes((tmp_path / "moved.onnx").read_bytes() + b"\x0a\x00")
+    with pytest.raises(ModelError, match="another model than before"):
+        loaded.set_params(model=str(other)).transform(images)
 
 
 @pytest.mark.parametrize("n_components", [None, 3])

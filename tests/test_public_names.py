@@ -6,11 +6,16 @@ import sys
 import pytest
 
 import skdeepenc
+import skdeepenc.encoders
 
 
 @pytest.mark.parametrize("name", skdeepenc.__all__)
 def test_every_name_is_there(name):
     assert getattr(skdeepenc, name) is not None
+
+
+def test_every_encoder_is_a_public_name():
+    assert set(skdeepenc.encoders.__all__) <= set(skdeepenc.__all__)
 
 
 def test_unknown_names_are_attribute_errors():

@@ -50,7 +50,7 @@ class BagOfVisualWords(MapsEncoder):
     random_state : int, RandomState or None, default=None
         Seed of the sample, the first words and the index.
     n_jobs : int or None, default=None
-        Number of threads that encode, one batch each.
+        Threads, each with one batch of images; see `skdeepenc.arrays.threads.in_jobs`.
     verbose : int, default=0
         Whether to show progress; above 1 it stays on the screen.
 

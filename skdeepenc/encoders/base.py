@@ -39,8 +39,9 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
       much for each image, so that batches are small enough. None needs saying.
     - ``_choose_layers(maps)``, where other layers are wanted than the one that `layer` names.
 
-    Parameters `n_jobs` (threads over batches) and `verbose` (a progress bar) work where a subclass
-    has them.
+    Parameters `n_jobs` (threads, each with one batch of images; see
+    `skdeepenc.arrays.threads.in_jobs`) and `verbose` (a progress bar) work where a subclass has
+    them.
 
     Attributes
     ----------

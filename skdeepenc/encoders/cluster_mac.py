@@ -69,7 +69,7 @@ class ClusterMAC(MapsEncoder):
     random_state : int, RandomState or None, default=None
         Seed of the samples and of the eigen solvers.
     n_jobs : int or None, default=None
-        Threads over batches of images.
+        Threads, each with one batch of images; see `skdeepenc.arrays.threads.in_jobs`.
     verbose : int, default=0
         Whether to show a progress bar.
 

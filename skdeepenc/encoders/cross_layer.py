@@ -69,8 +69,7 @@ class CrossLayerPooler(MapsEncoder):
     random_state : int, RandomState or None, default=None
         Seed of the sample and of the filters.
     n_jobs : int or None, default=None
-        Number of threads that encode, one batch each. The matrix products have threads of their
-        own.
+        Threads, each with one batch of images; see `skdeepenc.arrays.threads.in_jobs`.
     verbose : int, default=0
         Whether to show the progress of training and encoding; above 1 it stays on the screen.
 

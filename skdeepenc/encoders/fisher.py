@@ -54,8 +54,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
     random_state : int, RandomState or None, default=None
         Seed of the sample and of the mixture's start.
     n_jobs : int or None, default=None
-        Threads over batches of images. Each batch spreads its images over the threads that the
-        linear algebra library would use, so more are seldom faster.
+        Threads, each with one batch of images; see `skdeepenc.arrays.threads.in_jobs`.
     verbose : int, default=0
         Whether to show a progress bar.
 

@@ -81,7 +81,7 @@ class MOPVLADEncoder(MapsEncoder):
     random_state : int, RandomState or None, default=None
         Seed of the samples and of k-means.
     n_jobs : int or None, default=None
-        Number of threads that encode, one batch each.
+        Threads, each with one batch of images; see `skdeepenc.arrays.threads.in_jobs`.
     verbose : int, default=0
         Whether to show the progress of encoding; above 1 it stays on the screen.
 

@@ -12,7 +12,7 @@ fill the same part are scored together.
 
 import numpy as np
 
-from skdeepenc.functional.fisher_scores import score_each_alone
+from skdeepenc.functional._fisher_scores import score_each_alone
 from skdeepenc.functional.pca import project
 from skdeepenc.functional.spatial_pyramid import pyramid_cells
 

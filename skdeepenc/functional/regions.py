@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from skdeepenc.arrays.floats import as_floats
-from skdeepenc.arrays.segments import segment_max
+from skdeepenc.arrays.segments import offsets_of, segment_max
 from skdeepenc.functional.normalize import l2_normalize
 
 __all__ = ["cluster_maxima", "region_maxima", "rmac", "rmac_regions"]
@@ -151,7 +151,7 @@ def cluster_maxima(descriptors, labels):
            [2.]])
     """
     sizes = np.bincount(labels)
-    offsets = np.concatenate([[0], np.cumsum(sizes[sizes > 0])])
+    offsets = offsets_of(sizes[sizes > 0])
     return segment_max(descriptors[np.argsort(labels, kind="stable")], offsets)
 
 

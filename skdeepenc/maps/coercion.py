@@ -18,8 +18,8 @@ from numbers import Number
 import numpy as np
 from scipy import sparse
 
+from skdeepenc.maps._packing import is_sequence
 from skdeepenc.maps.feature_maps import FeatureMaps
-from skdeepenc.maps.packing import is_sequence
 
 __all__ = ["as_feature_maps", "is_table"]
 

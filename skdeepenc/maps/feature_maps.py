@@ -11,12 +11,12 @@ import numpy as np
 from skdeepenc.arrays.column import Column
 from skdeepenc.arrays.segments import offsets_of
 from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.maps._cropping import cropped_columns
+from skdeepenc.maps._indexing import image_index, scale_indices
+from skdeepenc.maps._packing import pack_images, unpack_image
+from skdeepenc.maps._storage import open_store, save_maps
 from skdeepenc.maps.batches import bytes_by_image, unread_batches
 from skdeepenc.maps.checks import check_columns
-from skdeepenc.maps.cropping import cropped_columns
-from skdeepenc.maps.indexing import image_index, scale_indices
-from skdeepenc.maps.packing import pack_images, unpack_image
-from skdeepenc.maps.storage import open_store, save_maps
 from skdeepenc.maps.stores import ArrayStore
 
 __all__ = ["FeatureMaps"]

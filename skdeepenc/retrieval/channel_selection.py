@@ -35,8 +35,8 @@ class AdaptiveChannelRanker(Ranker):
         their values.
     n_neighbors : int, default=None
         How many images `rank` and `kneighbors` return; None means the whole gallery.
-    n_jobs : int, default=None
-        How many threads share the batches of queries.
+    n_jobs : int or None, default=None
+        Threads, each with one batch of queries; see `skdeepenc.arrays.threads.in_jobs`.
 
     Attributes
     ----------

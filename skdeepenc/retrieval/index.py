@@ -44,8 +44,9 @@ class IndexedRanker(NearestNeighborRanker):
         exactly, and rank again. Needs ``metric="cosine"``.
     alpha : float, default=0.0
         Weigh each image of that mean by its similarity to this power; 0 weighs all alike.
-    n_jobs : int, default=None
-        How many threads share the batches of queries. The index has threads of its own.
+    n_jobs : int or None, default=None
+        Threads, each with one batch of queries; see `skdeepenc.arrays.threads.in_jobs`.
+        The index has threads of its own.
     random_state : int, RandomState or None, default=None
         Seed of the index.
 

@@ -65,9 +65,8 @@ class LayerFusionRanker(Ranker):
         dense blocks of 10,000 images or more are found by an index, so that the cost grows with the
         candidates and not with the gallery. They are found exactly otherwise, and where the index
         misses more than 5 % of the first 100.
-    n_jobs : int, default=None
-        How many threads share the batches of queries. The matrix products have threads of their
-        own.
+    n_jobs : int or None, default=None
+        Threads, each with one batch of queries; see `skdeepenc.arrays.threads.in_jobs`.
 
     Attributes
     ----------

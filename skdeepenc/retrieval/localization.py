@@ -60,7 +60,7 @@ def localize(
     max_rounds : int, default=5
         Most moves of each size.
     n_jobs : int or None, default=None
-        Threads over batches of maps.
+        Threads, each with one batch of maps; see `skdeepenc.arrays.threads.in_jobs`.
 
     Returns
     -------
@@ -123,14 +123,11 @@ class _Search:
 
     def batch(self, maps):
         """Return boxes and similarities, (n_queries, ...), of each map."""
-        layer = maps.layers[0]
-        values, offsets = maps.values(layer), maps.offsets(layer)
         found, integral = [], None
-        for index, grid in enumerate(maps.grid(layer)[:, 0]):
-            descriptors = values[offsets[index] : offsets[index + 1]]
-            if len(descriptors):
-                integral = integral_powers(descriptors.reshape(*grid, -1), out=integral)
-            found.append(self._find_all(integral if len(descriptors) else None))
+        for feature_map in maps.column(maps.layers[0]).maps:
+            if feature_map.size:
+                integral = integral_powers(feature_map, out=integral)
+            found.append(self._find_all(integral if feature_map.size else None))
         return found
 
     def _find_all(self, integral):

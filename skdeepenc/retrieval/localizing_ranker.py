@@ -44,7 +44,7 @@ class LocalizingRanker(Ranker):
     n_neighbors : int or None, default=None
         How many images `rank` and `kneighbors` return; None for all.
     n_jobs : int or None, default=None
-        Threads over batches of queries.
+        Threads, each with one batch of queries; see `skdeepenc.arrays.threads.in_jobs`.
 
     Attributes
     ----------

@@ -32,9 +32,8 @@ class NearestNeighborRanker(Ranker):
     alpha : float, default=0.0
         Weigh each image of that mean by its similarity to this power (alpha query expansion); 0
         weighs all alike.
-    n_jobs : int, default=None
-        How many threads share the batches of queries. The matrix products have threads of their
-        own.
+    n_jobs : int or None, default=None
+        Threads, each with one batch of queries; see `skdeepenc.arrays.threads.in_jobs`.
 
     Attributes
     ----------

@@ -10,8 +10,8 @@ from scipy import sparse
 
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.maps import as_feature_maps
+from skdeepenc.maps._packing import pack_images
 from skdeepenc.maps.coercion import is_table
-from skdeepenc.maps.packing import pack_images
 
 IMAGES = np.arange(5 * 2 * 3 * 4, dtype=np.float32).reshape(5, 2, 3, 4)
 

@@ -18,7 +18,7 @@ from skdeepenc.backbones.catalogue import locate
 from skdeepenc.cli import main
 from skdeepenc.exceptions import ModelWarning
 
-COMMANDS = ("demo", "layers", "describe", "extract", "models")
+COMMANDS = ("demo", "layers", "describe", "extract", "models", "cache")
 
 
 @pytest.fixture

@@ -2,5 +2,6 @@
 
 from skdeepenc.extraction.cache import backbone_runs
 from skdeepenc.extraction.extractor import ActivationExtractor
+from skdeepenc.extraction.housekeeping import cache_info, clean_cache
 
-__all__ = ["ActivationExtractor", "backbone_runs"]
+__all__ = ["ActivationExtractor", "backbone_runs", "cache_info", "clean_cache"]

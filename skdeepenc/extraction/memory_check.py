@@ -52,8 +52,7 @@ def announce_files(n_bytes, folder):
         free = "nobody knows how much is free there"
     warnings.warn(
         f"This run writes up to {n_bytes / 1e9:.1f} GB of maps into {folder}; {free}. "
-        'n_components=N and dtype="float16" make them smaller, cache_limit="50 GB" removes the '
-        "oldest, `skdeepenc cache` lists and cleans.",
+        'n_components=N and dtype="float16" make them smaller; `skdeepenc cache` lists and cleans.',
         CacheWarning,
         stacklevel=2,
     )

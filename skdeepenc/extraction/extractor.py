@@ -182,6 +182,25 @@ class ActivationExtractor(
             self.backbone_ = self.backbone_.projected(self._fit_projections(sources))
         return self
 
+    def fit_transform(self, X, y=None, **fit_params):
+        """Open the model and return the maps of images, which an iterator gives only once.
+
+        Parameters
+        ----------
+        X : sequence or iterator of path, bytes, array or PIL.Image.Image
+            Images.
+        y : None
+            Ignored.
+        **fit_params : dict
+            Parameters of `fit`.
+
+        Returns
+        -------
+        FeatureMaps
+            The activations, one scale for each size of the views.
+        """
+        return super().fit_transform(as_sources(X), y, **fit_params)
+
     def transform(self, X):
         """Return the maps of images.
 

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import time
+from collections.abc import Iterator, Mapping
+from numbers import Number
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +24,10 @@ def as_sources(X):
 
     Parameters
     ----------
-    X : array-like or sequence
-        Paths (a list, an array, one column of a table), contents of files, opened pictures, arrays
-        of pixels, or one array of shape (n, H, W) or (n, H, W, channels).
+    X : array-like, sequence or iterator
+        Paths (a list, an iterator, an array, one column of a table), contents of files, opened
+        images, arrays of pixels, or one array of shape (n, H, W) or (n, H, W, channels). An
+        iterator is read to its end.
 
     Returns
     -------
@@ -34,18 +37,48 @@ def as_sources(X):
     Raises
     ------
     ValueError
-        If it is a single image, rows of numbers, or empty.
+        If it is a single image, a folder, rows of numbers, several columns, or empty.
     """
-    if isinstance(X, str | bytes | os.PathLike | Image.Image):
-        raise ValueError(f"X is a single image, not a list of images: give [{_short(X)}].")
-    if hasattr(X, "iloc"):  # a column or a table of pandas
-        X = np.asarray(X)
-    if isinstance(X, np.ndarray):
-        X = _check_array(X)
-    sources = list(X)
+    _refuse_single(X)
+    if hasattr(X, "columns") and hasattr(X, "shape"):  # a table of pandas, polars or pyarrow
+        X = _only_column(X)
+    is_iterator = isinstance(X, Iterator)
+    sources = list(_check_array(X) if isinstance(X, np.ndarray) else X)
     if not sources:
-        raise ValueError("Found no images: X has 0 samples, while a minimum of 1 is required.")
+        used_up = "; X is an iterator with nothing left to give, read it once with list(X)"
+        raise ValueError(
+            "Found no images: X has 0 samples, while a minimum of 1 is required"
+            f"{used_up if is_iterator else ''}."
+        )
+    if isinstance(sources[0], Number):
+        raise ValueError(f"X holds numbers such as {_short(sources[0])}, not images or paths.")
     return sources
+
+
+def _refuse_single(X):
+    """Refuse what is one image, or a folder of them."""
+    if isinstance(X, Mapping):
+        raise ValueError(f"X is a {type(X).__name__}, not a list of images: give list(X.values()).")
+    if not isinstance(X, str | bytes | bytearray | memoryview | os.PathLike | Image.Image):
+        return
+    if isinstance(X, str | os.PathLike) and os.path.isdir(X):
+        folder = os.fspath(X)
+        raise ValueError(
+            f"X is a folder, not a list of images: give sorted(pathlib.Path({folder!r})"
+            '.rglob("*.jpg")), or the paths that skdeepenc.datasets.load_image_folder finds.'
+        )
+    raise ValueError(f"X is a single image, not a list of images: give [{_short(X)}].")
+
+
+def _only_column(table):
+    """Return the only column of a table."""
+    names = list(getattr(table, "column_names", table.columns))
+    if len(names) != 1:
+        raise ValueError(
+            f"X is a table of {len(names)} columns ({', '.join(map(str, names[:5]))}): give the "
+            "one that holds the images, such as X[name]."
+        )
+    return table[names[0]]
 
 
 def content_digest(content):
@@ -95,7 +128,9 @@ def _stamp(source):
 def _check_array(X):
     """Return an array of images or paths; refuse what holds one image or none."""
     if X.dtype.kind in "OUST":
-        return X.ravel() if X.ndim == 2 and X.shape[1] == 1 else X
+        if X.ndim == 0 or X.size != X.shape[0]:
+            raise ValueError(f"X of shape {X.shape} is no list of images: give one column of it.")
+        return X.ravel()
     if X.ndim == 3 and X.shape[2] in (3, 4):
         raise ValueError(f"X of shape {X.shape} is a single image: give [X].")
     if X.ndim < 3:

@@ -26,7 +26,7 @@ from skdeepenc.backbones.session import get_session, run_session
 from skdeepenc.backbones.size_feeds import SizeFeeds, declare_feeds, known_tables, read_tables
 from skdeepenc.backbones.size_walk import frozen_size
 from skdeepenc.backbones.spec import ModelSpec
-from skdeepenc.backbones.surgery import DENSE, OWN, SIZED, operate
+from skdeepenc.backbones.surgery import DENSE, OWN, SIZED, known_surgery
 from skdeepenc.backbones.tokens import describe_tokens, supposed_layout, tokens_to_grid
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides, in_words, one_size
@@ -229,7 +229,7 @@ class Backbone:
             values = "bytes" if entrance.takes_bytes else "ImageNet's mean and deviation"
             supposed["preprocessing=Preprocessing(...)"] = f"RGB, {values}, size {in_words(size)}"
         if self._asked_layers is None:
-            surgery = operate(self._parsed.husk, size)
+            surgery = known_surgery(self._content_digest, self._parsed.husk, size)
             layers = [default_layer(self._list_layers(surgery, size), surgery.patch)]
             supposed["layers=[...]"] = f"the layer {layers[0]!r}"
         warn_of_assumptions(self._name, self._content_digest, supposed)
@@ -244,7 +244,7 @@ class Backbone:
     @lazy_property
     def _surgery(self):
         """The graph for images of the model's own size, and for all others."""
-        return operate(self._parsed.husk, self._own_size)
+        return known_surgery(self._content_digest, self._parsed.husk, self._own_size)
 
     @property
     def _own_size(self):

@@ -112,7 +112,7 @@ class ShapeWalk:
                 schema, node, inputs, data, opset_imports=self._opset_import
             )
         except Exception:  # operators that onnx does not know, and shapes that contradict
-            found = self._like_first_input(node)
+            found = self._infer_fused(node)
         if node.op_type == "Reshape" and not self._keeps_size(node, found):
             found = {}  # onnx believes a constant target, whatever comes in
         self.types.update(found)
@@ -123,7 +123,21 @@ class ShapeWalk:
         target = [] if kind is None else [size.dim_value for size in kind.tensor_type.shape.dim]
         return source is None or 0 in target or math.prod(source) == math.prod(target)
 
-    def _like_first_input(self, node):
-        """Suppose that an operator nobody knows, such as a fused norm, keeps the shape."""
-        known = node.domain == "com.microsoft" and node.input and node.input[0] in self.types
-        return {node.output[0]: self.types[node.input[0]]} if known else {}
+    def _infer_fused(self, node):
+        """Find the shape that an operator of onnxruntime's own gives."""
+        source = self.shape(node.input[0]) if node.input else None
+        if node.domain != "com.microsoft" or source is None:
+            return {}
+        if node.op_type == "FusedMatMul":
+            source = self._product(node)
+        kind = helper.make_tensor_type_proto(self.element_type(node.input[0]), source)
+        return {name: kind for name in node.output if name}
+
+    def _product(self, node):
+        """Return the shape of a product of two tensors, each transposed if a flag says so."""
+        left, right = (list(self.shape(name) or ()) for name in node.input[:2])
+        if attribute(node, "transA", 0):
+            left[-2:] = left[:-3:-1]
+        if attribute(node, "transB", 0):
+            right[-2:] = right[:-3:-1]
+        return [*np.broadcast_shapes(left[:-2], right[:-2]), *left[-2:-1], *right[-1:]]

@@ -1,10 +1,12 @@
 """The forms of one graph: for images of the model's own size, and for all others."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import onnx
 
 from skdeepenc.backbones.dense_heads import densify
+from skdeepenc.backbones.parsed_model import MAX_MODELS
 from skdeepenc.backbones.reshapes import free_reshapes
 from skdeepenc.backbones.size_walk import follow_image_size
 from skdeepenc.backbones.tokens import with_class_tokens
@@ -15,6 +17,8 @@ OWN = "own"
 DENSE = "dense"
 #: With what was frozen of the image size as inputs.
 SIZED = "sized"
+# No lock, as for parsed models: two threads may both operate, to the same end.
+_SURGERIES: OrderedDict = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,31 @@ class Surgery:
     problems: dict
     patch: tuple[int, int] | None
     takes_batches: bool
+
+
+def known_surgery(digest, husk, size):
+    """Make the forms of a graph, unless this process has done so before.
+
+    Parameters
+    ----------
+    digest : str
+        Stands for the model's content.
+    husk : onnx.ModelProto
+        Its graph without its weights.
+    size : int or (int, int)
+        Side of the images that it was made for, or height and width.
+
+    Returns
+    -------
+    Surgery
+        Its forms; whoever cuts them copies.
+    """
+    surgery = _SURGERIES.get((digest, size))
+    if surgery is None:
+        surgery = _SURGERIES[digest, size] = operate(husk, size)
+        while len(_SURGERIES) > MAX_MODELS:
+            _SURGERIES.popitem(last=False)
+    return surgery
 
 
 def operate(husk, size):

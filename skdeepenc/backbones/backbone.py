@@ -13,6 +13,7 @@ import numpy as np
 
 from skdeepenc._lazy import lazy_property
 from skdeepenc.backbones.assumptions import USUAL_SIZE, warn_of_assumptions
+from skdeepenc.backbones.bounds import check_memory
 from skdeepenc.backbones.catalogue import described, described_by_name, locate
 from skdeepenc.backbones.contents import known_digest, model_name, read_contents
 from skdeepenc.backbones.entrance import check_open
@@ -22,7 +23,7 @@ from skdeepenc.backbones.parsed_model import parse_model, recall_model
 from skdeepenc.backbones.pooling_mode import floor_pooling
 from skdeepenc.backbones.preprocessor_file import spec_beside
 from skdeepenc.backbones.projection import append_projection, check_projection
-from skdeepenc.backbones.session import get_session, run_session
+from skdeepenc.backbones.session import Graph, get_session, run_session
 from skdeepenc.backbones.size_feeds import SizeFeeds, declare_feeds, known_tables, read_tables
 from skdeepenc.backbones.size_walk import frozen_size
 from skdeepenc.backbones.spec import ModelSpec
@@ -417,10 +418,7 @@ class Backbone:
         )
 
     def _build(self, form):
-        """Return what a session needs: the serialized graph, and where its other weights lie.
-
-        Last comes what tells, once it is open, whether those were the ones that were digested.
-        """
+        """Return what a session is opened from."""
         husk, outputs = self._surgery.husks[form], []
         contents = self._read_again()
         for layer in self.layers:
@@ -433,7 +431,14 @@ class Backbone:
             declare_feeds(cut, self._surgery.feeds)
             self._tables(contents)
         graph = with_weights(cut, contents.model).SerializeToString()
-        return graph, contents.folder, contents.confirm
+        return Graph(graph, contents.folder, contents.confirm, self._trial(form))
+
+    def _trial(self, form):
+        """Return a blank image and what comes with it, if the graph may ask for too much."""
+        if not check_memory(self._cut(OWN if form == OWN else DENSE), self._own_size):
+            return None
+        size = both_sides(self._own_size)
+        return np.zeros((1, 3, *size), dtype=np.float32), self._feeds(form, size)
 
     def _project(self, husk, layer, form):
         mean, components = self.projections[layer]

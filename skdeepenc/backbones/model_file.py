@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import Message
 from onnx import helper
 
+from skdeepenc.backbones.bounds import check_functions
 from skdeepenc.backbones.weight_files import external_tensors, is_external
 from skdeepenc.exceptions import ModelError
 
@@ -50,6 +51,7 @@ def check_model(model, name):
         If it is damaged, or asks for what is not run: operators of unknown domains, values of
         inner constants from other files.
     """
+    check_functions(model, name)
     _check_operators(model, name)
     if any(is_external(tensor) for tensor in _inner_tensors(model)):
         raise ModelError(f"{name} keeps values of inner constants in other files.")

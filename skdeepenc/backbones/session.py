@@ -14,10 +14,15 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import onnxruntime
 
+from skdeepenc.backbones.watch import watched
 from skdeepenc.exceptions import ModelError, ModelWarning
 
 CPU = "CPUExecutionProvider"
@@ -27,6 +32,37 @@ AUTOMATIC = ("CUDAExecutionProvider", "ROCMExecutionProvider", CPU)
 # A process that goes through many models must not keep them all.
 MAX_SESSIONS = 8
 _SILENT, _WARNING = 4, 2
+# What one blank image may take of a graph that is tried first.
+MAX_SECONDS = 5
+MAX_MEMORY = 3 << 29
+_AS_MUCH_AS_NEEDED = 1
+# How onnxruntime's arena says that its limit is reached.
+_OUT_OF_MEMORY = "is smaller than requested bytes"
+
+
+class Graph(NamedTuple):
+    """What a session is opened from.
+
+    Attributes
+    ----------
+    content : bytes
+        The serialized graph.
+    folder : Path or None
+        Where its other weights lie.
+    confirm : callable or None
+        Raises if those were not what they should be; called once they are read.
+    trial : (array of shape (1, 3, height, width), dict) or None
+        A blank image and other inputs, to try a graph on that may ask for too much.
+    """
+
+    content: bytes
+    folder: Path | None = None
+    confirm: Callable | None = None
+    trial: tuple | None = None
+
+
+class RunawayError(ModelError):
+    """A graph that does not end, or asks for absurdly much memory."""
 
 
 class _SessionTable:
@@ -61,8 +97,7 @@ def get_session(key, build, *, providers="auto", n_threads=None, arena=True):
     key : hashable
         Stands for the graph: equal keys share a session.
     build : callable
-        Returns the serialized graph, the folder of its external weights or None, and what raises
-        if those have changed meanwhile.
+        Returns the `Graph` to open.
     providers : "auto" or list, default="auto"
         Execution providers, as onnxruntime names them, best first.
     n_threads : int, optional
@@ -81,9 +116,7 @@ def get_session(key, build, *, providers="auto", n_threads=None, arena=True):
     with _TABLE.lock:
         session = _TABLE.sessions.get(key)
         if session is None:
-            graph, folder, confirm = build()
-            session = _open(graph, folder, requested, n_threads, arena)
-            confirm()
+            session = _open(build(), requested, n_threads, arena)
             _TABLE.sessions[key] = session
             if len(_TABLE.sessions) > MAX_SESSIONS:
                 _TABLE.sessions.popitem(last=False)
@@ -115,21 +148,26 @@ def run_session(session, pixels, feeds=None):
     ModelError
         If the graph does not run on such a batch.
     """
+    feeds = _all_feeds(session, pixels, feeds)
     try:
-        return session.run(None, {session.get_inputs()[0].name: pixels, **(feeds or {})})
+        if getattr(session, "is_watched", False):
+            return _run_watched(session, feeds)
+        return session.run(None, feeds)
     except Exception as error:  # onnxruntime raises its own types, one for each status code
         raise ModelError(_first_line(error)) from error
 
 
-def run_once(graph, pixels):
-    """Run a graph on a batch on the processor, and forget it.
+def run_once(graph, pixels, feeds=None):
+    """Run a graph that may ask for too much, once, within bounds of time and memory.
 
     Parameters
     ----------
-    graph : bytes
-        The serialized graph, its weights inside.
-    pixels : array of shape (batch, channels, height, width)
+    graph : Graph
+        The graph.
+    pixels : array of shape (batch, 3, height, width), float32
         The input.
+    feeds : dict of str to array, optional
+        What the graph reads beside them.
 
     Returns
     -------
@@ -138,10 +176,60 @@ def run_once(graph, pixels):
 
     Raises
     ------
+    RunawayError
+        If it does not end within `MAX_SECONDS`, or takes more than `MAX_MEMORY`.
     ModelError
-        If the graph does not run on such a batch.
+        If it does not run on such a batch.
     """
-    return run_session(_open(graph, None, [CPU], available_threads(), arena=False), pixels)
+    options = _options(graph, available_threads(), arena=True)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    _limit_memory(options)
+    try:
+        session = _create(graph.content, options, [CPU])
+        return _run_watched(session, _all_feeds(session, pixels, feeds), MAX_SECONDS)
+    except TimeoutError as error:
+        raise RunawayError(
+            f"it does not end within {MAX_SECONDS} seconds on one blank image; a loop in the graph "
+            "may have no end."
+        ) from error
+    except Exception as error:
+        if _OUT_OF_MEMORY in str(error):
+            raise RunawayError(
+                f"it takes more than {MAX_MEMORY / 2**30:.1f} GiB for one blank image."
+            ) from error
+        raise ModelError(_first_line(error)) from error
+
+
+def _all_feeds(session, pixels, feeds):
+    return {session.get_inputs()[0].name: pixels, **(feeds or {})}
+
+
+def _run_watched(session, feeds, seconds=None):
+    """Run a session so that Ctrl-C, or the clock, can end it."""
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _SILENT
+
+    def terminate():
+        options.terminate = True
+
+    return watched(lambda: session.run(None, feeds, options), terminate, seconds)
+
+
+def _limit_memory(options):
+    """Give a session the allocator that has a limit; weights do not count."""
+    _register_limited_allocator()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+
+
+@cache
+def _register_limited_allocator():
+    """Make the allocator that sessions of this process may share, once."""
+    kind, memory = onnxruntime.OrtAllocatorType, onnxruntime.OrtMemType
+    place = onnxruntime.OrtMemoryInfo("Cpu", kind.ORT_ARENA_ALLOCATOR, 0, memory.DEFAULT)
+    growth = dict.fromkeys(("initial_chunk_size_bytes", "max_dead_bytes_per_chunk"), -1)
+    growth |= {"max_mem": MAX_MEMORY, "arena_extend_strategy": _AS_MUCH_AS_NEEDED}
+    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(growth))
 
 
 def available_threads():
@@ -191,8 +279,36 @@ def _provider_name(provider):
     return provider if isinstance(provider, str) else provider[0]
 
 
-def _open(graph, folder, providers, n_threads, arena):
+def _open(graph, providers, n_threads, arena):
     """Open a session with the providers that work, in silence."""
+    if graph.trial is not None:
+        _try(graph)
+    options = _options(graph, n_threads, arena)
+    present = set(onnxruntime.get_available_providers())
+    candidates = [entry for entry in providers if _provider_name(entry) in present]
+    # A provider whose libraries are missing prints errors from C++; we say it once, ourselves.
+    onnxruntime.set_default_logger_severity(_SILENT)
+    try:
+        session = _create(graph.content, options, candidates)
+    finally:
+        onnxruntime.set_default_logger_severity(_WARNING)
+    session.is_watched = graph.trial is not None
+    if graph.confirm is not None:
+        graph.confirm()
+    return session
+
+
+def _try(graph):
+    """Run a graph on its blank image, and refuse it if that gets out of hand."""
+    try:
+        run_once(graph, *graph.trial)
+    except RunawayError:
+        raise
+    except ModelError:
+        pass  # another batch or size may do; who runs it will be told
+
+
+def _options(graph, n_threads, arena):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
@@ -201,18 +317,11 @@ def _open(graph, folder, providers, n_threads, arena):
     options.enable_mem_pattern = arena
     # Waiting threads must not burn the processors that decode images or run other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if folder is not None:
+    if graph.folder is not None:
         options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", os.fspath(folder)
+            "session.model_external_initializers_file_folder_path", os.fspath(graph.folder)
         )
-    present = set(onnxruntime.get_available_providers())
-    candidates = [entry for entry in providers if _provider_name(entry) in present]
-    # A provider whose libraries are missing prints errors from C++; we say it once, ourselves.
-    onnxruntime.set_default_logger_severity(_SILENT)
-    try:
-        return _create(graph, options, candidates)
-    finally:
-        onnxruntime.set_default_logger_severity(_WARNING)
+    return options
 
 
 def _create(graph, options, providers):

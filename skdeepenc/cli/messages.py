@@ -5,7 +5,7 @@ import sys
 
 USAGE_FAILURE = 2
 LONGEST_LINE = 1000
-MODEL_HELP = "an ONNX file, or a name that `skdeepenc models` lists"
+MODEL_HELP = "an ONNX file, a name that `skdeepenc models` lists, or hf://owner/name"
 
 
 class Parser(argparse.ArgumentParser):

@@ -36,8 +36,9 @@ class ActivationExtractor(
     Parameters
     ----------
     model : str, path-like or bytes, default="embedded"
-        The network: "embedded", the small one in the package; a name of the catalogue; the path of
-        an ONNX file; or the content of one.
+        The network: "embedded", the small one in the package; a name of the catalogue; one on the
+        Hugging Face hub, ``hf://owner/name[@revision][/path]``; the path of an ONNX file; or the
+        content of one.
     layers : str, int, or list of them, default=None
         Which layers to keep, shallow to deep: names of tensors, or positions among all layers
         (negative ones count from the end). "rgb" adds the pixels, averaged onto the grid of the

@@ -168,8 +168,9 @@ class Runner:
         recipe = self.recipe
         chosen = ((position, sources[position]) for position in positions)
         jobs = prepared(prepare, chosen, self._n_decoders, ahead=2 * self._n_decoders)
-        for block in blocks(jobs, self._batch_size):
-            yield from batches(block, recipe.preprocessing, self._batch_size, recipe.input_size)
+        sizes = self._batch_size, recipe.input_size
+        for block in prefetched(blocks(jobs, *sizes), 1):
+            yield from batches(block, recipe.preprocessing, *sizes)
 
     def _decode(self, position, source):
         """Read an image and cut it; in a thread."""

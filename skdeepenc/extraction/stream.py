@@ -17,6 +17,9 @@ from skdeepenc.images.sizes import both_sides
 
 # Pieces of a block wait decoded until every one of their size is there: 64 MiB of bytes.
 BLOCK_BYTES = 1 << 26
+# The images of a block are decoded while the network runs the block before, so blocks of pyramids
+# must not be much longer than the network's batches.
+BATCHES_IN_BLOCK = 4
 
 
 @dataclass
@@ -95,15 +98,20 @@ def prepared(prepare, sources, n_threads, ahead):
                 future.cancel()
 
 
-def blocks(jobs, max_images):
-    """Yield lists of consecutive jobs: so many to run, or so many bytes of pixels, at a time."""
+def blocks(jobs, batch_size, input_size):
+    """Yield lists of consecutive jobs, small enough that the network need not wait for them.
+
+    A block has `batch_size` images to run, or the pixels of some batches, or so many bytes.
+    """
+    most_pixels = BATCHES_IN_BLOCK * batch_size * math.prod(both_sides(input_size))
+    most_bytes = min(3 * most_pixels, BLOCK_BYTES)
     block, n_images, n_bytes = [], 0, 0
     for job in jobs:
         block.append(job)
         if job.stacks is not None:
             n_images += 1
             n_bytes += sum(stack.nbytes for stack in job.stacks)
-        if n_images >= max_images or n_bytes >= BLOCK_BYTES:
+        if n_images >= batch_size or n_bytes >= most_bytes:
             yield block
             block, n_images, n_bytes = [], 0, 0
     if block:

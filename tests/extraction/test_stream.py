@@ -78,13 +78,19 @@ def test_leaving_early_stops_the_work():
 
 def test_blocks_hold_so_many_images_to_run():
     jobs = [Job(0, failure="bad"), job_of(1, (4, 4)), job_of(2, (4, 4)), job_of(3, (4, 4))]
-    assert [[job.position for job in block] for block in blocks(jobs, 2)] == [[0, 1, 2], [3]]
+    assert [[job.position for job in block] for block in blocks(jobs, 2, 4)] == [[0, 1, 2], [3]]
+
+
+def test_blocks_hold_the_pixels_of_four_batches():
+    """Eight images of the usual size are the pixels of two that are twice as long and wide."""
+    jobs = [job_of(position, (8, 8)) for position in range(5)]
+    assert [len(block) for block in blocks(jobs, 2, 4)] == [2, 2, 1]
 
 
 def test_blocks_hold_so_many_bytes(monkeypatch):
     monkeypatch.setattr(stream, "BLOCK_BYTES", 100)
     jobs = [job_of(position, (4, 4)) for position in range(5)]
-    assert [len(block) for block in blocks(jobs, 32)] == [3, 2]
+    assert [len(block) for block in blocks(jobs, 32, 4)] == [3, 2]
 
 
 def test_batches_hold_pieces_of_one_size_and_so_many_pixels():

@@ -12,7 +12,8 @@ in their own.
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from contextvars import copy_context
+from functools import cache, partial
 from threading import Lock, local
 
 from joblib import effective_n_jobs
@@ -53,12 +54,17 @@ def for_each(work, items, receive=None, *, n_threads=None):
     [10, 35]
     """
     with kept_threads(n_threads) as share:
-        results = share(work, items)
+        results = share(partial(_in_context, copy_context(), work), items)
         if receive is None:
             return list(results)
         for result in results:
             receive(result)
         return None
+
+
+def _in_context(context, work, item):
+    """Work as the caller would: under its `numpy.errstate`, say."""
+    return context.copy().run(work, item)
 
 
 @contextmanager

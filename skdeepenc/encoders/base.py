@@ -6,6 +6,8 @@ the working memory, allocates the result once, and names its columns. A subclass
 batch becomes vectors.
 """
 
+from functools import partial
+
 import numpy as np
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
@@ -179,10 +181,15 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         memory = get_config()["working_memory"] / n_jobs
         # Jobs read their batches: one that came with the job would live on while the next is read.
         unread = unread_batches(maps, memory, self._bytes_per_image(maps))
-        return in_jobs(lambda load: work(load()), unread, n_jobs)
+        return in_jobs(partial(_read_and_work, work), unread, n_jobs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _read_and_work(work, load):
+    with np.errstate(over="ignore", invalid="ignore"):  # told once, with the image's number
+        return work(load())

@@ -14,6 +14,7 @@ from skdeepenc.arrays.tiles import tiles
 __all__ = ["feature_affinity", "weighted_coordinates"]
 
 _TILE_BYTES = 2**20
+_LARGE_EXPONENT = 40  # distances of such coordinates are squared in float32
 # Shi's code drops similarities under 1e-6; an exponent says so before the exponential is taken.
 _SMALLEST_EXPONENT = np.float32(np.log(1e-6))
 
@@ -62,7 +63,10 @@ def weighted_coordinates(features, weights=None):
         variances = features.var(axis=0)
         total = variances.sum()
         weights = variances / total if total > 0 else np.ones_like(variances)
-    return (features - features.mean(axis=0)) * np.sqrt(np.asarray(weights, dtype=np.float64))
+    points = (features - features.mean(axis=0)) * np.sqrt(np.asarray(weights, dtype=np.float64))
+    # By a power of two, so that no digit changes: similarities depend on no unit, and float32 does.
+    _, exponent = np.frexp(np.abs(points).max(initial=0))
+    return np.ldexp(points, -exponent) if abs(exponent) > _LARGE_EXPONENT else points
 
 
 def feature_affinity(points, others=None, *, affinity="exponential", scale=0.05):

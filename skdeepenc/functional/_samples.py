@@ -17,3 +17,13 @@ def check_sample(sample):
             f"Descriptors reach {largest:.3g}: their sums of squares are too large for "
             f"{sample.dtype}. Scale them down, for instance with l2_normalize."
         )
+
+
+def check_sums(sample):
+    """Raise an error for a sample whose values are too large to be summed."""
+    largest = max(sample.max(initial=0), -sample.min(initial=0))
+    if largest > np.finfo(sample.dtype).max / max(len(sample), 1):
+        raise DegenerateDataError(
+            f"Descriptors reach {largest:.3g}: their sums are too large for {sample.dtype}. Scale "
+            "them down, for instance with l2_normalize."
+        )

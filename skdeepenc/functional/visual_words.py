@@ -24,7 +24,7 @@ from skdeepenc._progress import progress_bar
 from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import DegenerateDataError
-from skdeepenc.functional._samples import check_sample
+from skdeepenc.functional._samples import check_sample, check_sums
 
 __all__ = ["VisualWords", "assign_words", "bag_of_words", "fit_codebook", "fit_words", "open_index"]
 
@@ -152,6 +152,7 @@ def fit_words(sample, n_words, *, search, random_state, verbose=0):
     ndarray of shape (n_words, D)
         The words.
     """
+    check_sums(sample)
     n_words = min(n_words, len(sample))
     words = sample[random_state.choice(len(sample), n_words, replace=False)]
     previous = np.empty(0, dtype=np.intp)

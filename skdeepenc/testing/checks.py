@@ -6,6 +6,7 @@ new check is a function here whose name starts with ``check_``.
 """
 
 import pickle
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from skdeepenc.exceptions import SkdeepencError
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing.data import ragged_images, random_maps
 
@@ -115,6 +117,15 @@ def check_missing_scales(estimator):
     images[1] = images[1][:2]
     images[2][0] = np.empty((0, 4, 5), np.float32)
     _encode(_fit(estimator, images), images)
+
+
+def check_extreme_activations(estimator):
+    """Activations of any size encode to finite vectors, or are an error of ours."""
+    maps = random_maps()
+    estimator = _fit(estimator, maps)
+    for size in (1e-42, 1e-25, 1e25, 1e30):
+        with suppress(SkdeepencError):
+            _encode(estimator, maps * np.float32(size))
 
 
 def check_constant_maps(estimator):

@@ -3,6 +3,7 @@
 from threading import Event, Thread, get_ident
 
 import joblib
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
@@ -104,3 +105,9 @@ def test_jobs_are_threads_under_a_backend_of_processes():
     """What is not picklable could not reach another process."""
     with joblib.parallel_config("loky", n_jobs=2):
         assert list(in_jobs(lambda number: number + 1, range(4))) == [1, 2, 3, 4]
+
+
+def test_work_is_done_under_the_errstate_of_the_caller():
+    with np.errstate(over="ignore"):
+        overflown = for_each(lambda x: np.float32(x) * np.float32(1e30), [1e30] * 4, n_threads=2)
+    assert np.isinf(overflown).all()

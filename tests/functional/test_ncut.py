@@ -210,3 +210,9 @@ def test_wrong_parameters_are_named(parameter, value):
     arguments = {"n_clusters": 3, parameter: value}
     with pytest.raises(ValueError, match=parameter):
         normalized_cut(smooth_features(20, 0), **arguments)
+
+
+@pytest.mark.parametrize("factor", [2.0**-100, 2.0**90, 2.0**400])
+def test_the_unit_of_features_does_not_matter(factor):
+    features = smooth_features(60, seed=0).astype(np.float64)
+    assert_array_equal(normalized_cut(factor * features, 4), normalized_cut(features, 4))

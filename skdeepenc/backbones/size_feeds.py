@@ -14,6 +14,7 @@ from onnx.external_data_helper import load_external_data_for_tensor
 
 from skdeepenc.backbones.graph import truncate, with_weights
 from skdeepenc.backbones.positions import resample_positions
+from skdeepenc.exceptions import ModelError
 
 # Some megabytes each; a table is resampled anew in milliseconds.
 MOST_GRIDS = 8
@@ -80,12 +81,37 @@ class PositionTable:
         return np.moveaxis(resampled.reshape(*leading, *others), range(n_axes), axes)
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """A constant for every pair of tokens, which may be left out if it adds nothing.
+
+    Attributes
+    ----------
+    source : str
+        The tensor that holds it: what is added, or truth values of what is not masked.
+    element : int
+        The type of what is added, as ONNX numbers it.
+    reason : str
+        What it is where it does add something.
+    """
+
+    source: str
+    element: int
+    reason: str
+
+    def at(self, grid, values):
+        """Return zero, if the values say that nothing is added or masked."""
+        if (values != (values.dtype == bool)).any():
+            raise ModelError(f"it holds {self.reason}. Give it images of its own size.")
+        return np.zeros(1, helper.tensor_dtype_to_np_dtype(self.element))
+
+
 class SizeFeeds:
     """What a cut graph is fed for each size of images.
 
     Parameters
     ----------
-    feeds : dict of str to (SizeVector or PositionTable)
+    feeds : dict of str to (SizeVector, PositionTable or Nothing)
         The inputs, by name.
     tables : dict of str to array
         The values of the tables, by the tensor that holds them.
@@ -139,7 +165,7 @@ def read_tables(feeds, husk, model, folder):
 
     Parameters
     ----------
-    feeds : iterable of SizeVector or PositionTable
+    feeds : iterable of SizeVector, PositionTable or Nothing
         What a graph is fed.
     husk : onnx.ModelProto
         The graph without its weights.
@@ -153,7 +179,7 @@ def read_tables(feeds, husk, model, folder):
     dict of str to array
         The values.
     """
-    names = {feed.source for feed in feeds if isinstance(feed, PositionTable)}
+    names = {feed.source for feed in feeds if not isinstance(feed, SizeVector)}
     return {name: _constant(name, husk, model, folder) for name in names}
 
 
@@ -181,12 +207,12 @@ def declare_feeds(husk, feeds):
     ----------
     husk : onnx.ModelProto
         A cut graph.
-    feeds : dict of str to (SizeVector or PositionTable)
+    feeds : dict of str to (SizeVector, PositionTable or Nothing)
         All inputs that the whole graph has.
 
     Returns
     -------
-    dict of str to (SizeVector or PositionTable)
+    dict of str to (SizeVector, PositionTable or Nothing)
         Those that the cut reads.
     """
     read = {name for node in husk.graph.node for name in node.input}

@@ -7,14 +7,15 @@ that is fed in place of a constant, or None where the node follows the image as 
 import math
 
 import numpy as np
-from onnx import helper
+from onnx import TensorProto, helper
 
 from skdeepenc.backbones.extents import read_extent
 from skdeepenc.backbones.graph import attribute
 from skdeepenc.backbones.reshape_targets import follow_reshape
-from skdeepenc.backbones.size_feeds import PositionTable, SizeVector
+from skdeepenc.backbones.size_feeds import Nothing, PositionTable, SizeVector
 
 _BROADCASTING = ("Add", "Sub", "Mul", "Div", "Where", "Sum")
+_MASKING = ("Where", "Expand", "Unsqueeze", "Identity", "Cast")
 _END = np.iinfo(np.int64).max
 
 
@@ -146,7 +147,7 @@ def _fix_broadcast(walk, node):
         ][::-1]
         if frozen:
             if name in walk.moving:
-                return walk.refuse(node, "a constant number of tokens")
+                return _feed_nothing(walk, node, place, _mask_behind(walk, name))
             grown = [common[axis - len(shape)] for axis in frozen]
             node = _feed_table(walk, node, place, shape, frozen, grown) or node
     return node
@@ -160,10 +161,36 @@ def _feed_table(walk, node, place, shape, frozen, grown):
     element = walk.new.element_type(node.input[place])
     probe = helper.make_tensor_type_proto(element, sizes)
     layout = _table_layout(walk, shape, frozen, grown) if node.op_type == "Add" else None
+    if layout is None and node.op_type == "Add" and len(frozen) > 1:
+        return _feed_nothing(walk, node, place, node.input[place])
     if layout is None:
         walk.refuse(node, _reason(node, len(frozen)))
         return walk.suppose(node, place, probe)
     return walk.feed(node, place, PositionTable(node.input[place], element, *layout), probe)
+
+
+def _mask_behind(walk, name):
+    """Return the constant of truth values that an added mask is made of, or None."""
+    while name in walk.moving and name in walk.makers:
+        maker = walk.makers[name]
+        if maker.op_type == "Where" and walk.new.known.get(maker.input[1], 1) != 0:
+            return None
+        if maker.op_type not in _MASKING:
+            return None
+        name = maker.input[0]
+    return name if walk.new.element_type(name) == TensorProto.BOOL else None
+
+
+def _feed_nothing(walk, node, place, source):
+    """Feed zero in place of a constant for every pair of tokens; what it holds is looked at later.
+
+    Exporters write masks that mask nothing.
+    """
+    if source is None or node.op_type != "Add":
+        return walk.refuse(node, "a constant number of tokens")
+    element = walk.new.element_type(node.input[place])
+    probe = helper.make_tensor_type_proto(element, [1])
+    return walk.feed(node, place, Nothing(source, element, _reason(node, 2)), probe)
 
 
 def _table_layout(walk, shape, frozen, grown):

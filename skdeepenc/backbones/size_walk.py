@@ -33,7 +33,7 @@ class SizedGraph:
         The graph; the inputs are not declared, for a cut may not need them.
     patch : (int, int)
         Height and width of a patch in pixels.
-    feeds : dict of str to (SizeVector or PositionTable)
+    feeds : dict of str to (SizeVector, PositionTable or Nothing)
         What each of the inputs is, by name.
     problems : dict of str to str
         What holds a tensor to the model's own size, by the tensor's name.
@@ -195,6 +195,7 @@ class _Follower:
         self.new = ShapeWalk(husk, (batch, 3, ROWS * patch[0], COLUMNS * patch[1]))
         self.moving = fed_by(husk, husk.graph.input[0].name)
         self.sized = SizedGraph(husk, patch, takes_batches=batch > 1)
+        self.makers = {name: node for node in husk.graph.node for name in node.output}
         self.nodes = []
 
     def visit(self, node):

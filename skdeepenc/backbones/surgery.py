@@ -31,7 +31,7 @@ class Surgery:
         The graph as OWN, DENSE and, of a transformer, SIZED; class tokens are tensors of each.
     layouts : dict of str to TokenLayout
         Where the patches stand among the tokens of a tensor.
-    feeds : dict of str to (SizeVector or PositionTable)
+    feeds : dict of str to (SizeVector, PositionTable or Nothing)
         What the SIZED graph reads beside pixels.
     problems : dict of str to str
         Tensors that the SIZED graph cannot make at other sizes, and why.

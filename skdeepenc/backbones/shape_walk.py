@@ -12,6 +12,9 @@ from onnx import helper, numpy_helper
 
 from skdeepenc.backbones.graph import SHORT_CONSTANT, attribute, short_constants
 
+# Operators whose output is as large as their last input says.
+_GROWING = ("ConstantOfShape", "Expand", "Tile")
+
 
 class ShapeWalk:
     """Goes through the nodes of a graph in order; `visit` them one by one.
@@ -52,7 +55,8 @@ class ShapeWalk:
     def visit(self, node):
         """Find out what a node gives: the shapes of its outputs, and their values if short."""
         self._evaluate(node)
-        self._infer(node)
+        if not self.types.keys() >= {name for name in node.output if name}:
+            self._infer(node)
 
     def shape(self, name):
         """Return a tensor's shape, or None where it could not be told."""
@@ -79,11 +83,14 @@ class ShapeWalk:
         values = [self.known.get(name) for name in node.input if name]
         if not values or any(value is None for value in values):
             return
-        if node.op_type == "ConstantOfShape" and math.prod(values[0].tolist()) > SHORT_CONSTANT:
+        if node.op_type in _GROWING and math.prod(values[-1].tolist()) > SHORT_CONSTANT:
             return
         for name, value in zip(node.output, self._compute(node, values), strict=False):
-            if np.size(value) <= SHORT_CONSTANT:
-                self.known[name] = np.asarray(value)
+            value = np.asarray(value)
+            element = helper.np_dtype_to_tensor_dtype(value.dtype)
+            self.types[name] = helper.make_tensor_type_proto(element, list(value.shape))
+            if value.size <= SHORT_CONSTANT:
+                self.known[name] = value
 
     def _compute(self, node, values):
         """Return the outputs of one node on given values; none where that does not work."""

@@ -186,10 +186,11 @@ def _feed_nothing(walk, node, place, source):
 
     Exporters write masks that mask nothing.
     """
-    if source is None or node.op_type != "Add":
-        return walk.refuse(node, "a constant number of tokens")
     element = walk.new.element_type(node.input[place])
     probe = helper.make_tensor_type_proto(element, [1])
+    if source is None or node.op_type != "Add":
+        walk.refuse(node, "a constant number of tokens")
+        return walk.suppose(node, place, probe)
     return walk.feed(node, place, Nothing(source, element, _reason(node, 2)), probe)
 
 

@@ -150,6 +150,47 @@ def test_what_cannot_follow_is_named_and_works_at_its_own_size(
     assert backbone_of(model, "tokens").run(pixels(2, 48, 48))["tokens"].shape == (2, 6, 6, 4)
 
 
+@pytest.mark.parametrize("expanded", [True, False])
+def test_masks_that_mask_nothing_are_left_out(expanded, make_model, pixels):
+    """transformers writes a mask of all tokens with the dynamo exporter, in one form or another."""
+    node, rng = helper.make_node, np.random.default_rng(0)
+    shape = (1, 16, 1) if expanded else (1, 16, 16)
+    mask = [
+        node("Shape", ["tokens"], ["n_images"], start=0, end=1),
+        node("Concat", ["n_images", "square"], ["mask_shape"], axis=0),
+        node("Expand", ["allowed", "mask_shape"], ["wide"]),
+        node("Where", ["wide", "zero", "never"], ["added"]),
+    ]
+    nodes = [
+        node("Conv", ["pixels", "w"], ["patches"], strides=[8, 8]),
+        node("Reshape", ["patches", "rows"], ["flat"]),
+        node("Transpose", ["flat"], ["tokens"], perm=[0, 2, 1]),
+        node("MatMul", ["tokens", "flat"], ["scores"]),
+        *(mask if expanded else [node("Where", ["allowed", "zero", "never"], ["added"])]),
+        node("Add", ["scores", "added"], ["masked"]),
+        node("MatMul", ["masked", "tokens"], ["block"]),
+    ]
+    weights = {
+        "w": rng.normal(size=(4, 3, 8, 8)).astype(np.float32),
+        "rows": np.array([-1, 4, 16]),
+        "square": np.array([16, 16]),
+        "zero": np.float32(0),
+        "never": np.float32(-1e30),
+    }
+    images, spec = pixels(2, 48, 40), {"input_shape": ("n", 3, 32, 32), "output": ("block", 3)}
+    for allowed in (True, False):
+        mask_values = {"allowed": np.full(shape, allowed)}
+        model = make_model(nodes, weights | mask_values, **spec).SerializeToString()
+        if not allowed:
+            with pytest.raises(ModelError, match="relative positions, or masks"):
+                backbone_of(model, "block").run(images)
+            continue
+        maps = backbone_of(model, "block", "tokens").run(images)
+        tokens = maps["tokens"].reshape(2, 30, 4)
+        expected = tokens @ tokens.swapaxes(1, 2) @ tokens
+        assert_allclose(maps["block"].reshape(2, 30, 4), expected, rtol=1e-3)
+
+
 def test_pixels_may_be_cut_into_patches_by_reshaping(make_model, pixels):
     """A linear embedding of reshaped patches, as einops writes it, equals the convolution."""
     rng = np.random.default_rng(0)

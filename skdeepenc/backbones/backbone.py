@@ -12,7 +12,10 @@ from numbers import Integral
 import numpy as np
 
 from skdeepenc._lazy import lazy_property
+from skdeepenc.backbones.anatomy import examine
 from skdeepenc.backbones.assumptions import USUAL_SIZE, warn_of_assumptions
+from skdeepenc.backbones.batching import run_in_parts, seems_free, takes_any_number
+from skdeepenc.backbones.blocked import append_order
 from skdeepenc.backbones.bounds import check_memory
 from skdeepenc.backbones.catalogue import described, described_by_name, locate
 from skdeepenc.backbones.contents import known_digest, model_name, read_contents
@@ -23,6 +26,7 @@ from skdeepenc.backbones.parsed_model import parse_model, recall_model
 from skdeepenc.backbones.pooling_mode import floor_pooling
 from skdeepenc.backbones.preprocessor_file import spec_beside
 from skdeepenc.backbones.projection import append_projection, check_projection
+from skdeepenc.backbones.quantisation import append_values, depends_on_neighbours
 from skdeepenc.backbones.session import Graph, get_session, run_session
 from skdeepenc.backbones.size_feeds import SizeFeeds, declare_feeds, known_tables, read_tables
 from skdeepenc.backbones.size_walk import frozen_size
@@ -34,7 +38,7 @@ from skdeepenc.images.sizes import both_sides, in_words, one_size
 
 # What is found out by reading the model, and not worth carrying to another process.
 # The file may lie elsewhere there; that it is the same is checked by its digest, which travels.
-_LEFT_BEHIND = {"_source", "_parsed", "_surgery", "_size_feeds"}
+_LEFT_BEHIND = {"_source", "_parsed", "_surgery", "_anatomy", "_size_feeds"}
 # What depends on where the model lies, or on the projections.
 _DERIVED = {"_name", "digest"}
 
@@ -116,6 +120,7 @@ class Backbone:
         self.n_threads = n_threads
         self.arena = arena
         self._last_used = True
+        self._tried_batches = None
 
     def __getstate__(self):
         """Keep what was asked for, and what was found out; never a graph."""
@@ -230,11 +235,20 @@ class Backbone:
             values = "bytes" if entrance.takes_bytes else "ImageNet's mean and deviation"
             supposed["preprocessing=Preprocessing(...)"] = f"RGB, {values}, size {in_words(size)}"
         if self._asked_layers is None:
-            surgery = known_surgery(self._content_digest, self._parsed.husk, size)
-            layers = [default_layer(self._list_layers(surgery, size), surgery.patch)]
+            layers = [self._supposed_layer(size)]
             supposed["layers=[...]"] = f"the layer {layers[0]!r}"
         warn_of_assumptions(self._name, self._content_digest, supposed)
         return ModelSpec(self._name, tuple(layers), size, entrance.usual_preprocessing)
+
+    def _supposed_layer(self, size):
+        surgery = self._operate(size)
+        anatomy = examine(surgery.husks[DENSE], size, self._n_images)
+        layers = self._list_layers(surgery, anatomy, size)
+        return self._read_by_head(surgery, layers, size, surgery.patch)
+
+    def _read_by_head(self, surgery, layers, size, patch):
+        own = surgery.husks[OWN]
+        return default_layer(layers, own, examine(own, size, self._n_images), patch)
 
     @property
     def preprocessing(self):
@@ -245,7 +259,20 @@ class Backbone:
     @lazy_property
     def _surgery(self):
         """The graph for images of the model's own size, and for all others."""
-        return known_surgery(self._content_digest, self._parsed.husk, self._own_size)
+        return self._operate(self._own_size)
+
+    def _operate(self, size):
+        return known_surgery(self._content_digest, self._parsed.husk, size, self._n_images)
+
+    @property
+    def _n_images(self):
+        """The number of images that shapes are read for."""
+        return self._parsed.entrance.batch or 1
+
+    @lazy_property
+    def _anatomy(self):
+        """What the tensors of the dense graph are."""
+        return examine(self._surgery.husks[DENSE], self.spec.input_size, self._n_images)
 
     @property
     def _own_size(self):
@@ -261,10 +288,10 @@ class Backbone:
     @lazy_property
     def layer_info(self):
         """Every layer that can be asked for, in the order of the graph."""
-        return self._list_layers(self._surgery, self.spec.input_size)
+        return self._list_layers(self._surgery, self._anatomy, self.spec.input_size)
 
-    def _list_layers(self, surgery, size):
-        layers = list_layers(self._parsed.husk, surgery.husks[DENSE], size)
+    def _list_layers(self, surgery, anatomy, size):
+        layers = list_layers(self._parsed.husk, surgery.husks[DENSE], size, anatomy)
         return describe_tokens(layers, surgery.layouts, size)
 
     @lazy_property
@@ -272,11 +299,14 @@ class Backbone:
         """The layers that `run` returns."""
         asked = self._asked_layers
         if asked is None:
-            patch = self._surgery.patch or self.spec.patch_size
-            asked = self.spec.layers or [default_layer(self.layer_info, patch)]
+            asked = self.spec.layers or [self._default_layer()]
         asked = [asked] if isinstance(asked, str | Integral) else asked
         check_open(asked, self._parsed.closed, self._name)
-        return resolve_layers(asked, self.layer_info, self._name)
+        return resolve_layers(asked, self.layer_info, self._name, self._anatomy.integers)
+
+    def _default_layer(self):
+        patch = self._surgery.patch or self.spec.patch_size
+        return self._read_by_head(self._surgery, self.layer_info, self._own_size, patch)
 
     @lazy_property
     def patch_size(self):
@@ -338,11 +368,16 @@ class Backbone:
                 for layer, output in zip(self.layers, outputs, strict=True)
             }
         except ModelError as error:
-            height, width = pixels.shape[2:]
             raise ModelError(
-                f"{self._name} does not run on images of {height} x {width} (its own size is "
-                f"{in_words(self.spec.input_size)}): {error}"
+                f"{self._name} does not run{self._at_size(pixels.shape[2:])}: {error}"
             ) from error
+
+    def _at_size(self, image_shape):
+        """Name the size of images for an error, unless it is the model's own and not to blame."""
+        if tuple(image_shape) == both_sides(self._own_size):
+            return ""
+        own = in_words(self.spec.input_size)
+        return f" on images of {image_shape[0]} x {image_shape[1]} (its own size is {own})"
 
     def _form(self, image_shape):
         """Return the form of the graph that images of this size take."""
@@ -394,17 +429,29 @@ class Backbone:
         return known_tables(self._content_digest, read)
 
     def _run(self, session, pixels, feeds):
-        if self._takes_batches:
-            return run_session(session, pixels, feeds)
-        singles = [run_session(session, pixels[i : i + 1], feeds) for i in range(len(pixels))]
-        return [np.concatenate(outputs) for outputs in zip(*singles, strict=True)]
+        """Run a batch at once, or in parts where the graph wants that."""
+
+        def run(part):
+            return run_session(session, part, feeds)
+
+        if self._depends_on_neighbours:
+            return run_in_parts(run, pixels, 1)
+        if len(pixels) == self._n_images or self._takes_batches(run, pixels.shape[2:]):
+            return run(pixels)
+        return run_in_parts(run, pixels, self._n_images)
 
     @lazy_property
-    def _takes_batches(self):
-        """Whether the graph takes several images; some exporters write a batch of one into it."""
-        shapes = infer_shapes(self._cut(DENSE), self._own_size, 2)
-        taken = all(shapes[layer][0] == 2 for layer in self.layers if layer in shapes)
-        return taken and self._surgery.takes_batches
+    def _depends_on_neighbours(self):
+        return depends_on_neighbours(self._cut(DENSE))
+
+    def _takes_batches(self, run, image_shape):
+        """Whether any number of images may run together."""
+        if self._tried_batches is None:
+            seems = self._parsed.entrance.batch is None and self._surgery.takes_batches
+            self._tried_batches = (
+                seems and seems_free(self._cut(DENSE), self.layers, self._own_size)
+            ) or takes_any_number(run, self._n_images, image_shape)
+        return self._tried_batches
 
     def _session(self, form):
         """Return this process's session of one form of the graph."""
@@ -422,9 +469,8 @@ class Backbone:
         husk, outputs = self._surgery.husks[form], []
         contents = self._read_again()
         for layer in self.layers:
-            if layer in self.projections:
-                husk, layer = self._project(husk, layer, form)
-            outputs.append(layer)
+            husk, output = self._append_exit(husk, layer, form)
+            outputs.append(output)
         husk = floor_pooling(husk) if self.spec.floor_pooling else husk
         cut = truncate(husk, outputs)
         if form == SIZED:
@@ -440,23 +486,38 @@ class Backbone:
         size = both_sides(self._own_size)
         return np.zeros((1, 3, *size), dtype=np.float32), self._feeds(form, size)
 
-    def _project(self, husk, layer, form):
+    def _append_exit(self, husk, layer, form):
+        """Append what is done to a layer inside the graph; return the graph and the output."""
+        output, scale = layer, self._anatomy.scales.get(layer)
+        if scale is not None:
+            husk, output = append_values(husk, layer, scale)
+        if layer in self._anatomy.blocked:
+            husk, output = append_order(husk, layer, self._anatomy.blocked[layer])
+        if layer not in self.projections:
+            return husk, output
         mean, components = self.projections[layer]
-        plain = self._surgery.husks[OWN if form == OWN else DENSE]
-        shape = infer_shapes(plain, self.spec.input_size).get(layer)
-        if shape is None:
-            raise ModelError(f"The size of {layer!r} is not known, so it cannot be projected.")
         check_projection(layer, mean, components, self._channels[layer])
-        return append_projection(husk, layer, len(shape), mean, components)
+        layout = self._anatomy.layouts.get(layer)
+        if layout is None:
+            raise ModelError(f"The size of {layer!r} is not known, so it cannot be projected.")
+        plain = self._surgery.husks[OWN if form == OWN else DENSE]
+        shapes = infer_shapes(plain, self._own_size, self._n_images)
+        # A fully connected layer has two axes in the one graph, and four in the other.
+        axes = len(shapes.get(layer, self._anatomy.shapes[layer])), layout.channels
+        return append_projection(husk, output, axes, mean, components)
 
     @lazy_property
     def _channels(self):
         return {layer.name: layer.channels for layer in self.layer_info}
 
+    def _channels_last(self, layer, output):
+        layout = self._anatomy.layouts.get(layer)
+        return output if layout and layout.channels == 3 else output.transpose(0, 2, 3, 1)
+
     def _to_grid(self, layer, output, batch_shape):
         """Turn a layer's output into (batch, rows, columns, channels), and check it."""
         if output.ndim == 4:
-            output = output.transpose(0, 2, 3, 1)
+            output = self._channels_last(layer, output)
         elif output.ndim == 3 and output.shape[1] == 1:
             output = output[:, None]
         elif output.ndim == 3:

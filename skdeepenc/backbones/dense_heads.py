@@ -35,7 +35,7 @@ class _Window:
     channels_last: bool
 
 
-def densify(husk, size):
+def densify(husk, size, batch=1):
     """Turn every fully connected layer that reads a map into a convolution.
 
     Tensors keep their names. What cannot be converted reads the flattened tensor as before, and
@@ -47,13 +47,15 @@ def densify(husk, size):
         A graph without its weights.
     size : int or (int, int)
         Side of the images that the model was made for, or height and width.
+    batch : int, default=1
+        The number of images that it was made for.
 
     Returns
     -------
     onnx.ModelProto
         The graph with a dense head; equal to the given one at the model's own image size.
     """
-    head = _Head(husk, size)
+    head = _Head(husk, size, batch)
     for node in husk.graph.node:
         head.visit(node)
     head.finish()
@@ -63,9 +65,10 @@ def densify(husk, size):
 class _Head:
     """Rewrites nodes one after the other, and remembers which tensors stand for vectors."""
 
-    def __init__(self, husk, size):
-        self.shapes = infer_shapes(husk, size)
-        self.larger = infer_shapes(husk, enlarged(size))
+    def __init__(self, husk, size, batch):
+        self.batch = batch
+        self.shapes = infer_shapes(husk, size, batch)
+        self.larger = infer_shapes(husk, enlarged(size), batch)
         self.reached = fed_by(husk, husk.graph.input[0].name)
         self.windows = {}
         self.flattening = {}
@@ -104,7 +107,7 @@ class _Head:
             return None
         source = node.input[0]
         before, after = self.shapes.get(source, ()), self.shapes.get(node.output[0], ())
-        if len(before) != 4 or after != (1, int(np.prod(before))):
+        if len(before) != 4 or after != (self.batch, int(np.prod(before[1:]))):
             return None
         channels_last = source in self.channels_last
         window_map = self.channels_last.get(source, source)

@@ -42,6 +42,8 @@ class Entrance:
         Whether images are (height, width, channels).
     size : int, (int, int) or None
         The declared side, or height and width; None where a side is free.
+    batch : int or None
+        The declared number of images; None where it is free.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Entrance:
     channels: int
     channels_last: bool
     size: int | tuple[int, int] | None
+    batch: int | None
 
     @property
     def takes_bytes(self):
@@ -126,10 +129,10 @@ def _entrance(value, husk):
     if channels not in _CHANNELS:
         raise ModelError(f"{channels} channels; export the model for RGB or grey images")
     sides = [size for other, size in enumerate(shape) if other not in (0, axis)]
-    is_fixed = all(isinstance(side, int) and side > 0 for side in sides)
-    return Entrance(
-        value.name, elem_type, channels, axis == 3, one_size(sides) if is_fixed else None
-    )
+    fixed = all(isinstance(side, int) and side > 0 for side in sides)
+    batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
+    size = one_size(sides) if fixed else None
+    return Entrance(value.name, elem_type, channels, axis == 3, size, batch)
 
 
 def _described(value):

@@ -109,19 +109,48 @@ def infer_shapes(husk, size, batch=1):
     ModelError
         If the shapes contradict each other.
     """
+    return infer_tensors(husk, size, batch)[0]
+
+
+def infer_tensors(husk, size, batch=1):
+    """Return the shape and the type of every tensor, as far as they can be told.
+
+    Parameters
+    ----------
+    husk : onnx.ModelProto
+        What `without_weights` returned, or surgery on it.
+    size : int or (int, int)
+        Side of the images, or height and width.
+    batch : int, default=1
+        Number of images.
+
+    Returns
+    -------
+    shapes : dict of str to tuple of int
+        Shapes by name.
+    types : dict of str to int
+        Types by name, as ONNX numbers them; 0 for what is no tensor but a sequence of them.
+
+    Raises
+    ------
+    ModelError
+        If the shapes contradict each other.
+    """
     model = _ready_for_inference(husk, (batch, 3, *both_sides(size)))
     try:
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(f"The shapes of the graph contradict each other: {reason}") from error
-    shapes = {}
+    shapes, types = {}, {}
     for value in (*graph.input, *graph.value_info, *graph.output):
-        shape = declared_shape(value)
-        if value.type.tensor_type.HasField("shape") and all(isinstance(n, int) for n in shape):
+        shape, kind = declared_shape(value), value.type.tensor_type
+        if kind.HasField("shape") and all(isinstance(n, int) for n in shape):
             shapes[value.name] = shape
+        if kind.elem_type or value.type.WhichOneof("value") not in ("tensor_type", None):
+            types[value.name] = kind.elem_type
     shapes.update((tensor.name, tuple(tensor.dims)) for tensor in graph.initializer)
-    return shapes
+    return shapes, types
 
 
 def _ready_for_inference(husk, pixels_shape):
@@ -229,7 +258,17 @@ def truncate(husk, outputs):
     _keep(graph.sparse_initializer, lambda tensor: tensor.values.name in needed)
     del graph.output[:]
     graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
+    _name_pieces(graph)
     return cut
+
+
+def _name_pieces(graph):
+    """Name the pieces of splits that nobody reads: onnxruntime crashes where they have no name."""
+    for position, node in enumerate(graph.node):
+        if node.op_type == "Split":
+            node.output[:] = [
+                name or f"unread/{position}/{i}" for i, name in enumerate(node.output)
+            ]
 
 
 def _keep(entries, wanted):

@@ -1,18 +1,15 @@
 """What can be asked of a graph: one small record a tensor, and the names that mean it."""
 
 import difflib
-import math
 import operator
 from dataclasses import dataclass
 
 from skdeepenc.backbones.entrance import FRONT
-from skdeepenc.backbones.graph import EXTRA_SIDE, enlarged, fed_by, infer_shapes
+from skdeepenc.backbones.graph import EXTRA_SIDE, enlarged, infer_shapes
+from skdeepenc.backbones.head import read_by_head
 from skdeepenc.backbones.tokens import CLASS_TOKEN
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
-
-# A damaged size is far larger; the largest tensors in use hold a hundredth of it.
-MAX_VALUES = 2**31
-_KINDS = {2: "vector", 3: "tokens", 4: "map"}
+from skdeepenc.images.sizes import both_sides
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class LayerInfo:
     stride: int | None
 
 
-def list_layers(husk, dense, size):
+def list_layers(husk, dense, size, anatomy):
     """List every tensor that can be extracted, in the order in which the graph computes them.
 
     Parameters
@@ -61,74 +58,67 @@ def list_layers(husk, dense, size):
     dense : onnx.ModelProto
         The same after surgery, which tells how its layers grow with the image.
     size : int or (int, int)
-        Side of the images that the model was made for, or height and width.
+        Size of the images that the model was made for.
+    anatomy : Anatomy
+        What the tensors of the dense graph are, for images of that size.
 
     Returns
     -------
     list of LayerInfo
         The tensors with one row an image: maps, vectors and tokens.
-
-    Raises
-    ------
-    ModelError
-        If a tensor would hold more than any network's.
     """
-    shapes = infer_shapes(dense, size)
-    _check_sizes(shapes)
     larger = infer_shapes(dense, enlarged(size))
-    reached = fed_by(husk, husk.graph.input[0].name)
     layers = []
     for node in husk.graph.node:
-        output = node.output[0]  # what comes second is a mask or an index
-        shape = shapes.get(output)
-        if output in reached and _is_layer(shape) and not node.name.startswith(FRONT):
-            layers.append(_describe(output, node.op_type, shape, larger.get(output)))
+        if node.name.startswith(FRONT):
+            continue
+        for position, output in enumerate(node.output):
+            layout = anatomy.layouts.get(output)
+            if layout is not None:
+                shape = anatomy.shapes[output]
+                stride = _stride(shape, larger.get(output), layout, size)
+                layers.append(_describe(output, node.op_type, shape, layout, stride))
+            elif output in anatomy.unread and position == 0:
+                layers.append(LayerInfo(output, node.op_type, "unknown", None, None, None))
     return layers
 
 
-def _check_sizes(shapes):
-    """Refuse a damaged graph before it asks the system for all memory there is."""
-    for name, shape in shapes.items():
-        if math.prod(shape) > MAX_VALUES:
-            raise ModelError(f"The tensor {name!r} would hold {math.prod(shape)} values.")
+def _describe(name, op, shape, layout, stride):
+    positions = [size for axis, size in enumerate(shape) if axis not in (0, layout.channels)]
+    rows, columns = (1, 1, *positions)[-2:]
+    return LayerInfo(name, op, layout.kind, shape[layout.channels], (rows, columns), stride)
 
 
-def _is_layer(shape):
-    """Tell whether a tensor may hold one descriptor or map an image."""
-    if shape is None:
-        return True
-    return len(shape) in _KINDS and shape[0] == 1 and min(shape) > 0
+def _stride(shape, larger, layout, size):
+    """Return the pixels between rows: from two sizes of images, or from one and their number."""
+    if layout.kind != "map":
+        return None
+    rows = 1 if layout.channels == 3 else 2
+    if larger is not None:
+        more_rows = larger[rows] - shape[rows]
+        return EXTRA_SIDE // more_rows if more_rows > 0 else None
+    return max(both_sides(size)[0] // shape[rows], 1) if shape[rows] > 1 else None
 
 
-def _describe(name, op, shape, larger):
-    if shape is None:
-        return LayerInfo(name, op, "unknown", None, None, None)
-    kind = _KINDS[len(shape)]
-    if kind == "tokens":
-        return LayerInfo(name, op, kind, shape[2], (1, shape[1]), None)
-    if kind == "vector":
-        return LayerInfo(name, op, kind, shape[1], (1, 1), None)
-    more_rows = larger[2] - shape[2] if larger else 0
-    stride = EXTRA_SIDE // more_rows if more_rows > 0 else None
-    return LayerInfo(name, op, kind, shape[1], shape[2:], stride)
-
-
-def default_layer(layers, patch_size=None):
-    """Return the name of the last map before the head, what a model nobody described gives.
+def default_layer(layers, husk, anatomy, patch_size=None):
+    """Return the name of the layer that the head reads, what a model nobody described gives.
 
     Parameters
     ----------
     layers : list of LayerInfo
         What the model offers.
+    husk : onnx.ModelProto
+        A graph without its weights.
+    anatomy : Anatomy
+        What its tensors are.
     patch_size : int, optional
         Side of a transformer's patch; without it tokens cannot be laid out.
 
     Returns
     -------
     str
-        The last map with more than one position. Of a transformer, whose only map are its patches
-        before they are read: the last tokens, or the vector before the last one, which scores
-        classes.
+        The last map before the head, or the tokens that it reads; the vector before the last one,
+        which scores classes, where tokens cannot be laid out.
 
     Raises
     ------
@@ -137,15 +127,17 @@ def default_layer(layers, patch_size=None):
     """
     if not layers:
         raise ModelError("The graph makes nothing of its images that could be extracted.")
-    maps = [layer for layer in layers if layer.kind == "map" and max(layer.grid) > 1]
-    tokens = [layer for layer in layers if layer.kind == "tokens"]
+    name = read_by_head(husk, anatomy)
+    known = {layer.name: layer for layer in layers}
+    if name not in known:
+        return layers[-1].name
     vectors = [layer for layer in layers if layer.kind == "vector"]
-    if tokens and len(maps) <= 1:
-        return tokens[-1].name if patch_size or not vectors else vectors[-2:][0].name
-    return (maps or layers)[-1].name
+    if known[name].kind == "tokens" and not patch_size and vectors:
+        return vectors[-2:][0].name
+    return name
 
 
-def resolve_layers(asked, layers, model_name):
+def resolve_layers(asked, layers, model_name, integers=()):
     """Turn names and positions into names.
 
     Parameters
@@ -157,6 +149,8 @@ def resolve_layers(asked, layers, model_name):
         What the model offers.
     model_name : str
         What to call the model in an error.
+    integers : set of str, optional
+        Tensors of whole numbers, which stand for nothing that could be extracted.
 
     Returns
     -------
@@ -168,6 +162,11 @@ def resolve_layers(asked, layers, model_name):
     LayerNotFoundError
         If a name is no tensor of the model, or a position is none.
     """
+    for layer in set(asked) & set(integers):
+        raise LayerNotFoundError(
+            f"{layer!r} of {model_name} holds whole numbers, sums or sizes, without a scale that "
+            "would make values of them. Ask for a tensor of floating point after it."
+        )
     return tuple(_resolve_layer(layer, layers, model_name) for layer in asked)
 
 

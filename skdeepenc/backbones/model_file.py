@@ -15,7 +15,7 @@ from skdeepenc.backbones.weight_files import external_tensors, is_external
 from skdeepenc.exceptions import ModelError
 
 # Operators of other domains are loaded from shared libraries, which a model must not bring along.
-KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
+KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"}
 # Its attribute names a compiled binary that the runtime would load.
 FORBIDDEN_OPERATORS = {"EPContext"}
 # onnxruntime promises nothing below; version 7 dates from 2018.
@@ -53,6 +53,7 @@ def check_model(model, name):
     """
     _type_outputs(model)
     check_functions(model, name)
+    _import_domains(model)
     _check_operators(model, name)
     if any(is_external(tensor) for tensor in _inner_tensors(model)):
         raise ModelError(f"{name} keeps values of inner constants in other files.")
@@ -65,6 +66,14 @@ def _type_outputs(model):
         if not value.HasField("type"):
             value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
             value.type.tensor_type.shape.SetInParent()
+
+
+def _import_domains(model):
+    """Name the runtime's own operators as imported: its optimisers forget to, and it minds not."""
+    imported = {entry.domain for entry in model.opset_import}
+    used = {node.domain for node in model.graph.node if node.domain.startswith("com.microsoft")}
+    for domain in sorted(used & KNOWN_DOMAINS - imported):
+        model.opset_import.add(domain=domain, version=1)
 
 
 def _check_text(message):

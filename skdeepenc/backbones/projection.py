@@ -7,7 +7,7 @@ from skdeepenc.backbones.graph import with_nodes
 from skdeepenc.exceptions import ModelError
 
 
-def append_projection(husk, layer, rank, mean, components):
+def append_projection(husk, layer, axes, mean, components):
     """Append ``(x - mean) @ components.T`` to a layer.
 
     Parameters
@@ -16,8 +16,9 @@ def append_projection(husk, layer, rank, mean, components):
         A graph without its weights.
     layer : str
         The tensor to project.
-    rank : int
-        Its number of axes: 4 for maps (a 1x1 convolution), 2 and 3 for vectors and tokens.
+    axes : (int, int)
+        Its number of axes, and which of them is that of channels: the second is projected by a
+        convolution of size 1, the last by a product.
     mean : array of shape (D,)
         What is subtracted.
     components : array of shape (d, D)
@@ -36,8 +37,9 @@ def append_projection(husk, layer, rank, mean, components):
     components = np.asarray(components, dtype=np.float32)
     single = f"{layer}/single"
     nodes = [helper.make_node("Cast", [layer], [single], to=TensorProto.FLOAT)]
-    if rank == 4:
-        matrix = components[:, :, None, None]
+    rank, channels = axes
+    if channels != rank - 1:
+        matrix = components.reshape(*components.shape, *(1,) * (rank - 2))
         nodes += [helper.make_node("Conv", [single, weight, bias], [output])]
     else:
         matrix = components.T

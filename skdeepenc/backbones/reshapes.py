@@ -1,8 +1,8 @@
 """Free what constant reshapes have frozen: the number of images, and their size.
 
-Exporters write the shape they saw into the graph. A leading 1 is the batch, and becomes "whatever
-comes in". A channel shuffle, written as reshape, transpose, reshape, becomes the selection of
-channels that it is, which cares for no size.
+Exporters write the shape they saw into the graph. A leading 1, or the number of images that a model
+declares, is the batch, and becomes "whatever comes in". A channel shuffle, written as reshape,
+transpose, reshape, becomes the selection of channels that it is, which cares for no size.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from skdeepenc.backbones.graph import attribute, fed_by, infer_shapes, short_con
 _SWAP_GROUPS = [0, 2, 1, 3, 4]
 
 
-def free_reshapes(husk, size):
+def free_reshapes(husk, size, batch=1):
     """Make reshapes follow the number of images, and channel shuffles their size too.
 
     A reshape to ``[1, K]`` becomes ``[0, K]``, "as many rows as come in", never ``[-1, K]``, which
@@ -25,13 +25,15 @@ def free_reshapes(husk, size):
         A graph without its weights.
     size : int or (int, int)
         Side of the images that the model was made for, or height and width.
+    batch : int, default=1
+        The number of images that it was made for.
 
     Returns
     -------
     onnx.ModelProto
         The freed graph.
     """
-    shapes = infer_shapes(husk, size)
+    shapes = infer_shapes(husk, size, batch)
     reached = fed_by(husk, husk.graph.input[0].name)
     makers = {output: node for node in husk.graph.node for output in node.output}
     constants = short_constants(husk)
@@ -43,7 +45,7 @@ def free_reshapes(husk, size):
             order = _channel_shuffle(node, makers, shapes)
             if order is not None:
                 freed = _selection(node, makers, order, added)
-            elif _freezes_batch(node, constants, shapes):
+            elif _freezes_batch(node, constants, shapes, batch):
                 freed = _follow_batch(node, constants[node.input[1]], added)
         nodes.append(freed)
     return with_nodes(husk, nodes, added)
@@ -73,10 +75,11 @@ def _selection(node, makers, order, added):
     return helper.make_node("Gather", [split.input[0], name], node.output, axis=1)
 
 
-def _freezes_batch(node, constants, shapes):
+def _freezes_batch(node, constants, shapes, batch):
     target = constants.get(node.input[1])
     source = shapes.get(node.input[0], ())
-    return target is not None and target.ndim == 1 and source[:1] == (1,) and target[:1] == [1]
+    is_vector = target is not None and target.ndim == 1
+    return is_vector and source[:1] == (batch,) and target[:1] == [batch]
 
 
 def _follow_batch(node, target, added):

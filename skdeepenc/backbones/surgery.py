@@ -49,7 +49,7 @@ class Surgery:
     takes_batches: bool
 
 
-def known_surgery(digest, husk, size):
+def known_surgery(digest, husk, size, batch=1):
     """Make the forms of a graph, unless this process has done so before.
 
     Parameters
@@ -60,6 +60,8 @@ def known_surgery(digest, husk, size):
         Its graph without its weights.
     size : int or (int, int)
         Side of the images that it was made for, or height and width.
+    batch : int, default=1
+        The number of images that it was made for.
 
     Returns
     -------
@@ -68,13 +70,13 @@ def known_surgery(digest, husk, size):
     """
     surgery = _SURGERIES.get((digest, size))
     if surgery is None:
-        surgery = _SURGERIES[digest, size] = operate(husk, size)
+        surgery = _SURGERIES[digest, size] = operate(husk, size, batch)
         while len(_SURGERIES) > MAX_MODELS:
             _SURGERIES.popitem(last=False)
     return surgery
 
 
-def operate(husk, size):
+def operate(husk, size, batch=1):
     """Make the forms of a graph.
 
     Parameters
@@ -83,14 +85,16 @@ def operate(husk, size):
         A graph without its weights.
     size : int or (int, int)
         Side of the images that it was made for, or height and width.
+    batch : int, default=1
+        The number of images that it was made for.
 
     Returns
     -------
     Surgery
         Its forms.
     """
-    own = free_reshapes(husk, size)
-    dense = densify(own, size)
+    own = free_reshapes(husk, size, batch)
+    dense = densify(own, size, batch)
     sized = follow_image_size(dense, size)
     if sized is None:
         return Surgery({OWN: own, DENSE: dense}, {}, {}, {}, None, True)

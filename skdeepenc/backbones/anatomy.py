@@ -70,7 +70,8 @@ def examine(husk, size, n_images=1):
     _check_sizes(shapes)
     scales = find_scales(husk)
     numbers = {name for name, kind in types.items() if kind not in FLOATS and name not in scales}
-    missing = [name for name in _made(husk, reached) if name not in shapes.keys() | numbers]
+    # A type of 0 is that of a sequence, which has no shape.
+    missing = [name for name in _made(husk, reached) if name not in shapes and types.get(name, 1)]
     shapes.update(seen_shapes(husk, missing, (n_images, 3, *both_sides(size))))
     blocked = find_blocked(husk, shapes)
     for name, channels in blocked.items():
@@ -82,7 +83,7 @@ def examine(husk, size, n_images=1):
         if name not in numbers and min(shapes[name], default=0) > 0
         if (layout := layout_of(axes[name], n_images)) is not None
     }
-    unread = {name for name in missing if name not in shapes}
+    unread = {name for name in missing if name not in shapes.keys() | numbers}
     return Anatomy(shapes, layouts, scales, blocked, numbers, unread)
 
 

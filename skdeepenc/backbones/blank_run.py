@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc.backbones.graph import SHORT_CONSTANT, truncate
-from skdeepenc.backbones.session import run_once
+from skdeepenc.backbones.session import Graph, run_once
 from skdeepenc.exceptions import ModelError
 
 
@@ -41,7 +41,9 @@ def seen_shapes(husk, names, pixels_shape):
         helper.make_tensor_value_info(name, TensorProto.INT64, None) for name in seen
     )
     try:
-        shapes = run_once(blank.SerializeToString(), np.zeros(pixels_shape, dtype=np.float32))
+        shapes = run_once(
+            Graph(blank.SerializeToString()), np.zeros(pixels_shape, dtype=np.float32)
+        )
     except ModelError:
         return {}  # whoever asks for one of them will be told
     return {name: tuple(shape.tolist()) for name, shape in zip(names, shapes, strict=True)}

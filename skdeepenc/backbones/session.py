@@ -353,7 +353,8 @@ def _warn_of_missing(requested, session):
         _TABLE.warned |= unsaid
         warnings.warn(
             f"{', '.join(sorted(unsaid))} was asked for and does not run here; running on "
-            f"{', '.join(running)}. For CUDA: pip install 'skdeepenc[cuda]'.",
+            f'{", ".join(running)}. For CUDA\'s libraries run `pip install ".[cuda]"` in the '
+            "folder that skdeepenc was installed from.",
             ModelWarning,
             stacklevel=4,
         )

@@ -14,6 +14,7 @@ from onnx.external_data_helper import set_external_data
 from skdeepenc.backbones import Backbone, hub
 from skdeepenc.backbones.hub import choose_file, fetch_from_hub, parse_hub_name
 from skdeepenc.exceptions import DownloadError, MissingDependencyError, ModelError
+from skdeepenc.images import Preprocessing
 
 pytest.importorskip("huggingface_hub")
 
@@ -143,7 +144,7 @@ def test_offline_and_not_in_the_cache_is_said(served, monkeypatch):
     assert not served.requests
 
 
-def test_weights_beside_the_model_come_along(served, tiny_network, tmp_path):
+def test_weights_beside_the_model_come_along(served, tiny_network, tmp_path, pixels):
     onnx.save_model(  # which changes what it saves
         onnx.ModelProto.FromString(tiny_network.SerializeToString()),
         tmp_path / "model.onnx",
@@ -156,6 +157,12 @@ def test_weights_beside_the_model_come_along(served, tiny_network, tmp_path):
     fetched = Path(fetch_from_hub("hf://owner/name"))
     weights = fetched.with_name("weights.bin")
     assert weights.read_bytes() == served.files["onnx/weights.bin"]
+    maps = Backbone("hf://owner/name", layers="relu2", preprocessing=Preprocessing())
+    whole = Backbone(
+        tiny_network.SerializeToString(), layers="relu2", preprocessing=Preprocessing()
+    )
+    images = pixels(1, 16, 16)
+    assert (maps.run(images)["relu2"] == whole.run(images)["relu2"]).all()
 
 
 def test_weights_elsewhere_are_never_fetched(served, tiny_network):

@@ -92,8 +92,8 @@ def _transform(profile, mode):
             return None
         output = "RGBA" if mode == "RGBA" else "RGB"
         return ImageCms.buildTransform(opened, _srgb(), mode, output)
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError, AttributeError):
-        return None  # a damaged profile says nothing
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError, AttributeError, ImportError):
+        return None  # a damaged profile says nothing, nor does any to a Pillow without lcms
 
 
 @lru_cache(maxsize=1)

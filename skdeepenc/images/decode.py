@@ -1,8 +1,9 @@
-"""Decode whatever people call an image into the picture that a person sees, as RGB.
+"""Decode whatever people call an image into what a person sees, as RGB.
 
-Viewers turn pictures the way their EXIF tag says, show transparency on white, show an animation's
-first frame, and show 16 bits as 8. So do we. What cannot be read raises `ImageError` with the
-reason, whatever a parser stumbled on: damaged files make them raise nearly anything.
+Viewers turn images the way their EXIF tag says, follow their colour profile, show transparency on
+white, an animation's first frame, and deep greys in 8 bits. So do we. What cannot be read raises
+`ImageError` with the reason, whatever a parser stumbled on: damaged files make them raise nearly
+anything.
 """
 
 import io
@@ -58,8 +59,9 @@ def decode_image(source, *, smallest=None):
     Parameters
     ----------
     source : path, bytes, PIL.Image.Image or array
-        A file, the content of one, an opened picture, or an array of shape (H, W), (H, W, 1),
-        (H, W, 3) or (H, W, 4): bytes from 0 to 255, floats from 0 to 1, or 16-bit integers.
+        A file, the content of one, an opened image, or an array of shape (H, W), (H, W, 1),
+        (H, W, 3) or (H, W, 4): bytes from 0 to 255, floats from 0 to 1, or 16-bit integers, shown
+        by their bit depth (10, 12, 14 or 16).
     smallest : int, optional
         The shorter edge that will do, in pixels. Formats that can then decode to a half, a quarter
         or an eighth of the size, never to less than one and a half times this edge.
@@ -67,12 +69,13 @@ def decode_image(source, *, smallest=None):
     Returns
     -------
     array of shape (H, W, 3), uint8
-        The picture: turned upright, transparency on white, an animation's first frame.
+        The image: turned upright, in sRGB, transparency on white, an animation's first frame.
 
     Raises
     ------
     ImageError
-        If it cannot be read; the message names it and says why.
+        If it cannot be read, or would take more than 1 GiB of memory to decode; the message names
+        it and says why.
 
     Examples
     --------

@@ -71,7 +71,7 @@ class Column:
 
     @property
     def by_image(self):
-        """The maps of each image, a list of one a scale."""
+        """The maps of each image, a list of one per scale."""
         maps, n_scales = self.maps, self.n_scales
         return [maps[first : first + n_scales] for first in range(0, len(maps), n_scales)]
 

@@ -9,7 +9,7 @@ __all__ = ["linear_weights"]
 
 
 def linear_weights(classifier, n_features):
-    """Return what a linear classifier multiplies with and adds, one row a class.
+    """Return what a linear classifier multiplies with and adds, one row per class.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Returns
         -------
         ndarray of shape (n_images, n_features_out)
-            A vector an image, in the float type of `X`.
+            One vector per image, in the float type of `X`.
         """
         check_is_fitted(self)
         maps = self._check_maps(X, reset=False)

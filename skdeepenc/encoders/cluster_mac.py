@@ -29,7 +29,7 @@ class ClusterMAC(MapsEncoder):
     """Sum the whitened maxima of clusters of activations.
 
     Each map's descriptors, projected to a few principal components, are partitioned by Normalized
-    Cut, once for each number in `n_clusters`, and by the colours of the picture. The channel-wise
+    Cut, once for each number in `n_clusters`, and by the colours of the image. The channel-wise
     maxima of every cluster are L2-normalised, whitened and L2-normalised; their sum over all
     clusters and scales, L2-normalised, encodes the image.
 

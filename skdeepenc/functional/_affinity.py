@@ -41,7 +41,7 @@ def weighted_coordinates(features, weights=None):
     Parameters
     ----------
     features : array-like of shape (n, C)
-        One descriptor a row.
+        One descriptor per row.
     weights : array-like of shape (C,) or None, default=None
         Weight of each squared difference (equation 2); None takes each component's share of the
         features' variance.
@@ -75,7 +75,7 @@ def feature_affinity(points, others=None, *, affinity="exponential", scale=0.05)
     Parameters
     ----------
     points : ndarray of float64 of shape (n, C)
-        One point a row.
+        One point per row.
     others : ndarray of float64 of shape (m, C) or None, default=None
         What to compare with, None for the points themselves.
     affinity : {"exponential", "gaussian"}, default="exponential"

@@ -21,7 +21,7 @@ def discretize(embedding):
     Parameters
     ----------
     embedding : ndarray of shape (n, k)
-        Leading eigenvectors of a graph, one node a row.
+        Leading eigenvectors of a graph, one node per row.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Multi-scale pyramid pooling: one Fisher vector a scale, each of unit length, then their mean.
+"""Multi-scale pyramid pooling: one Fisher vector per scale, each of unit length, then their mean.
 
 Equation 1 of "Fisher Kernel for Deep Neural Activations" (Yoo, Park, Lee and Kweon, 2014), with the
 Fisher vector G^s of scale s and the set S of scales that have descriptors:
@@ -73,7 +73,7 @@ class FisherRecord:
         return fisher_terms(self.means, self.covariances, self.weights, dtype)
 
     def n_parts(self, n_scales):
-        """Return how many vectors lie side by side for each cell: one, or one a scale."""
+        """Return how many vectors lie side by side for each cell: one, or one per scale."""
         return n_scales if self.pooling == "csf" else 1
 
     def n_features(self, n_scales):

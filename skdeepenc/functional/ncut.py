@@ -78,7 +78,7 @@ def normalized_cut(
     Parameters
     ----------
     features : array-like of shape (n, C)
-        One descriptor a row.
+        One descriptor per row.
     n_clusters : int or sequence of int
         Number of clusters; a sequence asks for several partitions from one decomposition.
     affinity : {"exponential", "gaussian"}, default="exponential"

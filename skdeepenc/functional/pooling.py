@@ -166,7 +166,7 @@ def _power(x, p):
 
 
 def spoc(feature_map):
-    """Sum the descriptors, those near the centre of the picture weighing most (SPoC).
+    """Sum the descriptors, those near the centre of the image weighing most (SPoC).
 
     Parameters
     ----------

@@ -122,7 +122,7 @@ class ClusterRegions:
         return 4 * largest * (np.minimum(largest, 6_144) + 512)
 
     def _cut(self, points, n_clusters, weights):
-        """Partition points so that their order cannot matter, a column a partition."""
+        """Partition points so that their order cannot matter, a column per partition."""
         # Sorted: the rotation of Yu and Shi starts from the middle row, and the eigen solvers from
         # the first or from seeded ones.
         order = np.lexsort(points.T)

@@ -144,8 +144,8 @@ def vlad_of_segments(descriptors, offsets, centers, indices, weights):
     bins = (images[:, None] * n_centers + indices).ravel()  # a word of an image each
     mass = np.bincount(bins, weights.ravel(), minlength=n_images * n_centers)
     # One sparse product sums the weighted descriptors of every bin, and takes off its mass of the
-    # word: a column a descriptor, then a column a word. It touches few rows at a time, and needs no
-    # second array as large as the result.
+    # word: a column per descriptor, then a column per word. It touches few rows at a time, and
+    # needs no second array as large as the result.
     all_bins = np.arange(n_images * n_centers).reshape(n_images, n_centers)
     starts_of_words = len(bins) + n_images * np.arange(n_centers + 1)
     assignment = sparse.csc_array(

@@ -1,6 +1,6 @@
-"""Keep the activations inside a box of each picture, as if the network had seen the picture whole.
+"""Keep the activations inside a box of each image, as if the network had seen the image whole.
 
-Chen et al. call queries made so "crop X"; cropping the pictures first is "crop I". A position is
+Chen et al. call queries made so "crop X"; cropping the images first is "crop I". A position is
 kept if its centre lies in the box, and at least one row and one column are.
 """
 
@@ -27,7 +27,7 @@ def cropped_columns(maps, boxes, image_sizes=None):
         As `FeatureMaps.from_values` takes them.
     """
     boxes = np.asarray(boxes, dtype=np.float64)
-    sizes = _picture_sizes(maps) if image_sizes is None else np.asarray(image_sizes, np.float64)
+    sizes = _image_sizes(maps) if image_sizes is None else np.asarray(image_sizes, np.float64)
     _check_boxes(boxes, sizes, len(maps), in_pixels=image_sizes is not None)
     values, grids = {}, {}
     for layer in maps.layers:
@@ -39,13 +39,13 @@ def cropped_columns(maps, boxes, image_sizes=None):
     return values, grids
 
 
-def _picture_sizes(maps):
+def _image_sizes(maps):
     """Return the grid of each image, where all its maps share one."""
     grids = np.concatenate([maps.grid(layer) for layer in maps.layers], axis=1)
     if np.any(grids != grids[:, :1]):
         raise FeatureMapsError(
             "The maps differ in size between layers or scales, so boxes cannot be in positions: "
-            "give them in pixels, and the pictures' sizes as image_sizes."
+            "give them in pixels, and the images' sizes as image_sizes."
         )
     return grids[:, 0].astype(np.float64)
 
@@ -60,7 +60,7 @@ def _check_boxes(boxes, sizes, n_images, in_pixels):
     outside = (boxes[:, :2] < 0).any(axis=1) | (boxes[:, 2:] > sizes).any(axis=1)
     empty = ~(boxes[:, :2] < boxes[:, 2:]).all(axis=1)  # so that NaN counts as empty
     for image in np.flatnonzero(outside | empty)[:1]:
-        fault = "is empty" if empty[image] else "reaches outside the picture"
+        fault = "is empty" if empty[image] else "reaches outside the image"
         unit = "pixels" if in_pixels else "positions (give image_sizes for boxes in pixels)"
         raise FeatureMapsError(
             f"The box of image {image}, y0, x0, y1, x1 = {boxes[image].tolist()}, {fault}, which "

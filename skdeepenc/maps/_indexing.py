@@ -20,7 +20,7 @@ def image_index(key):
     Returns
     -------
     index : slice, list or ndarray
-        The images, for an array of one number an image.
+        The images, for an array of one number per image.
     is_one : bool
         Whether the key is a single number.
     """

@@ -10,7 +10,7 @@ __all__ = ["is_sequence", "pack_images", "unpack_image"]
 
 _ACCEPTED = (
     "give a 2-D (n, D), 3-D (n, positions, D) or 4-D (n, H, W, D) array, or a sequence of one "
-    "(m, D) or (H, W, D) array, or a list of such arrays (one a scale), for each image"
+    "(m, D) or (H, W, D) array, or a list of such arrays (one per scale), for each image"
 )
 
 
@@ -55,7 +55,7 @@ def unpack_image(maps):
     Returns
     -------
     dict of str to list of ndarray of shape (H, W, D)
-        Its maps, one a scale, by layer.
+        Its maps, one per scale, by layer.
     """
     arrays = {}
     for layer in maps.layers:
@@ -106,7 +106,7 @@ def _pack_array(images):
 
 
 def _scales_of(image, number):
-    """Return the maps of one image, one a scale, each of shape (H, W, D)."""
+    """Return the maps of one image, one per scale, each of shape (H, W, D)."""
     several = is_sequence(image)
     if several and not _holds_arrays(list(image)) and len(image):
         image, several = _as_array(image, f"Image {number}"), False

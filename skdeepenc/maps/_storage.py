@@ -5,7 +5,7 @@ types, names and grids are compared with what was saved; values are, when all of
 read. What is loaded from it pickles as a reference (path, digest, images in view), so that worker
 processes and joblib's caches are handed some bytes instead of the values.
 
-Another kind of storage, such as the extractor's cache of a file an image, implements `Store` as
+Another kind of storage, such as the extractor's cache of a file per image, implements `Store` as
 `FolderStore` does here: it knows all grids from the start, reads values when asked, and pickles by
 reference.
 """

@@ -1,11 +1,11 @@
 """What encoders accept, and how it becomes feature maps.
 
 ==================================================  =============================================
-2-D array (n, D)                                    one descriptor an image
+2-D array (n, D)                                    one descriptor per image
 3-D array (n, positions, D)                         images as columns of descriptors
 4-D array (n, H, W, D)                              images as maps
 sequence of arrays (m, D) or (H, W, D)              images of different sizes
-sequence of lists of those                          images at several scales, one array a scale
+sequence of lists of those                          images at several scales, one array per scale
 object array of the same                            as the sequence
 ==================================================  =============================================
 

@@ -1,4 +1,4 @@
-"""FeatureMaps: the activations of many images, in one long array a layer.
+"""FeatureMaps: the activations of many images, in one long array per layer.
 
 Joblib and scikit-learn handle one large array well and a long list of small ones badly, so the
 descriptors of all images and scales of a layer lie one after the other, and a grid says how many
@@ -86,7 +86,7 @@ class FeatureMaps:
         ----------
         images : array-like or sequence
             A 2-D (n, D), 3-D (n, positions, D) or 4-D (n, H, W, D) array, or a sequence of one
-            (m, D) or (H, W, D) array, or a list of such arrays (one a scale), for each image.
+            (m, D) or (H, W, D) array, or a list of such arrays (one per scale), for each image.
         layer : str, default="features"
             Name of the layer.
 
@@ -316,17 +316,17 @@ class FeatureMaps:
         return self._view(layers=layers, scales=scales)
 
     def crop(self, boxes, image_sizes=None):
-        """Keep the activations inside a box of each picture ("crop X").
+        """Keep the activations inside a box of each image ("crop X").
 
         A position is kept if its centre lies in the box; at least one is.
 
         Parameters
         ----------
         boxes : array-like of shape (n_images, 4)
-            A box an image: ``y0, x0, y1, x1``, half open, inside the picture.
+            A box per image: ``y0, x0, y1, x1``, half open, inside the image.
         image_sizes : array-like of shape (n_images, 2) or None, default=None
-            Height and width of the pictures that the boxes are drawn on, in the same unit, such as
-            pixels. None takes the map for the picture: boxes are in its positions.
+            Height and width of the images that the boxes are drawn on, in the same unit, such as
+            pixels. None takes the map for the image: boxes are in its positions.
 
         Returns
         -------
@@ -336,7 +336,7 @@ class FeatureMaps:
         Raises
         ------
         FeatureMapsError
-            If a box is empty or reaches outside its picture; the message names the image.
+            If a box is empty or reaches outside its image; the message names the image.
         """
         return FeatureMaps.from_values(*cropped_columns(self, boxes, image_sizes))
 

@@ -86,7 +86,7 @@ class Store(ABC):
 
 
 class ArrayStore(Store):
-    """Values in memory: one long array a layer.
+    """Values in memory: one long array per layer.
 
     Parameters
     ----------

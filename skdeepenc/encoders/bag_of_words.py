@@ -89,7 +89,8 @@ class BagOfVisualWords(MapsEncoder):
 
     Examples
     --------
-    >>>     >>> from skdeepenc.encoders import BagOfVisualWords
+    >>> import numpy as np
+    >>> from skdeepenc.encoders import BagOfVisualWords
     >>> images = [np.array([[0.0], [0.1], [9.0]]), np.array([[9.1], [8.9]])]
     >>> encoder = BagOfVisualWords(n_words=2, random_state=0)
     >>> np.sort(encoder.fit_transform(images).toarray(), axis=1)

@@ -7,7 +7,7 @@ tried first, and what PyTorch computes on random images decides whether it is ke
 from skdeepenc._optional import require
 from skdeepenc.backbones.metadata import write_spec
 from skdeepenc.backbones.observed_module import evaluated, observe, part_names, random_images
-from skdeepenc.backbones.session import run_once
+from skdeepenc.backbones.session import run_apart
 from skdeepenc.backbones.torch_exporters import EXPORTERS, Freedom
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides
@@ -167,7 +167,7 @@ def _check(model, module, names, batches):
     for images in batches:
         expected = observe(module, images, names)
         tolerance = _TOLERANCES[str(images.dtype)]
-        found = run_once(graph, images.cpu().numpy())
+        found = run_apart(graph, images.cpu().numpy())
         for (name, right), value in zip(expected.items(), found, strict=True):
             _compare(name, value, right.cpu().numpy(), tolerance)
 

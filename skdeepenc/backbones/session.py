@@ -232,6 +232,30 @@ def _register_limited_allocator():
     onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(growth))
 
 
+def run_apart(content, pixels):
+    """Run a graph of our own making on the processor, and forget it.
+
+    Parameters
+    ----------
+    content : bytes
+        The serialized graph, its weights inside.
+    pixels : array of shape (batch, channels, height, width)
+        The input, of the type that the graph takes.
+
+    Returns
+    -------
+    list of array
+        The outputs, in their order.
+
+    Raises
+    ------
+    ModelError
+        If the graph does not run on such a batch.
+    """
+    session = _open(Graph(content), [CPU], available_threads(), arena=False)
+    return run_session(session, pixels)
+
+
 def available_threads():
     """Return how many threads this process should use.
 

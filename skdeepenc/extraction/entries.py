@@ -7,6 +7,7 @@ a process without free descriptors must not wipe a good cache.
 """
 
 import contextlib
+import errno
 import os
 import uuid
 import zipfile
@@ -17,8 +18,8 @@ import numpy as np
 from skdeepenc.arrays.files import read_array
 from skdeepenc.exceptions import StorageError
 
-# What opening and reading a damaged archive raises.
-_DAMAGED = (zipfile.BadZipFile, ValueError, KeyError, EOFError, NotImplementedError)
+# What a damaged archive makes the system say: seeking to nowhere, or data that do not decompress.
+_ERRORS_OF_DAMAGE = (None, errno.EINVAL)
 
 
 class DamagedEntryError(StorageError):
@@ -97,14 +98,13 @@ class Entry:
         """Tell damage from what cannot be read now."""
         try:
             yield
-        except (FileNotFoundError, StorageError):
+        except (FileNotFoundError, StorageError, MemoryError):
             raise
-        except OSError as error:
-            reason = error.strerror or error
-            raise StorageError(
-                f"{self._path} cannot be read now ({reason}); it is left as it is."
-            ) from error
-        except _DAMAGED as error:
+        except Exception as error:  # a damaged archive fails in whatever takes it apart
+            if isinstance(error, OSError) and error.errno not in _ERRORS_OF_DAMAGE:
+                raise StorageError(
+                    f"{self._path} cannot be read now ({error.strerror}); it is left as it is."
+                ) from error
             raise DamagedEntryError(self._path, error, self._stamp) from error
 
 

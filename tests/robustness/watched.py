@@ -7,13 +7,15 @@ import multiprocessing
 import resource
 import traceback
 
-SPAWN = multiprocessing.get_context("spawn")
+# A server that has the imports, no threads of ours and no sessions; each process is a fork of it.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["skdeepenc.datasets", "skdeepenc.extraction", "skdeepenc.retrieval"])
 
 
 def watched(function, *arguments, seconds=60, gigabytes=4):
     """Return what a function of a module returns; raise AssertionError however it fails."""
-    here, there = SPAWN.Pipe(duplex=False)
-    process = SPAWN.Process(target=_run, args=(there, gigabytes, function, *arguments))
+    here, there = SERVER.Pipe(duplex=False)
+    process = SERVER.Process(target=_run, args=(there, gigabytes, function, *arguments))
     process.start()
     there.close()
     try:

@@ -1,0 +1,52 @@
+"""A cache under kills, several writers, full and read-only disks, forks and damage."""
+
+import os
+import signal
+
+import pytest
+
+from robustness import cached_runs
+from robustness.watched import watched
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@pytest.fixture
+def memory(tmp_path):
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        if folder == tmp_path or folder.name.startswith("pytest"):
+            folder.chmod(0o755)  # another user reads it
+    return str(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("n_writers", [1, 2, 4])
+def test_killed_writers_harm_nobody(memory, n_writers, factor):
+    n_kills = max(1, 50 * factor // (40 * n_writers))
+    n_killed, last = watched(
+        cached_runs.killed_runs, memory, n_kills, n_writers, seconds=60 + 5 * n_kills * n_writers
+    )
+    print(n_killed, "killed by", signal.SIGKILL.name)
+    assert last == 0
+
+
+def test_a_full_disk_is_one_error_and_loses_nothing(memory):
+    assert watched(cached_runs.full_disk, memory) == [0] * 5
+
+
+def test_a_complete_cache_serves_from_a_read_only_folder(memory):
+    assert watched(cached_runs.read_only, memory) == [0] * 3
+
+
+def test_forks_amid_threads_end(memory, factor):
+    codes, alive = watched(
+        cached_runs.forks_amid_threads, memory, 2 * factor, seconds=60 + 2 * factor
+    )
+    assert set(codes) == {0}
+    assert not any(alive)
+
+
+def test_damaged_entries_are_never_believed(memory, factor):
+    n_cases = 20 * factor
+    refused, believed = watched(cached_runs.damaged_entries, memory, n_cases, seconds=60 + n_cases)
+    print(f"{n_cases} damaged entries, {refused} refused, {len(believed)} believed")
+    assert not believed

@@ -19,7 +19,6 @@ from robustness.mutations import mutated
 from skdeepenc.exceptions import StorageError
 from skdeepenc.extraction import ActivationExtractor
 
-NOBODY = 65534
 IMAGES = [
     np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(30)
 ]
@@ -107,12 +106,8 @@ def read_only(memory):
         path.chmod(0o555 if path.is_dir() else 0o444)
 
     def locked_out(images, lacks):
-        expected = extract(None, images)
-        extract(memory)  # imports what nobody may read
-        if os.getuid() == 0:
-            os.setuid(NOBODY)
         try:
-            return np.array_equal(extract(memory, images), expected) and not lacks
+            return np.array_equal(extract(memory, images), extract(None, images)) and not lacks
         except StorageError:
             return lacks
 

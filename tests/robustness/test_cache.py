@@ -13,9 +13,6 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 @pytest.fixture
 def memory(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        if folder == tmp_path or folder.name.startswith("pytest"):
-            folder.chmod(0o755)  # another user reads it
     return str(tmp_path / "cache")
 
 
@@ -33,6 +30,7 @@ def test_a_full_disk_is_one_error_and_loses_nothing(memory):
     assert watched(cached_runs.full_disk, memory) == [0] * 5
 
 
+@pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() == 0, reason="root may write anywhere")
 def test_a_complete_cache_serves_from_a_read_only_folder(memory):
     assert watched(cached_runs.read_only, memory) == [0] * 3
 

@@ -14,6 +14,7 @@ from onnx.external_data_helper import load_external_data_for_tensor
 
 from skdeepenc.backbones.graph import truncate, with_weights
 from skdeepenc.backbones.positions import resample_positions
+from skdeepenc.backbones.rotary import resample_rotary
 from skdeepenc.exceptions import ModelError
 
 # Some megabytes each; a table is resampled anew in milliseconds.
@@ -58,6 +59,8 @@ class PositionTable:
         By what the grid of patches is divided where it is added.
     before : int
         Tokens before the patches.
+    rotary : str or None
+        What to call a table of rotary angles, which is computed anew; None for learned vectors.
     """
 
     source: str
@@ -67,6 +70,7 @@ class PositionTable:
     grid: tuple[int, int]
     halved: int
     before: int
+    rotary: str | None = None
 
     def at(self, grid, values):
         """Resample the values of the table to a grid of (rows, columns)."""
@@ -76,7 +80,10 @@ class PositionTable:
         first = np.moveaxis(values, axes, range(n_axes))
         others = first.shape[n_axes:]
         flat = first.reshape(-1, math.prod(others))
-        resampled = resample_positions(flat, self.grid, new_grid, before=self.before)
+        resample = resample_rotary if self.rotary else resample_positions
+        resampled = resample(flat, self.grid, new_grid, before=self.before)
+        if resampled is None:
+            raise ModelError(f"it holds {self.rotary}. Give it images of its own size.")
         leading = new_grid if self.is_map else (len(resampled),)
         return np.moveaxis(resampled.reshape(*leading, *others), range(n_axes), axes)
 

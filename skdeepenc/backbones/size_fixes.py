@@ -160,13 +160,16 @@ def _feed_table(walk, node, place, shape, frozen, grown):
         sizes[axis] = size
     element = walk.new.element_type(node.input[place])
     probe = helper.make_tensor_type_proto(element, sizes)
-    layout = _table_layout(walk, shape, frozen, grown) if node.op_type == "Add" else None
+    layout = _table_layout(walk, shape, frozen, grown) if node.op_type in ("Add", "Mul") else None
     if layout is None and node.op_type == "Add" and len(frozen) > 1:
         return _feed_nothing(walk, node, place, node.input[place])
     if layout is None:
         walk.refuse(node, _reason(node, len(frozen)))
         return walk.suppose(node, place, probe)
-    return walk.feed(node, place, PositionTable(node.input[place], element, *layout), probe)
+    rotary = _reason(node, 1) if node.op_type == "Mul" else None
+    axis, is_map, grid, halved, before = layout
+    table = PositionTable(node.input[place], element, axis, is_map, grid, halved, before, rotary)
+    return walk.feed(node, place, table, probe)
 
 
 def _mask_behind(walk, name):

@@ -3,8 +3,10 @@
 import sys
 
 import pytest
+from numpy.testing import assert_array_equal
 
 from skdeepenc.backbones import from_torch
+from skdeepenc.backbones.session import run_apart
 from skdeepenc.backbones.torch_exporters import Freedom
 from skdeepenc.exceptions import MissingDependencyError
 
@@ -21,6 +23,13 @@ def test_the_freest_export_comes_first():
         *(Freedom(False, True), Freedom(False, False)),
     ]
     assert Freedom.all(batch=False, sides=False) == [Freedom(False, False)]
+
+
+def test_graphs_of_our_own_run_without_being_kept(tiny_network, pixels):
+    content = tiny_network.SerializeToString()
+    [first], [again] = (run_apart(content, pixels(1, 16, 16)) for _ in range(2))
+    assert first.shape == (1, 6)
+    assert_array_equal(first, again)
 
 
 def test_open_axes_have_names():

@@ -16,6 +16,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +27,12 @@ from skdeepenc.backbones.watch import watched
 from skdeepenc.exceptions import ModelError, ModelWarning
 
 CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+# Distributions of one package; pip installs both if asked to.
+_RIVALS = ("onnxruntime", "onnxruntime-gpu")
 # Tried in this order by providers="auto". TensorRT is left to those who name it: it compiles for
 # minutes before the first image.
-AUTOMATIC = ("CUDAExecutionProvider", "ROCMExecutionProvider", CPU)
+AUTOMATIC = (CUDA, "ROCMExecutionProvider", CPU)
 # A process that goes through many models must not keep them all.
 MAX_SESSIONS = 8
 _SILENT, _WARNING = 4, 2
@@ -377,8 +381,25 @@ def _warn_of_missing(requested, session):
         _TABLE.warned |= unsaid
         warnings.warn(
             f"{', '.join(sorted(unsaid))} was asked for and does not run here; running on "
-            f'{", ".join(running)}. For CUDA\'s libraries run `pip install ".[cuda]"` in the '
-            "folder that skdeepenc was installed from.",
+            f"{', '.join(running)}. {_cure(unsaid)}",
             ModelWarning,
             stacklevel=4,
         )
+
+
+def _cure(missing):
+    """Return what to install, so that a missing provider runs."""
+    if CUDA in missing and all(map(_is_installed, _RIVALS)):
+        return (
+            f"{' and '.join(_RIVALS)} are both installed, and the files of one overwrite those of "
+            f"the other. Uninstall both, then: pip install {_RIVALS[1]}."
+        )
+    return "For CUDA: pip install 'skdeepenc[cuda]'."
+
+
+def _is_installed(distribution):
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

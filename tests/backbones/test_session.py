@@ -102,6 +102,15 @@ def test_a_missing_provider_is_said_once(tiny_network, pixels, fresh_table, capf
     assert captured.out == captured.err == ""
 
 
+def test_runtimes_that_overwrite_each_other_are_named(tiny_network, monkeypatch, fresh_table):
+    monkeypatch.setattr(session.metadata, "version", lambda distribution: "1.0")
+    backbone = Backbone(tiny_network.SerializeToString(), spec=SPEC)
+    opened = backbone._session("own")
+    assert opened.get_providers() == [session.CPU]
+    with pytest.warns(ModelWarning, match=r"onnxruntime and onnxruntime-gpu are both installed"):
+        session._warn_of_missing([session.CUDA, session.CPU], opened)
+
+
 def test_automatic_choice_is_silent(tiny_network, pixels, fresh_table, capfd):
     backbone = Backbone(tiny_network.SerializeToString(), spec=SPEC, n_threads=1)
     backbone.run(pixels(1, 16, 16))

@@ -9,30 +9,21 @@ destructors hang there, whether it has sessions or not.
 """
 
 import ctypes
-import difflib
 import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import joblib
 import onnxruntime
 
+from skdeepenc.backbones.providers import CPU, provider_name, resolve, warn_of_missing
 from skdeepenc.backbones.watch import watched
-from skdeepenc.exceptions import ModelError, ModelWarning
+from skdeepenc.exceptions import ModelError
 
-CPU = "CPUExecutionProvider"
-CUDA = "CUDAExecutionProvider"
-# Distributions of one package; pip installs both if asked to.
-_RIVALS = ("onnxruntime", "onnxruntime-gpu")
-# Tried in this order by providers="auto". TensorRT is left to those who name it: it compiles for
-# minutes before the first image.
-AUTOMATIC = (CUDA, "ROCMExecutionProvider", CPU)
 # A process that goes through many models must not keep them all.
 MAX_SESSIONS = 8
 _SILENT, _WARNING = 4, 2
@@ -126,7 +117,7 @@ def get_session(key, build, *, providers="auto", n_threads=None, arena=True):
                 _TABLE.sessions.popitem(last=False)
         _TABLE.sessions.move_to_end(key)
     if providers != "auto":
-        _warn_of_missing(requested, session)
+        warn_of_missing(requested, session.get_providers(), _TABLE.warned)
     return session
 
 
@@ -270,41 +261,10 @@ def available_threads():
 
 
 def resolve_providers(providers):
-    """Return the providers to ask for, best first, the processor always last.
-
-    Parameters
-    ----------
-    providers : "auto" or list of (str or (str, dict))
-        What the user wants.
-
-    Returns
-    -------
-    list
-        Names, or pairs of a name and options.
-
-    Raises
-    ------
-    ModelError
-        If onnxruntime knows no provider of such a name.
-    """
-    if isinstance(providers, str):
-        present = onnxruntime.get_available_providers()
-        if providers == "auto":
-            return [name for name in AUTOMATIC if name in present]
-        providers = [providers]
-    known = onnxruntime.get_all_providers()
-    for name in map(_provider_name, providers):
-        if name not in known:
-            nearest = difflib.get_close_matches(str(name), known, 3, 0.3) or known
-            raise ModelError(
-                f"onnxruntime has no provider {name!r}; nearest: {', '.join(nearest)}."
-            )
-    chosen = list(providers)
-    return chosen if CPU in map(_provider_name, chosen) else [*chosen, CPU]
-
-
-def _provider_name(provider):
-    return provider if isinstance(provider, str) else provider[0]
+    """Return the providers to ask for, best first, the processor always last."""
+    return resolve(
+        providers, onnxruntime.get_available_providers(), onnxruntime.get_all_providers()
+    )
 
 
 def _open(graph, providers, n_threads, arena):
@@ -313,7 +273,7 @@ def _open(graph, providers, n_threads, arena):
         _try(graph)
     options = _options(graph, n_threads, arena)
     present = set(onnxruntime.get_available_providers())
-    candidates = [entry for entry in providers if _provider_name(entry) in present]
+    candidates = [entry for entry in providers if provider_name(entry) in present]
     # A provider whose libraries are missing prints errors from C++; we say it once, ourselves.
     onnxruntime.set_default_logger_severity(_SILENT)
     try:
@@ -370,36 +330,3 @@ def _create(graph, options, providers):
 
 def _first_line(error):
     return str(error).strip().partition("\n")[0]
-
-
-def _warn_of_missing(requested, session):
-    """Warn, once a process, of providers that were asked for and do not run."""
-    running = session.get_providers()
-    missing = [name for name in map(_provider_name, requested) if name not in running]
-    unsaid = set(missing) - _TABLE.warned
-    if unsaid:
-        _TABLE.warned |= unsaid
-        warnings.warn(
-            f"{', '.join(sorted(unsaid))} was asked for and does not run here; running on "
-            f"{', '.join(running)}. {_cure(unsaid)}",
-            ModelWarning,
-            stacklevel=4,
-        )
-
-
-def _cure(missing):
-    """Return what to install, so that a missing provider runs."""
-    if CUDA in missing and all(map(_is_installed, _RIVALS)):
-        return (
-            f"{' and '.join(_RIVALS)} are both installed, and the files of one overwrite those of "
-            f"the other. Uninstall both, then: pip install {_RIVALS[1]}."
-        )
-    return "For CUDA: pip install 'skdeepenc[cuda]'."
-
-
-def _is_installed(distribution):
-    try:
-        metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return False
-    return True

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skdeepenc.backbones import Backbone, ModelSpec, session
+from skdeepenc.backbones import Backbone, ModelSpec, providers, session
 from skdeepenc.exceptions import ModelError, ModelWarning
 
 SPEC = ModelSpec("tiny", ("relu2", "fc2"), 16)
@@ -102,13 +102,24 @@ def test_a_missing_provider_is_said_once(tiny_network, pixels, fresh_table, capf
     assert captured.out == captured.err == ""
 
 
-def test_runtimes_that_overwrite_each_other_are_named(tiny_network, monkeypatch, fresh_table):
-    monkeypatch.setattr(session.metadata, "version", lambda distribution: "1.0")
-    backbone = Backbone(tiny_network.SerializeToString(), spec=SPEC)
-    opened = backbone._session("own")
-    assert opened.get_providers() == [session.CPU]
-    with pytest.warns(ModelWarning, match=r"onnxruntime and onnxruntime-gpu are both installed"):
-        session._warn_of_missing([session.CUDA, session.CPU], opened)
+@pytest.mark.parametrize(
+    ("installed", "cure"),
+    [
+        ({"onnxruntime", "onnxruntime-gpu"}, r"are both installed.*Uninstall both"),
+        ({"onnxruntime-gpu"}, r"pip install 'skdeepenc\[cuda\]'"),
+    ],
+)
+def test_runtimes_that_overwrite_each_other_are_named(installed, cure, monkeypatch):
+    def version(distribution):
+        if distribution not in installed:
+            raise providers.metadata.PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr(providers.metadata, "version", version)
+    said = set()
+    with pytest.warns(ModelWarning, match=cure):
+        providers.warn_of_missing([providers.CUDA, providers.CPU], [providers.CPU], said)
+    providers.warn_of_missing([providers.CUDA], [providers.CPU], said)  # said before
 
 
 def test_automatic_choice_is_silent(tiny_network, pixels, fresh_table, capfd):

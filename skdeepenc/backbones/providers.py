@@ -87,7 +87,10 @@ def _cure(missing):
             f"{' and '.join(_RIVALS)} are both installed, and the files of one overwrite those of "
             f"the other. Uninstall both, then: pip install {_RIVALS[1]}."
         )
-    return "For CUDA: pip install 'skdeepenc[cuda]'."
+    return (
+        'For CUDA\'s libraries run `pip install ".[cuda]"` in the folder that skdeepenc was '
+        "installed from."
+    )
 
 
 def _is_installed(distribution):

@@ -61,10 +61,11 @@ def check_model(model, name):
 
 
 def _type_outputs(model):
-    """Give outputs that name no type one to satisfy the checker; the runtime infers its own."""
+    """Give outputs without type or sizes what the checker wants; the runtime infers its own."""
     for value in model.graph.output:
         if not value.HasField("type"):
             value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        if value.type.HasField("tensor_type"):
             value.type.tensor_type.shape.SetInParent()
 
 

@@ -28,7 +28,7 @@ from skdeepenc.exceptions import ModelError
 MAX_SESSIONS = 8
 _SILENT, _WARNING = 4, 2
 # What one blank image may take of a graph that is tried first.
-MAX_SECONDS = 5
+MAX_SECONDS = 4
 MAX_MEMORY = 3 << 29
 _AS_MUCH_AS_NEEDED = 1
 # How onnxruntime's arena says that its limit is reached.

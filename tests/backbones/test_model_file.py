@@ -72,6 +72,12 @@ def test_sizes_that_overflow(value, make_model):
         parse_model(make_model([node]).SerializeToString())
 
 
+def test_outputs_without_sizes_are_taken(make_model):
+    model = make_model([helper.make_node("Relu", ["pixels"], ["out"])])
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    assert parse_model(model.SerializeToString()).husk.graph.output[0].name == "out"
+
+
 def test_old_operators(model):
     model.opset_import[0].version = 5
     with pytest.raises(ModelError, match=r"opset 5.*version_converter"):

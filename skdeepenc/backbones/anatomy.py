@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from skdeepenc.backbones.axes import layout_of
+from skdeepenc.backbones.axes import COLUMNS, ROWS, is_whole, layout_of
 from skdeepenc.backbones.axis_rules import follow_axes
 from skdeepenc.backbones.blank_run import seen_shapes
 from skdeepenc.backbones.blocked import find_blocked
@@ -33,6 +33,8 @@ class Anatomy(NamedTuple):
         Tensors of whole numbers that stand for nothing one could extract.
     unread : set of str
         Tensors of which not even the shape could be found out.
+    grid : (int, int) or None
+        Rows and columns of the map that was laid out as tokens.
     """
 
     shapes: dict
@@ -41,6 +43,7 @@ class Anatomy(NamedTuple):
     blocked: dict
     integers: set
     unread: set
+    grid: tuple[int, int] | None
 
 
 def examine(husk, size, n_images=1):
@@ -84,7 +87,20 @@ def examine(husk, size, n_images=1):
         if (layout := layout_of(axes[name], n_images)) is not None
     }
     unread = {name for name in missing if name not in shapes.keys() | numbers}
-    return Anatomy(shapes, layouts, scales, blocked, numbers, unread)
+    return Anatomy(shapes, layouts, scales, blocked, numbers, unread, _token_grid(axes))
+
+
+def _token_grid(axes):
+    """Return the rows and columns of the first map whose positions became one axis."""
+    pairs = [axis for tensor in axes.values() for axis in tensor if len(axis) == 2]
+    for rows, columns in pairs:
+        if (
+            (rows.kind, columns.kind) == (ROWS, COLUMNS)
+            and is_whole((rows,))
+            and is_whole((columns,))
+        ):
+            return rows.size, columns.size
+    return None
 
 
 def _check_sizes(shapes):

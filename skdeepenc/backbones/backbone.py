@@ -32,7 +32,7 @@ from skdeepenc.backbones.size_feeds import SizeFeeds, declare_feeds, known_table
 from skdeepenc.backbones.size_walk import frozen_size
 from skdeepenc.backbones.spec import ModelSpec
 from skdeepenc.backbones.surgery import DENSE, OWN, SIZED, known_surgery
-from skdeepenc.backbones.tokens import describe_tokens, supposed_layout, tokens_to_grid
+from skdeepenc.backbones.tokens import TokenLayout, describe_tokens, supposed_layout, tokens_to_grid
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides, in_words, one_size
 
@@ -248,7 +248,8 @@ class Backbone:
 
     def _read_by_head(self, surgery, layers, size, patch):
         own = surgery.husks[OWN]
-        return default_layer(layers, own, examine(own, size, self._n_images), patch)
+        anatomy = examine(own, size, self._n_images)
+        return default_layer(layers, own, anatomy, patch or anatomy.grid)
 
     @property
     def preprocessing(self):
@@ -538,4 +539,13 @@ class Backbone:
     def _layout(self, layer, output, image_shape):
         """Return where the patches stand in a layer: as the graph tells, or the description."""
         layout = self._surgery.layouts.get(layer)
+        if layout is None and self.spec.patch_size is None and self._anatomy.grid is not None:
+            return self._seen_layout(output.shape[1])
         return layout or supposed_layout(output.shape[1], image_shape, self.spec.patch_size)
+
+    def _seen_layout(self, n_tokens):
+        """Return where the patches stand after others, by the map that was laid out as tokens."""
+        rows, columns = self._anatomy.grid
+        height, width = both_sides(self.spec.input_size)
+        patch = (height // rows, width // columns)
+        return TokenLayout(1, patch, max(n_tokens - rows * columns, 0), has_class=False)

@@ -159,3 +159,16 @@ def test_a_shape_that_depends_on_values_is_seen_in_a_run(make_model, pixels):
         -1:
     ]
     assert (layer.kind, layer.channels, layer.grid, layer.stride) == ("map", 3, (4, 4), 2)
+
+
+def test_the_grid_that_was_laid_out_as_tokens_is_known(make_model):
+    """Also where sizes cannot be followed: then it tells the patches at the model's own size."""
+    nodes = [
+        node("Conv", ["pixels", "w"], ["patches"], strides=[4, 4]),
+        node("Reshape", ["patches", "flat"], ["columns"]),
+        node("Transpose", ["columns"], ["tokens"], perm=[0, 2, 1]),
+    ]
+    weights = {"w": np.ones((6, 3, 4, 4), np.float32), "flat": np.array([0, 6, -1])}
+    model = make_model(nodes, weights, output=("tokens", 3))
+    assert examine(without_weights(model), (16, 20)).grid == (4, 5)
+    assert examine(without_weights(make_model(nodes[:1], weights)), 16).grid is None

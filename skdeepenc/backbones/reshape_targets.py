@@ -84,7 +84,8 @@ def _rest(total, own, grid):
             shared = [*own[:place], ROWS, COLUMNS, *own[place + 2 :]]
             if math.prod(shared) == total:
                 return shared
-    for place, size in enumerate(own):
+    # An axis of one is where something was unsqueezed, and stays so.
+    for place, size in sorted(enumerate(own), key=lambda entry: entry[1] == 1):
         others = math.prod(own) // size
         if total % others == 0:
             return [*own[:place], total // others, *own[place + 1 :]]

@@ -54,9 +54,21 @@ class ShapeWalk:
 
     def visit(self, node):
         """Find out what a node gives: the shapes of its outputs, and their values if short."""
+        if node.op_type == "If" and node.input[0] in self.known:
+            self._take_branch(node)
         self._evaluate(node)
         if not self.types.keys() >= {name for name in node.output if name}:
             self._infer(node)
+
+    def _take_branch(self, node):
+        """Walk through the branch that images of this size take."""
+        taken = "then_branch" if self.known[node.input[0]].all() else "else_branch"
+        branch = attribute(node, taken)
+        self.run(branch.node)
+        for inner, name in zip(branch.output, node.output, strict=True):
+            for found in (self.types, self.known):
+                if inner.name in found:
+                    found[name] = found[inner.name]
 
     def shape(self, name):
         """Return a tensor's shape, or None where it could not be told."""
@@ -79,6 +91,8 @@ class ShapeWalk:
             if shape is not None:
                 chosen = slice(attribute(node, "start", 0), attribute(node, "end"))
                 self.known[node.output[0]] = np.array(shape[chosen], dtype=np.int64)
+            return
+        if node.op_type == "If":
             return
         values = [self.known.get(name) for name in node.input if name]
         if not values or any(value is None for value in values):

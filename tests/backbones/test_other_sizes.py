@@ -15,6 +15,7 @@ from onnx import helper
 
 from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.backbones import session as sessions
+from skdeepenc.backbones.shape_walk import ShapeWalk
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
 
 EXPORTS = Path(__file__).parent / "exports"
@@ -189,6 +190,29 @@ def test_masks_that_mask_nothing_are_left_out(expanded, make_model, pixels):
         tokens = maps["tokens"].reshape(2, 30, 4)
         expected = tokens @ tokens.swapaxes(1, 2) @ tokens
         assert_allclose(maps["block"].reshape(2, 30, 4), expected, rtol=1e-3)
+
+
+def test_branches_that_the_size_decides_are_walked(make_model):
+    """A squeeze that TorchScript guards by the size of an axis, which it knew all along."""
+    node, empty = helper.make_node, helper.make_empty_tensor_value_info
+    branches = {
+        "then_branch": helper.make_graph(
+            [node("Squeeze", ["pooled", "last"], ["squeezed"])], "then", [], [empty("squeezed")]
+        ),
+        "else_branch": helper.make_graph(
+            [node("Identity", ["pooled"], ["kept"])], "else", [], [empty("kept")]
+        ),
+    }
+    nodes = [
+        node("ReduceMean", ["pixels"], ["pooled"], axes=[3], keepdims=1),
+        node("Shape", ["pooled"], ["size"], start=3, end=4),
+        node("Equal", ["size", "one"], ["is_one"]),
+        node("If", ["is_one"], ["columns"], **branches),
+        node("Relu", ["columns"], ["out"]),
+    ]
+    model = make_model(nodes, {"last": np.array([3]), "one": np.array([1])}, output=("out", 3))
+    walk = ShapeWalk(model, (2, 3, 32, 24)).run(model.graph.node)
+    assert walk.shape("out") == (2, 3, 32)
 
 
 def test_pixels_may_be_cut_into_patches_by_reshaping(make_model, pixels):

@@ -13,6 +13,7 @@
     ├── DataSetError (ValueError)        a data set folder that is missing or incomplete
     ├── DegenerateDataError (ValueError) descriptors that allow no vocabulary at all
     ├── ClassifierError (ValueError)     a classifier that cannot score what an encoder gives
+    ├── ExportError (ValueError)         a pipeline or a setting that no graph can say
     ├── DownloadError (OSError)          a file that could not be fetched or verified
     ├── NotEnoughMemoryError (MemoryError)   maps that would not fit, said before the work starts
     └── MissingDependencyError (ImportError) an optional package that is not installed
@@ -89,6 +90,10 @@ class DegenerateDataError(SkdeepencError, ValueError):
 
 class ClassifierError(SkdeepencError, ValueError):
     """A classifier cannot score what an encoder gives: not linear, another width or class."""
+
+
+class ExportError(SkdeepencError, ValueError):
+    """A pipeline cannot be exported, or its graph computes something else; says what to do."""
 
 
 class DownloadError(SkdeepencError, OSError):

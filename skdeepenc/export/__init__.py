@@ -1,0 +1,9 @@
+"""Fitted pipelines as ONNX graphs: a small writer, and one converter a file.
+
+`registry` says how a converter is written, `writer` what it is written with.
+"""
+
+from skdeepenc.export import converters as converters
+from skdeepenc.export.registry import register
+
+__all__ = ["register"]

@@ -1,0 +1,1 @@
+"""The converters: each file registers its own when it is imported."""

@@ -1,0 +1,371 @@
+"""Write an ONNX graph as if it were numpy.
+
+A graph is nodes, and names that tie them together. Here a value of the graph is a `Tensor`, which
+can be added, multiplied and compared as an array can, and every operator of ONNX is a method of the
+writer under its own name. So a converter reads as the equations that it follows.
+"""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from skdeepenc._version import __version__
+from skdeepenc.exceptions import ExportError
+
+__all__ = ["IR_VERSION", "OPSET", "GraphWriter", "Tensor"]
+
+# What onnxruntime 1.16 and later run.
+OPSET, IR_VERSION = 18, 8
+
+
+class GraphWriter:
+    """Collects the nodes, constants, inputs and outputs of a graph.
+
+    ``g.Softmax(x, axis=-1)`` adds the operator of that name, of ONNX's opset 18, and returns its
+    output; attributes are keywords, and what is no `Tensor` among its inputs becomes a constant.
+    ``g.TopK(x, k, n_outputs=2)`` returns a list of both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.export.writer import GraphWriter
+    >>> g = GraphWriter()
+    >>> x = g.input("x", np.float32, ["N", 3])
+    >>> g.output("y", g.Relu(x - np.ones(3)) * 2.0, ["N", 3])
+    >>> [node.op_type for node in g.model().graph.node]
+    ['Sub', 'Relu', 'Mul', 'Identity']
+    """
+
+    def __init__(self):
+        self.inputs, self.outputs, self.initializers = [], [], []
+        self._nodes: list = []
+        self._constants: dict = {}
+        self._scopes: list = []
+        self._taken: set = set()
+
+    def input(self, name, dtype, shape):
+        """Declare an input.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        dtype : dtype
+            Its type.
+        shape : list of int or str
+            Its sides; a name stands for one that is free.
+
+        Returns
+        -------
+        Tensor
+            The input.
+
+        Raises
+        ------
+        ExportError
+            If there is another value of that name.
+        """
+        self._take(name)
+        element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        self.inputs.append(helper.make_tensor_value_info(name, element, shape))
+        return Tensor(self, name)
+
+    def output(self, name, tensor, shape, dtype=np.float32):
+        """Declare an output: a value, the name to give it, its sides and its type."""
+        self._take(name)
+        self._nodes.append(helper.make_node("Identity", [tensor.name], [name], name=name))
+        element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        self.outputs.append(helper.make_tensor_value_info(name, element, shape))
+
+    def constant(self, value, dtype=None):
+        """Return a constant; equal ones are stored once.
+
+        Parameters
+        ----------
+        value : array-like
+            What it holds.
+        dtype : dtype or None, default=None
+            Its type; None takes float32 for any floats and int64 for any whole numbers.
+
+        Returns
+        -------
+        Tensor
+            The constant.
+
+        Raises
+        ------
+        ExportError
+            If a number is too large for its type.
+        """
+        array = _as_type(np.asarray(value), dtype)
+        key = array.dtype.str, array.shape, blake2b(array.tobytes()).digest()
+        if key not in self._constants:
+            name = self.new_name("constant")
+            self.initializers.append(numpy_helper.from_array(array, name))
+            self._constants[key] = Tensor(self, name)
+        return self._constants[key]
+
+    def as_tensor(self, value):
+        """Return what is a `Tensor` as it is, and anything else as a constant."""
+        return value if isinstance(value, Tensor) else self.constant(value)
+
+    def __getattr__(self, operator):
+        """Return a function that adds an operator of ONNX."""
+        if operator.startswith("_") or not onnx.defs.has(operator, OPSET):
+            raise AttributeError(f"{operator!r} is no operator of ONNX's opset {OPSET}.")
+
+        def add(*inputs, **attributes):
+            return self._add(operator, inputs, **attributes)
+
+        return add
+
+    def _add(self, operator, inputs, n_outputs=None, **attributes) -> Any:
+        names = ["" if value is None else self.as_tensor(value).name for value in inputs]
+        outputs = [self.new_name(operator) for _ in range(n_outputs or 1)]
+        node = helper.make_node(operator, names, outputs, name=outputs[0], **attributes)
+        self._nodes.append(node)
+        tensors = [Tensor(self, name) for name in outputs]
+        return tensors[0] if n_outputs is None else tensors
+
+    def cast(self, tensor, dtype):
+        """Return a value in another type."""
+        return self.Cast(tensor, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def concat(self, tensors, axis):
+        """Put values side by side along an axis."""
+        tensors = list(tensors)
+        return tensors[0] if len(tensors) == 1 else self.Concat(*tensors, axis=axis)
+
+    def sides(self, *sides):
+        """Return a shape, each side given as a number or as a `Tensor` of one whole number."""
+        if all(isinstance(side, int) for side in sides):
+            return self.constant(np.array(sides, dtype=np.int64))
+        one = np.array([1])
+        whole = (side if isinstance(side, Tensor) else side * one for side in sides)
+        return self.concat(whole, axis=0)
+
+    def choose(self, condition, then, otherwise):
+        """Run one of two parts of the graph: only the one that is taken costs time.
+
+        Parameters
+        ----------
+        condition : Tensor
+            One truth value.
+        then, otherwise : callable
+            Write the part for true and for false, and return its `Tensor`. They may use values from
+            outside.
+
+        Returns
+        -------
+        Tensor
+            What the part that was taken returned.
+        """
+        condition = self.Reshape(condition, np.zeros(0, dtype=np.int64))
+        branches = {
+            "then_branch": self._subgraph("then", then),
+            "else_branch": self._subgraph("else", otherwise),
+        }
+        return self.If(condition, **branches)
+
+    def stack(self, count, body: Callable):
+        """Repeat a part of the graph, and stack what it returns along a new first axis.
+
+        Parameters
+        ----------
+        count : Tensor of shape (1,)
+            How many times.
+        body : callable
+            Writes the part, given the number of the turn (from 0, of shape (1,)), and returns its
+            `Tensor`, of the same shape in every turn.
+
+        Returns
+        -------
+        Tensor
+            The results; with a `count` of 0, nothing that can be relied on.
+        """
+        turn, going = Tensor(self, self.new_name("turn")), Tensor(self, self.new_name("going"))
+        arguments = [
+            helper.make_tensor_value_info(turn.name, TensorProto.INT64, []),
+            helper.make_tensor_value_info(going.name, TensorProto.BOOL, []),
+        ]
+
+        def run():
+            return going, body(self.Unsqueeze(turn, np.array([0])))
+
+        return self.Loop(self.Squeeze(count), None, body=self._subgraph("turn", run, arguments))
+
+    def _subgraph(self, name, write, arguments=()):
+        """Return a graph of what `write` adds; its constants stay outside, where all share them."""
+        outside, self._nodes = self._nodes, []
+        returned = write()
+        tensors = returned if isinstance(returned, tuple) else (returned,)
+        # An output must be made inside, even where it is a value from outside.
+        results = [self.Identity(tensor) for tensor in tensors]
+        inside, self._nodes = self._nodes, outside
+        outputs = [helper.make_empty_tensor_value_info(result.name) for result in results]
+        return helper.make_graph(inside, self.new_name(name), list(arguments), outputs)
+
+    @contextmanager
+    def scope(self, name):
+        """Name what is added within after its place, for whoever looks at the graph."""
+        self._scopes.append(name)
+        try:
+            yield
+        finally:
+            self._scopes.pop()
+
+    def new_name(self, stem):
+        """Return a name that no other value has."""
+        stem = "/".join([*self._scopes, stem])
+        name, number = stem, 0
+        while name in self._taken:
+            number += 1
+            name = f"{stem}_{number}"
+        self._taken.add(name)
+        return name
+
+    def _take(self, name):
+        if name in self._taken:
+            raise ExportError(
+                f"Two values of the graph would be named {name!r}: rename the layer of that name."
+            )
+        self._taken.add(name)
+
+    def model(self, metadata=None):
+        """Return the model: opset 18, IR version 8.
+
+        Parameters
+        ----------
+        metadata : dict of str to str or None, default=None
+            What to write beside the graph.
+
+        Returns
+        -------
+        onnx.ModelProto
+            The model.
+        """
+        graph = helper.make_graph(
+            self._nodes, "skdeepenc", self.inputs, self.outputs, self.initializers
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="skdeepenc",
+            producer_version=__version__,
+        )
+        helper.set_model_props(model, metadata or {})
+        return model
+
+
+def _as_type(array, dtype):
+    """Return an array in the type that the graph computes in."""
+    if dtype is None:
+        kinds = {"f": np.float32, "i": np.int64, "u": np.int64}
+        dtype = kinds.get(array.dtype.kind, array.dtype)
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if array.dtype.kind == "f" and not np.array_equal(np.isfinite(array), np.isfinite(cast)):
+        raise ExportError(
+            f"A fitted value, {np.abs(array[np.isfinite(array)]).max():.3g}, is too large for "
+            f"{np.dtype(dtype)}, in which graphs compute: scale the activations down and fit again."
+        )
+    return cast
+
+
+class Tensor:
+    """A value of a graph that is being written; arithmetic on it adds nodes.
+
+    Python's floats are float32 there and whole numbers int64, so ``x * 2.0`` wants floats in `x`,
+    and ``x.side(0) * 2`` whole numbers.
+    """
+
+    __array_ufunc__ = None  # so that numpy leaves ``array * tensor`` to us
+
+    def __init__(self, writer, name):
+        self.writer, self.name = writer, name
+
+    def __repr__(self):
+        return f"Tensor({self.name!r})"
+
+    def __add__(self, other):
+        return self.writer.Add(self, other)
+
+    def __radd__(self, other):
+        return self.writer.Add(other, self)
+
+    def __sub__(self, other):
+        return self.writer.Sub(self, other)
+
+    def __rsub__(self, other):
+        return self.writer.Sub(other, self)
+
+    def __mul__(self, other):
+        return self.writer.Mul(self, other)
+
+    def __rmul__(self, other):
+        return self.writer.Mul(other, self)
+
+    def __truediv__(self, other):
+        return self.writer.Div(self, other)
+
+    def __rtruediv__(self, other):
+        return self.writer.Div(other, self)
+
+    def __floordiv__(self, other):
+        """Divide whole numbers that are not negative."""
+        return self.writer.Div(self, other)
+
+    def __matmul__(self, other):
+        return self.writer.MatMul(self, other)
+
+    def __rmatmul__(self, other):
+        return self.writer.MatMul(other, self)
+
+    def __neg__(self):
+        return self.writer.Neg(self)
+
+    def __gt__(self, other):
+        return self.writer.Greater(self, other)
+
+    def __ge__(self, other):
+        return self.writer.GreaterOrEqual(self, other)
+
+    def __lt__(self, other):
+        return self.writer.Less(self, other)
+
+    def side(self, axis):
+        """Return the length of an axis, as a `Tensor` of shape (1,)."""
+        if axis < 0:
+            return self.writer.Shape(self, start=axis, **({} if axis == -1 else {"end": axis + 1}))
+        return self.writer.Shape(self, start=axis, end=axis + 1)
+
+    def reshape(self, *sides):
+        """Return the value in another shape: numbers (-1 for the rest), or `Tensor` of (1,)."""
+        return self.writer.Reshape(self, self.writer.sides(*sides), allowzero=1)
+
+    def transpose(self, *axes):
+        """Return the value with its axes in another order."""
+        return self.writer.Transpose(self, perm=axes)
+
+    def sum(self, axis, keepdims=False):
+        """Sum along an axis."""
+        return self.writer.ReduceSum(self, np.array([axis]), keepdims=int(keepdims))
+
+    def mean(self, axis, keepdims=False):
+        """Average along an axis."""
+        return self.writer.ReduceMean(self, np.array([axis]), keepdims=int(keepdims))
+
+    def max(self, axis, keepdims=False):
+        """Take the maximum along an axis."""
+        return self.writer.ReduceMax(self, np.array([axis]), keepdims=int(keepdims))
+
+    def cut(self, start, stop, axis):
+        """Return a slice of an axis, its ends numbers or `Tensor` of (1,)."""
+        ends = (self.writer.sides(end) for end in (start, stop))
+        return self.writer.Slice(self, *ends, np.array([axis]))

@@ -117,24 +117,6 @@ def test_weights_that_are_not_whole(content, reason, beside):
         read_contents(beside)
 
 
-def test_weights_beyond_what_protobuf_reads(make_model, tmp_path, pixels):
-    """A matrix of 2 GiB that no layer needs, in a file that takes no room."""
-    node = onnx.helper.make_node
-    nodes = [
-        node("Relu", ["pixels"], ["relu"]),
-        node("MatMul", ["relu", "large"], ["product"]),
-    ]
-    model = make_model(nodes)
-    large = model.graph.initializer.add(name="large", data_type=1, dims=[2**14, 2**15])
-    large.data_location = onnx.TensorProto.EXTERNAL
-    large.external_data.add(key="location", value="large.bin")
-    with (tmp_path / "large.bin").open("wb") as file:
-        file.truncate(2**31)
-    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
-    relu = Backbone(tmp_path / "model.onnx", spec=ModelSpec("large", ("relu",), 8))
-    assert relu.run(pixels(1, 8, 8))["relu"].shape == (1, 8, 8, 3)
-
-
 # --- what is believed -------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Small networks of timm, torchvision and transformers, with random weights."""
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -109,6 +110,7 @@ def _mobile(kind, family):
 
     def make():
         import timm
+        from timm.models._efficientnet_builder import decode_arch_def
 
         blocks = [
             ["ds_r1_k3_s2_e1_c8_se0.25"],
@@ -116,11 +118,8 @@ def _mobile(kind, family):
             ["ir_r1_k5_s2_e2_c24_se0.25"],
         ]
         module = getattr(timm.models, family)
-        stages = module.decode_arch_def(blocks) if hasattr(module, "decode_arch_def") else None
-        stages = stages or __import__(
-            "timm.models._efficientnet_builder", fromlist=["x"]
-        ).decode_arch_def(blocks)
-        return getattr(module, kind)(stages, num_classes=5, stem_size=8, num_features=32)
+        sizes = {"num_classes": 5, "stem_size": 8, "num_features": 32}
+        return getattr(module, kind)(decode_arch_def(blocks), **sizes)
 
     return make
 
@@ -253,7 +252,9 @@ def build(name, size=None):
 def _resample_positions(module, size, network):
     """Fit a module to images of another size, as its library does with antialiasing."""
     if hasattr(module, "set_input_size") and not network.takes_any_size:
-        module.set_input_size(img_size=size)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's, of how timm does it
+            module.set_input_size(img_size=size)
     elif hasattr(module, "options") and hasattr(
         module.model.embeddings, "interpolate_pos_encoding"
     ):

@@ -56,8 +56,10 @@ def as_maps(network, layer, output, size):
     return patches, output[:, 0] if network.has_class_token else None
 
 
-def record(name):
+def record(name, *, resamples_itself=False):
     """Return what an export of a network has to give, as arrays by name.
+
+    With `resamples_itself` positions are resampled as the module does, not as timm does.
 
     "images" and "larger" are batches of the own and of another size; "own_0" the map of the first
     watched part on the first of them, "own_cls_0" its class token, "larger_0" the map on the other;
@@ -74,7 +76,7 @@ def record(name):
         "tolerance": np.array(1e-4),
     }
     for key, batch, size in (("own", "images", own), ("larger", "larger", larger)):
-        outputs = hooked(build(name, size), recorded[batch], parts)
+        outputs = hooked(build(name, None if resamples_itself else size), recorded[batch], parts)
         recorded |= laid_out(network, outputs, size, key)
     return recorded
 

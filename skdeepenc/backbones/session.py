@@ -143,7 +143,29 @@ def run_session(session, pixels, feeds=None):
     ModelError
         If the graph does not run on such a batch.
     """
-    feeds = _all_feeds(session, pixels, feeds)
+    return run_feeds(session, _all_feeds(session, pixels, feeds))
+
+
+def run_feeds(session, feeds):
+    """Run a session on all its inputs by their names.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        What `get_session` returned.
+    feeds : dict of str to array
+        The inputs.
+
+    Returns
+    -------
+    list of array
+        The outputs, in their order.
+
+    Raises
+    ------
+    ModelError
+        If the graph does not run on such inputs.
+    """
     try:
         if getattr(session, "is_watched", False):
             return _run_watched(session, feeds)

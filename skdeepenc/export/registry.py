@@ -13,43 +13,24 @@ what follows it   `Tensor` (N, d)                `Tensor` (N, d'), or, of a pred
 ================  =============================  =================================================
 
 All images of a call to the graph have one grid at each scale, and that may be empty. A converter
-takes the arrays from the estimator's `record_`, as `transform` does, so that what was fitted is all
-that it needs; what it cannot say it refuses with an `ExportError` that tells what to use instead.
+asks ``inputs.of(encoder)`` for its maps, and takes the arrays from the encoder's `record_`, as
+`transform` does, so that what was fitted is all that it needs; what it cannot say it refuses with
+an `ExportError` that tells what to use instead.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc.exceptions import ExportError
+from skdeepenc.export.maps import Maps
 from skdeepenc.export.writer import GraphWriter, Tensor
 
-__all__ = ["Maps", "convert", "find_converter", "register"]
+__all__ = ["convert", "find_converter", "register"]
 
 _CONVERTERS: dict[type, Callable] = {}
 # A subclass that has one of these of its own computes something else than its base.
 _COMPUTING = ("transform", "_encode", "record_", "predict", "decision_function", "kneighbors")
-
-
-class Maps(NamedTuple):
-    """The feature maps of a batch of images in the graph.
-
-    Attributes
-    ----------
-    layers : dict of str to list of Tensor
-        The maps (N, H, W, D) of each layer in float32, one for each scale that the encoder uses.
-    approximate : bool
-        Whether methods without an exact graph may be written approximately.
-    """
-
-    layers: dict[str, list[Tensor]]
-    approximate: bool = False
-
-    @property
-    def scales(self):
-        """The maps of the first layer, a `Tensor` for each scale."""
-        return next(iter(self.layers.values()))
 
 
 def register(estimator_type, converter=None):
@@ -116,7 +97,7 @@ def find_converter(estimator):
     raise ExportError(f"{name} is nothing that can be exported: give a fitted encoder or pipeline.")
 
 
-def convert(g: GraphWriter, estimator, inputs):
+def convert(g: GraphWriter, estimator, inputs: Maps | Tensor):
     """Write a fitted estimator.
 
     Parameters

@@ -1,1 +1,8 @@
 """The converters: each file registers its own when it is imported."""
+
+from skdeepenc.export.converters import bag_of_words as bag_of_words
+from skdeepenc.export.converters import cluster_mac as cluster_mac
+from skdeepenc.export.converters import cross_layer as cross_layer
+from skdeepenc.export.converters import fisher as fisher
+from skdeepenc.export.converters import global_pooler as global_pooler
+from skdeepenc.export.converters import mop_vlad as mop_vlad

@@ -1,0 +1,122 @@
+"""Global poolings as a graph: the equations of `skdeepenc.functional.pooling`.
+
+    MAC   max_i x_i
+    GeM   (1/n sum_i x_i^p)^(1/p)
+    SPoC  sum_i exp(-d_i^2 / (2 s^2)) x_i
+    CroW  b sum_i a_i x_i
+
+and R-MAC, with the scales side by side, or their mean over those that have descriptors.
+"""
+
+import numpy as np
+
+from skdeepenc.encoders import GlobalPooler
+from skdeepenc.export.converters.normalize import l2_normalize, or_one
+from skdeepenc.export.converters.positions import descriptors_of, if_any, positions
+from skdeepenc.export.converters.regions import region_maxima
+from skdeepenc.export.registry import register
+
+_LARGEST_PRODUCT = 16  # whole exponents up to here are products, which take a tenth of the time
+
+
+@register(GlobalPooler)
+def write_global_pooler(g, encoder, maps):
+    """Return the vectors (N, d)."""
+    record = encoder.record_
+    (scales,) = maps.of(encoder)
+    vectors = []
+    for number, scale in enumerate(scales):
+        with g.scope(f"scale {number}"):
+            vectors.append(_pool(g, scale, record, encoder.n_features_in_))
+    if record.across_scales == "concatenate":
+        joined = g.concat(vectors, axis=1)
+    else:
+        n_present = sum(
+            (g.Min(positions(scale), np.array([1])) for scale in scales[1:]),
+            start=g.Min(positions(scales[0]), np.array([1])),
+        )
+        joined = sum(vectors[1:], start=vectors[0]) / g.Max(g.cast(n_present, np.float32), 1.0)
+    return l2_normalize(g, joined) if record.normalize else joined
+
+
+def _pool(g, maps, record, n_channels):
+    """Return the vector (N, D) of one scale."""
+    pool = _POOLINGS[record.method]
+
+    def write():
+        pooled = pool(g, maps, record)
+        return l2_normalize(g, pooled) if record.normalize else pooled
+
+    return if_any(g, descriptors_of(g, [maps]), write, n_channels)
+
+
+def _average(g, maps, record):
+    return descriptors_of(g, [maps]).mean(1)
+
+
+def _mac(g, maps, record):
+    return descriptors_of(g, [maps]).max(1)
+
+
+def _gem(g, maps, record):
+    """Take powers of fractions of the maximum: they can neither overflow nor all vanish."""
+    x = descriptors_of(g, [maps])
+    peaks = g.Relu(x.max(1, keepdims=True))
+    powers = _power(g, g.Relu(x / or_one(g, peaks)), record.p)
+    return g.Squeeze(peaks * g.Pow(powers.mean(1, keepdims=True), 1 / record.p), np.array([1]))
+
+
+def _power(g, x, p):
+    if p not in range(1, _LARGEST_PRODUCT + 1):
+        return g.Pow(x, float(p))
+    square, powers, rest = x, None, int(p)
+    while rest:
+        if rest % 2:
+            powers = square if powers is None else powers * square
+        rest //= 2
+        square = square * square if rest else square
+    return powers
+
+
+def _spoc(g, maps, record):
+    """Weigh positions by a Gaussian around the centre, a third of the way to the border wide."""
+    height, width = maps.side(1), maps.side(2)
+    sigma = g.cast(g.Min(height, width), np.float32) / 6.0
+    rows, columns = (_squared_distances(g, side, sigma) for side in (height, width))
+    weights = g.Exp((rows.reshape(-1, 1) + columns) * -0.5)
+    x = descriptors_of(g, [maps])
+    return g.Squeeze(weights.reshape(1, -1) @ x, np.array([1]))
+
+
+def _squared_distances(g, side, sigma):
+    """Return the squared distances of positions to the middle of their axis, in sigmas."""
+    places = g.Range(np.array(0), g.Squeeze(side), np.array(1))
+    middles = g.cast(places, np.float32) + 0.5
+    distances = (middles - g.cast(side, np.float32) * 0.5) / sigma
+    return distances * distances
+
+
+def _crow(g, maps, record):
+    """Weigh places by the root of their share of responses, channels by their rarity."""
+    x = descriptors_of(g, [maps])
+    peak = or_one(g, g.ReduceMax(g.Abs(x), np.array([1, 2]), keepdims=1))
+    x = x / peak
+    responses = g.Sqrt(l2_normalize(g, g.Relu(x.sum(2))))
+    pooled = g.Squeeze(g.Unsqueeze(responses, np.array([1])) @ x, np.array([1]))
+    shares = g.cast(x > 0.0, np.float32).mean(1)
+    rarity = g.Log(shares.sum(1, keepdims=True) / or_one(g, shares))
+    return g.Where(shares > 0.0, rarity * pooled, 0.0) * g.Squeeze(peak, np.array([1]))
+
+
+def _rmac(g, maps, record):
+    return l2_normalize(g, l2_normalize(g, region_maxima(g, maps, record.n_levels)).sum(0))
+
+
+_POOLINGS = {
+    "avg": _average,
+    "max": _mac,
+    "gem": _gem,
+    "spoc": _spoc,
+    "crow": _crow,
+    "rmac": _rmac,
+}

@@ -14,7 +14,7 @@ from PIL import Image
 import skdeepenc
 from skdeepenc import FeatureMaps
 from skdeepenc.backbones import Backbone, ModelSpec, list_models, read_spec
-from skdeepenc.backbones.catalogue import locate
+from skdeepenc.backbones.describing.catalogue import locate
 from skdeepenc.cli import main
 from skdeepenc.exceptions import ModelWarning
 

@@ -1,11 +1,11 @@
 """ONNX graphs: what they hold, how they are cut and run."""
 
 from skdeepenc.backbones.backbone import Backbone
-from skdeepenc.backbones.catalogue import fetch_model, list_models
-from skdeepenc.backbones.from_torch import from_torch
+from skdeepenc.backbones.describing.catalogue import fetch_model, list_models
+from skdeepenc.backbones.describing.metadata import read_spec, write_spec
+from skdeepenc.backbones.describing.spec import ModelSpec
 from skdeepenc.backbones.layers import LayerInfo
-from skdeepenc.backbones.metadata import read_spec, write_spec
-from skdeepenc.backbones.spec import ModelSpec
+from skdeepenc.backbones.pytorch.from_torch import from_torch
 
 __all__ = [
     "Backbone",

@@ -12,27 +12,39 @@ from numbers import Integral
 import numpy as np
 
 from skdeepenc._lazy import lazy_property
-from skdeepenc.backbones.anatomy import examine
-from skdeepenc.backbones.assumptions import USUAL_SIZE, warn_of_assumptions
-from skdeepenc.backbones.batching import run_in_parts, seems_free, takes_any_number
-from skdeepenc.backbones.blocked import append_order
-from skdeepenc.backbones.bounds import check_memory
-from skdeepenc.backbones.catalogue import described, described_by_name, locate
-from skdeepenc.backbones.contents import known_digest, model_name, read_contents
-from skdeepenc.backbones.entrance import check_open
-from skdeepenc.backbones.graph import infer_shapes, truncate, with_weights
+from skdeepenc.backbones.anatomy.blocked import append_order
+from skdeepenc.backbones.anatomy.examine import examine
+from skdeepenc.backbones.anatomy.quantisation import append_values, depends_on_neighbours
+from skdeepenc.backbones.describing.assumptions import USUAL_SIZE, warn_of_assumptions
+from skdeepenc.backbones.describing.catalogue import described, described_by_name, locate
+from skdeepenc.backbones.describing.preprocessor_file import spec_beside
+from skdeepenc.backbones.describing.spec import ModelSpec
+from skdeepenc.backbones.files.contents import known_digest, model_name, read_contents
+from skdeepenc.backbones.graphs.bounds import check_memory
+from skdeepenc.backbones.graphs.graph import truncate
+from skdeepenc.backbones.graphs.shapes import infer_shapes
+from skdeepenc.backbones.graphs.skeleton import with_weights
 from skdeepenc.backbones.layers import default_layer, list_layers, resolve_layers
 from skdeepenc.backbones.parsed_model import parse_model, recall_model
-from skdeepenc.backbones.pooling_mode import floor_pooling
-from skdeepenc.backbones.preprocessor_file import spec_beside
-from skdeepenc.backbones.projection import append_projection, check_projection
-from skdeepenc.backbones.quantisation import append_values, depends_on_neighbours
-from skdeepenc.backbones.session import Graph, get_session, run_session
-from skdeepenc.backbones.size_feeds import SizeFeeds, declare_feeds, known_tables, read_tables
-from skdeepenc.backbones.size_walk import frozen_size
-from skdeepenc.backbones.spec import ModelSpec
-from skdeepenc.backbones.surgery import DENSE, OWN, SIZED, known_surgery
-from skdeepenc.backbones.tokens import TokenLayout, describe_tokens, supposed_layout, tokens_to_grid
+from skdeepenc.backbones.running.batching import run_in_parts, seems_free, takes_any_number
+from skdeepenc.backbones.running.session import Graph, get_session, run_session
+from skdeepenc.backbones.surgery.entrance import check_open
+from skdeepenc.backbones.surgery.forms import DENSE, OWN, SIZED, known_surgery
+from skdeepenc.backbones.surgery.pooling_mode import floor_pooling
+from skdeepenc.backbones.surgery.projection import append_projection, check_projection
+from skdeepenc.backbones.transformers.size_feeds import (
+    SizeFeeds,
+    declare_feeds,
+    known_tables,
+    read_tables,
+)
+from skdeepenc.backbones.transformers.size_walk import frozen_size
+from skdeepenc.backbones.transformers.tokens import (
+    TokenLayout,
+    describe_tokens,
+    supposed_layout,
+    tokens_to_grid,
+)
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides, in_words, one_size
 
@@ -242,12 +254,12 @@ class Backbone:
 
     def _supposed_layer(self, size):
         surgery = self._operate(size)
-        anatomy = examine(surgery.husks[DENSE], size, self._n_images)
+        anatomy = examine(surgery.skeletons[DENSE], size, self._n_images)
         layers = self._list_layers(surgery, anatomy, size)
         return self._read_by_head(surgery, layers, size, surgery.patch)
 
     def _read_by_head(self, surgery, layers, size, patch):
-        own = surgery.husks[OWN]
+        own = surgery.skeletons[OWN]
         anatomy = examine(own, size, self._n_images)
         return default_layer(layers, own, anatomy, patch or anatomy.grid)
 
@@ -263,7 +275,7 @@ class Backbone:
         return self._operate(self._own_size)
 
     def _operate(self, size):
-        return known_surgery(self._content_digest, self._parsed.husk, size, self._n_images)
+        return known_surgery(self._content_digest, self._parsed.skeleton, size, self._n_images)
 
     @property
     def _n_images(self):
@@ -273,7 +285,7 @@ class Backbone:
     @lazy_property
     def _anatomy(self):
         """What the tensors of the dense graph are."""
-        return examine(self._surgery.husks[DENSE], self.spec.input_size, self._n_images)
+        return examine(self._surgery.skeletons[DENSE], self.spec.input_size, self._n_images)
 
     @property
     def _own_size(self):
@@ -283,7 +295,7 @@ class Backbone:
     @lazy_property
     def _made_for(self):
         """The image size that the input or the position embeddings ask for, or None."""
-        frozen = self._parsed.declared_size or frozen_size(self._parsed.husk, USUAL_SIZE)
+        frozen = self._parsed.declared_size or frozen_size(self._parsed.skeleton, USUAL_SIZE)
         return frozen if frozen is None else one_size(frozen)
 
     @lazy_property
@@ -292,7 +304,7 @@ class Backbone:
         return self._list_layers(self._surgery, self._anatomy, self.spec.input_size)
 
     def _list_layers(self, surgery, anatomy, size):
-        layers = list_layers(self._parsed.husk, surgery.husks[DENSE], size, anatomy)
+        layers = list_layers(self._parsed.skeleton, surgery.skeletons[DENSE], size, anatomy)
         return describe_tokens(layers, surgery.layouts, size)
 
     @lazy_property
@@ -383,7 +395,7 @@ class Backbone:
     def _form(self, image_shape):
         """Return the form of the graph that images of this size take."""
         own_size = tuple(image_shape) == both_sides(self._own_size)
-        if not own_size and SIZED in self._surgery.husks:
+        if not own_size and SIZED in self._surgery.skeletons:
             return SIZED
         return OWN if own_size and self._has_dense_head and not self.spec.floor_pooling else DENSE
 
@@ -398,7 +410,7 @@ class Backbone:
 
     def _cut(self, form):
         """Return the part of the graph that the layers need."""
-        return truncate(self._surgery.husks[form], self.layers)
+        return truncate(self._surgery.skeletons[form], self.layers)
 
     def _check_problems(self, form):
         """Refuse a size that something in the graph does not follow."""
@@ -425,7 +437,7 @@ class Backbone:
         def read():
             whole = contents or self._read_again()
             feeds = self._surgery.feeds.values()
-            return read_tables(feeds, self._parsed.husk, whole.model, whole.folder)
+            return read_tables(feeds, self._parsed.skeleton, whole.model, whole.folder)
 
         return known_tables(self._content_digest, read)
 
@@ -467,13 +479,13 @@ class Backbone:
 
     def _build(self, form):
         """Return what a session is opened from."""
-        husk, outputs = self._surgery.husks[form], []
+        skeleton, outputs = self._surgery.skeletons[form], []
         contents = self._read_again()
         for layer in self.layers:
-            husk, output = self._append_exit(husk, layer, form)
+            skeleton, output = self._append_exit(skeleton, layer, form)
             outputs.append(output)
-        husk = floor_pooling(husk) if self.spec.floor_pooling else husk
-        cut = truncate(husk, outputs)
+        skeleton = floor_pooling(skeleton) if self.spec.floor_pooling else skeleton
+        cut = truncate(skeleton, outputs)
         if form == SIZED:
             declare_feeds(cut, self._surgery.feeds)
             self._tables(contents)
@@ -487,25 +499,25 @@ class Backbone:
         size = both_sides(self._own_size)
         return np.zeros((1, 3, *size), dtype=np.float32), self._feeds(form, size)
 
-    def _append_exit(self, husk, layer, form):
+    def _append_exit(self, skeleton, layer, form):
         """Append what is done to a layer inside the graph; return the graph and the output."""
         output, scale = layer, self._anatomy.scales.get(layer)
         if scale is not None:
-            husk, output = append_values(husk, layer, scale)
+            skeleton, output = append_values(skeleton, layer, scale)
         if layer in self._anatomy.blocked:
-            husk, output = append_order(husk, layer, self._anatomy.blocked[layer])
+            skeleton, output = append_order(skeleton, layer, self._anatomy.blocked[layer])
         if layer not in self.projections:
-            return husk, output
+            return skeleton, output
         mean, components = self.projections[layer]
         check_projection(layer, mean, components, self._channels[layer])
         layout = self._anatomy.layouts.get(layer)
         if layout is None:
             raise ModelError(f"The size of {layer!r} is not known, so it cannot be projected.")
-        plain = self._surgery.husks[OWN if form == OWN else DENSE]
+        plain = self._surgery.skeletons[OWN if form == OWN else DENSE]
         shapes = infer_shapes(plain, self._own_size, self._n_images)
         # A fully connected layer has two axes in the one graph, and four in the other.
         axes = len(shapes.get(layer, self._anatomy.shapes[layer])), layout.channels
-        return append_projection(husk, output, axes, mean, components)
+        return append_projection(skeleton, output, axes, mean, components)
 
     @lazy_property
     def _channels(self):

@@ -4,10 +4,10 @@ import difflib
 import operator
 from dataclasses import dataclass
 
-from skdeepenc.backbones.entrance import FRONT
-from skdeepenc.backbones.graph import EXTRA_SIDE, enlarged, infer_shapes
-from skdeepenc.backbones.head import read_by_head
-from skdeepenc.backbones.tokens import CLASS_TOKEN
+from skdeepenc.backbones.anatomy.head import read_by_head
+from skdeepenc.backbones.graphs.shapes import EXTRA_SIDE, enlarged, infer_shapes
+from skdeepenc.backbones.surgery.entrance import FRONT
+from skdeepenc.backbones.transformers.tokens import CLASS_TOKEN
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
 from skdeepenc.images.sizes import both_sides
 
@@ -48,12 +48,12 @@ class LayerInfo:
     stride: int | None
 
 
-def list_layers(husk, dense, size, anatomy):
+def list_layers(skeleton, dense, size, anatomy):
     """List every tensor that can be extracted, in the order in which the graph computes them.
 
     Parameters
     ----------
-    husk : onnx.ModelProto
+    skeleton : onnx.ModelProto
         A graph without its weights.
     dense : onnx.ModelProto
         The same after surgery, which tells how its layers grow with the image.
@@ -69,7 +69,7 @@ def list_layers(husk, dense, size, anatomy):
     """
     larger = infer_shapes(dense, enlarged(size))
     layers = []
-    for node in husk.graph.node:
+    for node in skeleton.graph.node:
         if node.name.startswith(FRONT):
             continue
         for position, output in enumerate(node.output):
@@ -100,14 +100,14 @@ def _stride(shape, larger, layout, size):
     return max(both_sides(size)[0] // shape[rows], 1) if shape[rows] > 1 else None
 
 
-def default_layer(layers, husk, anatomy, patch_size=None):
+def default_layer(layers, skeleton, anatomy, patch_size=None):
     """Return the name of the layer that the head reads, what a model nobody described gives.
 
     Parameters
     ----------
     layers : list of LayerInfo
         What the model offers.
-    husk : onnx.ModelProto
+    skeleton : onnx.ModelProto
         A graph without its weights.
     anatomy : Anatomy
         What its tensors are.
@@ -127,7 +127,7 @@ def default_layer(layers, husk, anatomy, patch_size=None):
     """
     if not layers:
         raise ModelError("The graph makes nothing of its images that could be extracted.")
-    name = read_by_head(husk, anatomy)
+    name = read_by_head(skeleton, anatomy)
     known = {layer.name: layer for layer in layers}
     if name not in known:
         return layers[-1].name

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import onnx
 
-from skdeepenc.backbones.contents import known_digest, read_contents
-from skdeepenc.backbones.entrance import Entrance, open_entrance
-from skdeepenc.backbones.graph import without_weights
-from skdeepenc.backbones.metadata import read_spec
-from skdeepenc.backbones.model_file import check_model
-from skdeepenc.backbones.spec import ModelSpec
+from skdeepenc.backbones.describing.metadata import read_spec
+from skdeepenc.backbones.describing.spec import ModelSpec
+from skdeepenc.backbones.files.check import check_model
+from skdeepenc.backbones.files.contents import known_digest, read_contents
+from skdeepenc.backbones.graphs.skeleton import without_weights
+from skdeepenc.backbones.surgery.entrance import Entrance, open_entrance
 
 # A process that goes through many models must not keep them all.
 MAX_MODELS = 8
@@ -25,13 +25,13 @@ _MODELS: OrderedDict = OrderedDict()
 
 
 class ParsedModel(NamedTuple):
-    """A model without its weights; surgery copies the husk and never changes it.
+    """A model without its weights; surgery copies the skeleton and never changes it.
 
     Attributes
     ----------
     digest : str
         Digest of the content, weights beside the file included.
-    husk : onnx.ModelProto
+    skeleton : onnx.ModelProto
         The graph, which takes images alone.
     entrance : Entrance
         What it took before.
@@ -44,7 +44,7 @@ class ParsedModel(NamedTuple):
     """
 
     digest: str
-    husk: onnx.ModelProto
+    skeleton: onnx.ModelProto
     entrance: Entrance
     closed: dict
     spec: ModelSpec | None
@@ -93,7 +93,7 @@ def parse_model(source, expected=None):
 
 def _parse(contents, is_at_hand):
     check_model(contents.model, contents.name)
-    husk, entrance, closed = open_entrance(without_weights(contents.model))
+    skeleton, entrance, closed = open_entrance(without_weights(contents.model))
     kept = contents.data if not is_at_hand and len(contents.data) <= SMALL_FILE else None
     spec = read_spec(contents.model)
-    return ParsedModel(contents.digest, husk, entrance, closed, spec, kept)
+    return ParsedModel(contents.digest, skeleton, entrance, closed, spec, kept)

@@ -27,7 +27,7 @@ def add(commands):
 
 def run(options):
     """Find out what is to be said, write it, and say what it was."""
-    from skdeepenc.backbones.metadata import describe_file
+    from skdeepenc.backbones.describing.metadata import describe_file
 
     spec = _spec(options)
     before, after = describe_file(options.model, spec)
@@ -44,7 +44,7 @@ def run(options):
 def _spec(options):
     """Return the description; layers are checked against the graph."""
     from skdeepenc.backbones import Backbone
-    from skdeepenc.backbones.preprocessor_file import read_description
+    from skdeepenc.backbones.describing.preprocessor_file import read_description
     from skdeepenc.exceptions import ModelError
 
     path = Path(options.model)

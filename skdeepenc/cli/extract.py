@@ -64,7 +64,7 @@ def run(options):
 
 def _extract(options, images):
     """Return the maps of all images, and why some of them have none."""
-    from skdeepenc.backbones.preprocessor_file import read_description
+    from skdeepenc.backbones.describing.preprocessor_file import read_description
     from skdeepenc.exceptions import ImageBatchWarning
     from skdeepenc.extraction import ActivationExtractor
     from skdeepenc.images import Pyramid

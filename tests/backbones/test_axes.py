@@ -9,8 +9,7 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones.anatomy import examine
-from skdeepenc.backbones.axes import (
+from skdeepenc.backbones.anatomy.axes import (
     CHANNELS,
     COLUMNS,
     ROWS,
@@ -22,7 +21,8 @@ from skdeepenc.backbones.axes import (
     unknown,
     whole,
 )
-from skdeepenc.backbones.graph import without_weights
+from skdeepenc.backbones.anatomy.examine import examine
+from skdeepenc.backbones.graphs.skeleton import without_weights
 
 node = helper.make_node
 

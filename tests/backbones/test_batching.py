@@ -7,7 +7,7 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones.batching import run_in_parts, takes_any_number
+from skdeepenc.backbones.running.batching import run_in_parts, takes_any_number
 from skdeepenc.exceptions import ModelError
 
 node = helper.make_node

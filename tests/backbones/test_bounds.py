@@ -5,10 +5,12 @@ import pytest
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper
 
-from skdeepenc.backbones import Backbone, ModelSpec, session
-from skdeepenc.backbones.bounds import check_functions, check_memory, most_values_at_once
-from skdeepenc.backbones.graph import infer_shapes, without_weights
-from skdeepenc.backbones.session import RunawayError
+from skdeepenc.backbones import Backbone, ModelSpec
+from skdeepenc.backbones.graphs.bounds import check_functions, check_memory, most_values_at_once
+from skdeepenc.backbones.graphs.shapes import infer_shapes
+from skdeepenc.backbones.graphs.skeleton import without_weights
+from skdeepenc.backbones.running import session
+from skdeepenc.backbones.running.session import RunawayError
 from skdeepenc.exceptions import ModelError
 
 node = helper.make_node
@@ -81,8 +83,8 @@ def test_values_alive_at_once_by_hand(make_model):
         node("Add", ["relu", "negative"], ["sum"]),
         node("MaxPool", ["sum"], ["pool"], kernel_shape=[4, 4], strides=[4, 4]),
     ]
-    husk = without_weights(make_model(nodes))
-    assert most_values_at_once(husk, infer_shapes(husk, 8)) == 3 * 192
+    skeleton = without_weights(make_model(nodes))
+    assert most_values_at_once(skeleton, infer_shapes(skeleton, 8)) == 3 * 192
 
 
 def expanding(make_model, shape):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from skdeepenc.backbones import Backbone, ModelSpec, fetch_model, list_models
-from skdeepenc.backbones.catalogue import described, locate
-from skdeepenc.backbones.hub import parse_hub_name
+from skdeepenc.backbones.describing.catalogue import described, locate
+from skdeepenc.backbones.describing.hub import parse_hub_name
 from skdeepenc.exceptions import DownloadError, ModelError
 
 
@@ -124,7 +124,9 @@ def test_a_local_path_needs_no_network(tiny_network, tmp_path, monkeypatch):
 def test_a_file_of_the_catalogue_is_known_by_its_digest(monkeypatch, tiny_network):
     content = tiny_network.SerializeToString()
     spec = ModelSpec("tiny", ("relu1",), 16, sha256=hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr("skdeepenc.backbones.catalogue.list_models", lambda: {"tiny": spec})
+    monkeypatch.setattr(
+        "skdeepenc.backbones.describing.catalogue.list_models", lambda: {"tiny": spec}
+    )
     assert Backbone(content).spec == spec
     assert Backbone(content).layers == ("relu1",)
 
@@ -162,7 +164,8 @@ def test_a_name_may_stand_for_one_on_the_hub(monkeypatch, tiny_network, tmp_path
     path.write_bytes(tiny_network.SerializeToString())
     asked = []
     monkeypatch.setattr(
-        "skdeepenc.backbones.catalogue.fetch_from_hub", lambda name: asked.append(name) or str(path)
+        "skdeepenc.backbones.describing.catalogue.fetch_from_hub",
+        lambda name: asked.append(name) or str(path),
     )
     backbone = Backbone("convnext-tiny-224", layers="relu2")
     assert backbone.spec == list_models()["convnext-tiny-224"]

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones.graph import with_weights, without_weights
+from skdeepenc.backbones.graphs.skeleton import with_weights, without_weights
 
 node = helper.make_node
 
@@ -49,8 +49,8 @@ def test_every_form_of_constant_is_a_weight(held, shape, make_model, pixels):
         node("Mul", ["pixels", "factors"], ["scaled"]),
     ]
     model = make_model(nodes)
-    husk = without_weights(model)
-    assert [n.op_type for n in husk.graph.node] == ["Reshape", "Mul"]
+    skeleton = without_weights(model)
+    assert [n.op_type for n in skeleton.graph.node] == ["Reshape", "Mul"]
     images = pixels(2, 6, 5)
     factors = np.array([2, 0, 3] if "sparse_value" in held else held.get("value_floats", [2] * 3))
     expected = images * factors[:, None, None]
@@ -78,10 +78,10 @@ def test_large_weights_are_described_not_copied(make_model):
         node("Conv", ["pixels", "w"], ["map"]),
     ]
     model = make_model(nodes)
-    husk = without_weights(model)
-    (tensor,) = husk.graph.initializer
+    skeleton = without_weights(model)
+    (tensor,) = skeleton.graph.initializer
     assert (tensor.name, list(tensor.dims), tensor.raw_data) == ("w", [8, 3, 4, 4], b"")
-    (filled,) = with_weights(husk, model).graph.initializer
+    (filled,) = with_weights(skeleton, model).graph.initializer
     assert_array_equal(numpy_helper.to_array(filled), weight)
 
 
@@ -160,9 +160,9 @@ def test_what_a_branch_holds_is_lifted(make_model, pixels):
         node("Neg", ["either"], ["negative"]),
     ]
     model = make_model(nodes, {"own": np.array(0.5, np.float32)})
-    husk = without_weights(model)
-    assert {"w", "v"} <= {tensor.name for tensor in husk.graph.initializer}
-    assert len(husk.SerializeToString()) < 1000
+    skeleton = without_weights(model)
+    assert {"w", "v"} <= {tensor.name for tensor in skeleton.graph.initializer}
+    assert len(skeleton.SerializeToString()) < 1000
     check(model, "negative", pixels(2, 40, 3))
 
 
@@ -218,9 +218,9 @@ def test_functions_of_the_model_are_written_out(make_model, pixels):
     model = make_model(nodes)
     model.functions.append(scaled)
     model.opset_import.add(domain="layers", version=1)
-    husk = without_weights(model)
-    assert {n.op_type for n in husk.graph.node} == {"Mul", "Relu"}
-    assert not husk.functions
+    skeleton = without_weights(model)
+    assert {n.op_type for n in skeleton.graph.node} == {"Mul", "Relu"}
+    assert not skeleton.functions
     check(model, "second", pixels(2, 4, 4))
 
 

@@ -8,8 +8,10 @@ import onnx
 import pytest
 from numpy.testing import assert_array_equal
 
-from skdeepenc.backbones import Backbone, ModelSpec, contents, parsed_model, session
-from skdeepenc.backbones.contents import known_digest, read_contents
+from skdeepenc.backbones import Backbone, ModelSpec, parsed_model
+from skdeepenc.backbones.files import contents
+from skdeepenc.backbones.files.contents import known_digest, read_contents
+from skdeepenc.backbones.running import session
 from skdeepenc.exceptions import ModelError
 
 SPEC = ModelSpec("tiny", ("relu2", "fc2"), 16)

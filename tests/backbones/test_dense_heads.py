@@ -8,17 +8,13 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones.dense_heads import densify
-from skdeepenc.backbones.entrance import open_entrance
-from skdeepenc.backbones.graph import (
-    free_inputs,
-    infer_shapes,
-    truncate,
-    with_weights,
-    without_weights,
-)
-from skdeepenc.backbones.reshapes import free_reshapes
-from skdeepenc.backbones.session import Graph, get_session, run_session
+from skdeepenc.backbones.graphs.graph import free_inputs, truncate
+from skdeepenc.backbones.graphs.shapes import infer_shapes
+from skdeepenc.backbones.graphs.skeleton import with_weights, without_weights
+from skdeepenc.backbones.running.session import Graph, get_session, run_session
+from skdeepenc.backbones.surgery.dense_heads import densify
+from skdeepenc.backbones.surgery.entrance import open_entrance
+from skdeepenc.backbones.surgery.reshapes import free_reshapes
 
 REAL_GRAPHS = {
     "bvlc_alexnet": ["r16", "r22", "prob_1"],
@@ -52,10 +48,10 @@ def run_untouched(model, layers, pixels):
 
 def run_surgery(model, layers, pixels, *, dense, size):
     """Run a model after surgery, on a whole batch."""
-    husk, *_ = open_entrance(without_weights(model))
-    husk = free_reshapes(husk, size)
-    husk = densify(husk, size) if dense else husk
-    graph = with_weights(truncate(husk, layers), model).SerializeToString()
+    skeleton, *_ = open_entrance(without_weights(model))
+    skeleton = free_reshapes(skeleton, size)
+    skeleton = densify(skeleton, size) if dense else skeleton
+    graph = with_weights(truncate(skeleton, layers), model).SerializeToString()
     session = session_of(graph)
     return run_session(session, pixels)
 
@@ -110,10 +106,10 @@ def resized_head(model, side):
     """Give the first fully connected layer the weights that larger images need."""
     for size in free_inputs(model)[0].type.tensor_type.shape.dim[2:]:
         size.dim_value = side
-    husk, *_ = open_entrance(without_weights(model))
+    skeleton, *_ = open_entrance(without_weights(model))
     flatten = next(node for node in model.graph.node if node.op_type == "Reshape")
     first = next(node for node in model.graph.node if node.op_type == "Gemm")
-    n_inputs = int(np.prod(infer_shapes(husk, side)[flatten.input[0]]))
+    n_inputs = int(np.prod(infer_shapes(skeleton, side)[flatten.input[0]]))
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     width = weights[first.input[1]].dims[0]
     rng = np.random.default_rng(0)

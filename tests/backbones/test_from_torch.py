@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skdeepenc.backbones import Backbone, ModelSpec, from_torch, read_spec
-from skdeepenc.backbones.torch_exporters import export_by_dynamo, export_by_torchscript
+from skdeepenc.backbones.pytorch.exporters import export_by_dynamo, export_by_torchscript
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
 
 torch = pytest.importorskip("torch")

@@ -11,8 +11,9 @@ import onnx
 import pytest
 from onnx.external_data_helper import set_external_data
 
-from skdeepenc.backbones import Backbone, hub
-from skdeepenc.backbones.hub import choose_file, fetch_from_hub, parse_hub_name
+from skdeepenc.backbones import Backbone
+from skdeepenc.backbones.describing import hub
+from skdeepenc.backbones.describing.hub import choose_file, fetch_from_hub, parse_hub_name
 from skdeepenc.exceptions import DownloadError, MissingDependencyError, ModelError
 from skdeepenc.images import Preprocessing
 

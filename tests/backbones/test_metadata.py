@@ -4,7 +4,7 @@ import onnx
 import pytest
 
 from skdeepenc.backbones import Backbone, ModelSpec, read_spec
-from skdeepenc.backbones.metadata import describe_file
+from skdeepenc.backbones.describing.metadata import describe_file
 from skdeepenc.exceptions import ModelError
 
 SPEC = ModelSpec("mine", ("relu2",), 16)

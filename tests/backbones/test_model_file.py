@@ -75,7 +75,7 @@ def test_sizes_that_overflow(value, make_model):
 def test_outputs_without_sizes_are_taken(make_model):
     model = make_model([helper.make_node("Relu", ["pixels"], ["out"])])
     model.graph.output[0].type.tensor_type.ClearField("shape")
-    assert parse_model(model.SerializeToString()).husk.graph.output[0].name == "out"
+    assert parse_model(model.SerializeToString()).skeleton.graph.output[0].name == "out"
 
 
 def test_old_operators(model):

@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose
 from onnx import helper
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones import session as sessions
-from skdeepenc.backbones.shape_walk import ShapeWalk
+from skdeepenc.backbones.running import session as sessions
+from skdeepenc.backbones.transformers.shape_walk import ShapeWalk
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
 
 EXPORTS = Path(__file__).parent / "exports"

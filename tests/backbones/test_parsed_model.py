@@ -8,7 +8,7 @@ import pytest
 from onnx import helper
 
 from skdeepenc.backbones import Backbone, ModelSpec, parsed_model
-from skdeepenc.backbones.model_file import check_model
+from skdeepenc.backbones.files.check import check_model
 from skdeepenc.backbones.parsed_model import MAX_MODELS, parse_model
 from skdeepenc.exceptions import ModelError
 
@@ -56,11 +56,11 @@ def test_a_changed_file_is_parsed_again(path, read, tiny_network):
 
 
 def test_running_changes_nothing_that_is_remembered(path, pixels):
-    husk = parse_model(path).husk
-    before = husk.SerializeToString(deterministic=True)
+    skeleton = parse_model(path).skeleton
+    before = skeleton.SerializeToString(deterministic=True)
     Backbone(path, spec=SPEC, layers=["relu2", "fc2"]).run(pixels(1, 20, 20))
-    assert parse_model(path).husk is husk
-    assert husk.SerializeToString(deterministic=True) == before
+    assert parse_model(path).skeleton is skeleton
+    assert skeleton.SerializeToString(deterministic=True) == before
 
 
 def test_pickles_carry_no_graph(path, read):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdeepenc.backbones.positions import cubic_weights, resample_positions
+from skdeepenc.backbones.transformers.positions import cubic_weights, resample_positions
 
 RECORDED = np.load(Path(__file__).parent / "exports" / "resampled.npz")
 sizes = st.integers(1, 30)

@@ -6,7 +6,11 @@ import pytest
 
 from skdeepenc import ActivationExtractor
 from skdeepenc.backbones import Backbone, ModelSpec, write_spec
-from skdeepenc.backbones.preprocessor_file import FILE_NAME, find_preprocessor, read_description
+from skdeepenc.backbones.describing.preprocessor_file import (
+    FILE_NAME,
+    find_preprocessor,
+    read_description,
+)
 from skdeepenc.exceptions import ModelError, ModelWarning
 from skdeepenc.images import Preprocessing
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from skdeepenc.backbones.extents import BATCH, COLUMNS, ROWS, Extent, read_extent
-from skdeepenc.backbones.reshape_targets import follow_reshape
+from skdeepenc.backbones.transformers.extents import BATCH, COLUMNS, ROWS, Extent, read_extent
+from skdeepenc.backbones.transformers.reshape_targets import follow_reshape
 
 PATCHES = ROWS * COLUMNS
 

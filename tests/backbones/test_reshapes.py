@@ -7,8 +7,8 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones.graph import without_weights
-from skdeepenc.backbones.reshapes import free_reshapes
+from skdeepenc.backbones.graphs.skeleton import without_weights
+from skdeepenc.backbones.surgery.reshapes import free_reshapes
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdeepenc.backbones.rotary import resample_rotary
+from skdeepenc.backbones.transformers.rotary import resample_rotary
 
 GRIDS = [((14, 14), (20, 16)), ((4, 4), (6, 5)), ((16, 16), (8, 30)), ((5, 7), (9, 9))]
 

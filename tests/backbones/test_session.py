@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skdeepenc.backbones import Backbone, ModelSpec, providers, session
+from skdeepenc.backbones import Backbone, ModelSpec
+from skdeepenc.backbones.running import providers, session
 from skdeepenc.exceptions import ModelError, ModelWarning
 
 SPEC = ModelSpec("tiny", ("relu2", "fc2"), 16)

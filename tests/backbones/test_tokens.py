@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from onnx import helper
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones.tokens import TokenLayout, supposed_layout, tokens_to_grid
+from skdeepenc.backbones.transformers.tokens import TokenLayout, supposed_layout, tokens_to_grid
 from skdeepenc.exceptions import LayerNotFoundError, ModelError, ModelWarning
 
 WIDTH, PATCH, SIDE, PREFIXES = 8, 4, 16, 1

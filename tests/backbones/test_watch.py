@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from skdeepenc.backbones.watch import watched
+from skdeepenc.backbones.running.watch import watched
 
 
 def fail():

@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skdeepenc.backbones import from_torch
-from skdeepenc.backbones.session import run_apart
-from skdeepenc.backbones.torch_exporters import Freedom
+from skdeepenc.backbones.pytorch.exporters import Freedom
+from skdeepenc.backbones.running.session import run_apart
 from skdeepenc.exceptions import MissingDependencyError
 
 

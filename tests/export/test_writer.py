@@ -5,7 +5,7 @@ import onnx
 import pytest
 from numpy.testing import assert_array_equal
 
-from skdeepenc.backbones.session import run_apart
+from skdeepenc.backbones.running.session import run_apart
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.writer import GraphWriter
 

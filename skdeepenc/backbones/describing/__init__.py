@@ -1,0 +1,1 @@
+"""What a model wants and where it is found: specifications, configurations, names."""

@@ -1,0 +1,1 @@
+"""Read model files, and believe them only as far as they hold."""

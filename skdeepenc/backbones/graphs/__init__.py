@@ -1,0 +1,1 @@
+"""Read and copy ONNX graphs: nodes, constants, shapes, bounds."""

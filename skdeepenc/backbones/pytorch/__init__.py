@@ -1,0 +1,1 @@
+"""Turn modules of PyTorch into ONNX, checked against what PyTorch computes."""

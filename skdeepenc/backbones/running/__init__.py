@@ -1,0 +1,1 @@
+"""Run graphs: sessions, providers, batches, limits of time and memory."""

@@ -1,0 +1,1 @@
+"""Change graphs: their entrance, their heads, and what leaves them."""

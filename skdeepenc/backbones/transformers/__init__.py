@@ -1,0 +1,1 @@
+"""Vision transformers: tokens, class tokens, and images of other sizes."""

@@ -1,4 +1,4 @@
-"""Oxford Flowers 17 as the benchmarks read and split it: 80 pictures of each of 17 classes."""
+"""Oxford Flowers 17 as the benchmarks read and split it: 80 images of each of 17 classes."""
 
 import math
 from pathlib import Path
@@ -11,18 +11,18 @@ N_TRAIN = 40
 
 
 def load(data):
-    """Return the paths and classes of all pictures, by the folders' numbers and the files' names.
+    """Return the paths and classes of all images, by the folders' numbers and the files' names.
 
     `data` is the folder that SKDEEPENC_DATA names; classes count from 0.
     """
     folder = Path(data) / "images" / "flowers17"
-    pictures = [sorted((folder / f"c{n}").glob("*.jpg")) for n in range(1, N_CLASSES + 1)]
-    labels = np.repeat(np.arange(N_CLASSES), [len(paths) for paths in pictures])
-    return [str(path) for paths in pictures for path in paths], labels
+    images = [sorted((folder / f"c{n}").glob("*.jpg")) for n in range(1, N_CLASSES + 1)]
+    labels = np.repeat(np.arange(N_CLASSES), [len(paths) for paths in images])
+    return [str(path) for paths in images for path in paths], labels
 
 
 def split_by_name(labels, n_train=N_TRAIN, n_test=math.inf):
-    """Return (train, test): the first pictures of each class, and those that follow."""
+    """Return (train, test): the first images of each class, and those that follow."""
     position = np.arange(len(labels)) - np.searchsorted(labels, labels)
     is_train = position < n_train
     is_test = ~is_train & (position < n_train + n_test)

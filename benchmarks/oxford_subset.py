@@ -1,4 +1,4 @@
-"""The Oxford Buildings subset: its pictures, its ten standard queries and the right answers."""
+"""The Oxford Buildings subset: its images, its ten standard queries and the right answers."""
 
 import json
 
@@ -13,7 +13,7 @@ class Oxford:
     """The images, the queries and the right answers.
 
     `folder` is ``images/oxford5k_subset`` of the data. Boxes and sizes of the queries, y before x,
-    are those of the original pictures, which were larger.
+    are those of the original images, which were larger.
     """
 
     def __init__(self, folder):
@@ -39,34 +39,32 @@ class Oxford:
         return 100 * mean_average_precision(rankings, self.positives, self.junk)
 
     def leave_one_out(self, vectors):
-        """Return the mean average precision, in percent, of whole pictures as queries.
+        """Return the mean average precision, in percent, of whole images as queries.
 
-        Every right picture of a landmark asks for the others: ten times as many queries as the
+        Every right image of a landmark asks for the others: ten times as many queries as the
         standard ones.
         """
         queries, positives, junk = [], [], []
         for right, passable in self.landmarks.values():
             for query in right if len(right) > 1 else []:
                 queries.append(query)
-                positives.append([picture for picture in right if picture != query])
+                positives.append([image for image in right if image != query])
                 junk.append([query, *passable])
         rankings = np.argsort(-vectors[queries] @ vectors.T, axis=1, kind="stable")
         return 100 * mean_average_precision(rankings, positives, junk)
 
-    def cropped_pictures(self):
-        """Yield the picture inside the box of each query."""
+    def cropped_images(self):
+        """Yield the image inside the box of each query."""
         for query, box, size in zip(self.queries, self.boxes, self.sizes, strict=True):
-            with Image.open(self.paths[query]) as picture:
-                y0, x0, y1, x1 = (
-                    box * np.tile([picture.height, picture.width], 2) / np.tile(size, 2)
-                )
-                yield picture.convert("RGB").crop([round(side) for side in (x0, y0, x1, y1)])
+            with Image.open(self.paths[query]) as image:
+                y0, x0, y1, x1 = box * np.tile([image.height, image.width], 2) / np.tile(size, 2)
+                yield image.convert("RGB").crop([round(side) for side in (x0, y0, x1, y1)])
 
     def maps_of_crops(self, extract):
-        """Return the maps of the cropped pictures, given ``extract(pictures, shorter_edge)``.
+        """Return the maps of the cropped images, given ``extract(images, shorter_edge)``.
 
         They keep the scale of the gallery, so every crop goes with its own shorter edge.
         """
-        parts = [extract([crop], min(crop.size)) for crop in self.cropped_pictures()]
+        parts = [extract([crop], min(crop.size)) for crop in self.cropped_images()]
         layers = {layer: [part[0][layer] for part in parts] for layer in parts[0].layers}
         return FeatureMaps.from_layers(layers)

@@ -1,7 +1,7 @@
 """What `skdeepenc demo` runs: one global feature against MOP-VLAD, level by level and together.
 
-A level is a side to which every picture is warped. The network slides over the larger ones, so a
-level's descriptors are those of windows: one window for the whole picture, then ever smaller ones.
+A level is a side to which every image is warped. The network slides over the larger ones, so a
+level's descriptors are those of windows: one window for the whole image, then ever smaller ones.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ ROWS = {
     "MOP-VLAD, level 3": [2],
     "MOP-VLAD, all levels": [0, 1, 2],
 }
-HEADINGS = ("", "accuracy %", "mAP %", "length", "ms an image")
+HEADINGS = ("", "accuracy %", "mAP %", "length", "ms per image")
 N_SCENES = 300
 N_TIMED = 16
 
@@ -43,13 +43,13 @@ class Result:
     name : str
         What was measured.
     accuracy : float
-        Share of the test pictures that a linear SVM puts into the right class.
+        Share of the test images that a linear SVM puts into the right class.
     mean_ap : float
-        Mean average precision when the test pictures are looked for among the training pictures.
+        Mean average precision when the test images are looked for among the training images.
     length : int
-        Length of a picture's vector.
+        Length of the vector of an image.
     milliseconds : float
-        From picture to vector, each.
+        From image to vector, per image.
     """
 
     name: str
@@ -59,17 +59,17 @@ class Result:
     milliseconds: float
 
 
-def run_demo(folder=None, *, picture=None, verbose=1):
-    """Measure the global feature and MOP-VLAD, print a table and draw a picture.
+def run_demo(folder=None, *, figure=None, verbose=1):
+    """Measure the global feature and MOP-VLAD, print a table and draw a figure.
 
     Half of each class trains, half tests; what is learned is learned of the training half.
 
     Parameters
     ----------
     folder : path-like, default=None
-        Folder with one subfolder of pictures for each class; None draws scenes.
-    picture : path-like, default=None
-        File for a picture of queries and their first results; None draws none.
+        Folder with one subfolder of images for each class; None draws scenes.
+    figure : path-like, default=None
+        File for a figure of queries and their first results; None draws none.
     verbose : int, default=1
         Show progress bars.
 
@@ -85,7 +85,7 @@ def run_demo(folder=None, *, picture=None, verbose=1):
     """
     images, target, names = _load(folder)
     train, test = _split(target, names)
-    print(f"{len(names)} classes, {len(train)} pictures to learn from, {len(test)} to test.")
+    print(f"{len(names)} classes, {len(train)} images to learn from, {len(test)} to test.")
     results = []
     with tempfile.TemporaryDirectory(prefix="skdeepenc-") as memory:
         maps = _extractor(range(len(SIDES)), memory=memory, verbose=verbose).fit_transform(images)
@@ -97,8 +97,8 @@ def run_demo(folder=None, *, picture=None, verbose=1):
             milliseconds = _time(levels, encoder, images)
             results.append(_measure(name, vectors, target, train, test, milliseconds))
     print(format_table(results))
-    if picture is not None:
-        _draw(picture, images, vectors, target, train, test)
+    if figure is not None:
+        _draw(figure, images, vectors, target, train, test)
     return results
 
 
@@ -134,14 +134,14 @@ def format_table(results):
 
 
 def _load(folder):
-    """Return pictures, their classes and the classes' names."""
+    """Return images, their classes and the classes' names."""
     if folder is None:
         scenes = make_scenes(N_SCENES, random_state=0)
         return scenes.images, scenes.target, scenes.target_names
     found = load_image_folder(folder)
     if len(found.target_names) < 2:
         raise DataSetError(
-            f"The image folder {folder} has one class; two or more can be told apart."
+            f"The image folder {folder} has one class: give at least two, to be told apart."
         )
     return found.paths, found.target, found.target_names
 
@@ -151,7 +151,7 @@ def _split(target, names):
     counts = np.bincount(target)
     if counts.min() < 2:
         few = ", ".join(repr(name) for name, n in zip(names, counts, strict=True) if n < 2)
-        raise DataSetError(f"Every class needs two pictures or more; too few are in {few}.")
+        raise DataSetError(f"Every class needs at least two images; there are too few in {few}.")
     indices = np.arange(len(target))
     return train_test_split(indices, test_size=0.5, stratify=target, random_state=0)
 
@@ -165,7 +165,7 @@ def _extractor(levels, **parameters):
 
 
 def _encoder():
-    """Make a small MOP-VLAD, for few pictures and short descriptors."""
+    """Make a small MOP-VLAD, for few images and short descriptors."""
     return MOPVLADEncoder(
         n_components=128,
         n_clusters=32,
@@ -177,7 +177,7 @@ def _encoder():
 
 
 def _measure(name, vectors, target, train, test, milliseconds):
-    """Classify and retrieve with the vectors of all pictures."""
+    """Classify and retrieve with the vectors of all images."""
     classifier = LinearSVC(C=10, random_state=0).fit(vectors[train], target[train])
     ranker = NearestNeighborRanker().fit(vectors[train], target[train])
     return Result(
@@ -190,7 +190,7 @@ def _measure(name, vectors, target, train, test, milliseconds):
 
 
 def _time(levels, encoder, images):
-    """Return the milliseconds from picture to vector, of a few pictures without a cache."""
+    """Return the milliseconds from image to vector, per image and without a cache."""
     sample = images[:N_TIMED]
     pipeline = make_pipeline(_extractor(levels).fit(sample), encoder)
     pipeline.transform(sample[:1])  # opens the network
@@ -199,7 +199,7 @@ def _time(levels, encoder, images):
     return 1e3 * (time.perf_counter() - start) / len(sample)
 
 
-def _draw(picture, images, vectors, target, train, test, n_queries=6):
+def _draw(figure, images, vectors, target, train, test, n_queries=6):
     """Draw queries of different classes and what is found for them, if matplotlib is there."""
     _, firsts = np.unique(target[test], return_index=True)
     queries = test[firsts[:n_queries]]
@@ -213,7 +213,7 @@ def _draw(picture, images, vectors, target, train, test, n_queries=6):
             gallery_images=[images[index] for index in train],
         )
     except MissingDependencyError as error:
-        print(f"No picture: {error}")
+        print(f"No figure: {error}")
         return
-    display.figure_.savefig(picture)
-    print(f"Queries and their first results: {picture}")
+    display.figure_.savefig(figure)
+    print(f"Queries and their first results: {figure}")

@@ -3,25 +3,25 @@
 ::
 
     SkdeepencError
-    ├── ImageError (ValueError)          a picture that cannot be read
-    │   └── ImageBatchError              every picture of a run that could not be read, with reasons
-    ├── ModelError (ValueError)          a file that is no usable ONNX model
-    │   └── LayerNotFoundError           a name that is no tensor of the model
+    ├── ImageError (ValueError)          an image that cannot be read
+    │   └── ImageBatchError              every image of a run that could not be read, and why
+    ├── ModelError (ValueError)          a file that is not a usable ONNX model
+    │   └── LayerNotFoundError           a name that is not a tensor of the model
     ├── FeatureMapsError (ValueError)    maps that do not fit together, or not what was fitted
     │   └── NonFiniteError               NaN or infinity among the activations
     ├── StorageError (ValueError)        a saved folder or a cache entry that is not whole
     ├── DataSetError (ValueError)        a data set folder that is missing or incomplete
     ├── DegenerateDataError (ValueError) descriptors that allow no vocabulary at all
     ├── ClassifierError (ValueError)     a classifier that cannot score what an encoder gives
-    ├── ExportError (ValueError)         a pipeline or a setting that no graph can say
+    ├── ExportError (ValueError)         a pipeline or a setting that a graph cannot express
     ├── DownloadError (OSError)          a file that could not be fetched or verified
-    ├── NotEnoughMemoryError (MemoryError)   maps that would not fit, said before the work starts
+    ├── NotEnoughMemoryError (MemoryError)   maps that would not fit, raised before work starts
     └── MissingDependencyError (ImportError) an optional package that is not installed
 
     SkdeepencWarning (UserWarning)
-    ├── ImageWarning                     a picture left out, or repaired
-    │   └── ImageBatchWarning            every picture of a run that was left out, with reasons
-    ├── ModelWarning                     a model nobody described, a provider that does not run
+    ├── ImageWarning                     an image left out, or repaired
+    │   └── ImageBatchWarning            every image of a run that was left out, and why
+    ├── ModelWarning                     a model that nobody described, a provider that does not run
     ├── CacheWarning                     a run that writes much to the disk
     ├── StorageWarning                   a file that another version wrote
     └── DegenerateDataWarning            fewer samples than asked for, empty components
@@ -36,16 +36,16 @@ class SkdeepencError(Exception):
 
 
 class ImageError(SkdeepencError, ValueError):
-    """A picture could not be read; the message names it and says why."""
+    """An image could not be read; the message names it and says why."""
 
 
 class ImageBatchError(ImageError):
-    """Several pictures of a run could not be read.
+    """Several images of a run could not be read.
 
     Parameters
     ----------
     failures : dict of str to str
-        Why each picture failed, by its path or position.
+        Why each image failed, by its path or position.
     """
 
     def __init__(self, failures):
@@ -53,7 +53,7 @@ class ImageBatchError(ImageError):
         self.failures = dict(failures)
 
     def __str__(self):
-        """List every picture and its reason, one a line."""
+        """List every image and its reason, one per line."""
         return (
             f'{_count(self.failures)} could not be read (on_error="warn" leaves bad images out, '
             f"memory=FOLDER keeps what was done for the others):\n{_reasons(self.failures)}"
@@ -113,16 +113,16 @@ class SkdeepencWarning(UserWarning):
 
 
 class ImageWarning(SkdeepencWarning):
-    """A picture was left out or repaired."""
+    """An image was left out or repaired."""
 
 
 class ImageBatchWarning(ImageWarning):
-    """Several pictures of a run were left out.
+    """Several images of a run were left out.
 
     Parameters
     ----------
     failures : dict of str to str
-        Why each picture failed, by its path or position.
+        Why each image failed, by its path or position.
     """
 
     def __init__(self, failures):
@@ -130,7 +130,7 @@ class ImageBatchWarning(ImageWarning):
         self.failures = dict(failures)
 
     def __str__(self):
-        """List every picture and its reason, one a line."""
+        """List every image and its reason, one per line."""
         return (
             f"{_count(self.failures)} could not be read, and have no descriptors:\n"
             f"{_reasons(self.failures)}"

@@ -103,7 +103,7 @@ def test_extract_takes_a_description(photos, tmp_path):
     assert maps.grid("conv4")[0].tolist() == [[12, 12]]
 
 
-def test_extract_saves_maps_and_the_order_of_pictures(photos, tmp_path, capsys):
+def test_extract_saves_maps_and_the_order_of_images(photos, tmp_path, capsys):
     out = tmp_path / "maps"
     words = ["extract", "embedded", photos, out, "--layers", "conv5", "fc7", "--scales", "2"]
     assert main([str(word) for word in words]) == 0
@@ -114,7 +114,7 @@ def test_extract_saves_maps_and_the_order_of_pictures(photos, tmp_path, capsys):
     assert str(out) in capsys.readouterr().out
 
 
-def test_extract_takes_one_picture_and_stores_halves(photos, tmp_path):
+def test_extract_takes_one_image_and_stores_halves(photos, tmp_path):
     out = tmp_path / "maps"
     assert main(["extract", "embedded", str(photos / "a.png"), str(out), "--dtype", "float16"]) == 0
     assert FeatureMaps.load(out).dtype == np.float16
@@ -125,11 +125,11 @@ def test_demo_passes_its_options_on(monkeypatch):
     monkeypatch.setattr(
         "skdeepenc.demo.run_demo", lambda *args, **kwargs: calls.append((args, kwargs))
     )
-    assert main(["demo", "--images", "flowers", "--picture", "x.png", "--quiet"]) == 0
+    assert main(["demo", "--images", "flowers", "--figure", "x.png", "--quiet"]) == 0
     assert main(["demo"]) == 0
     assert calls == [
-        (("flowers",), {"picture": "x.png", "verbose": 0}),
-        ((None,), {"picture": "skdeepenc-demo.png", "verbose": 1}),
+        (("flowers",), {"figure": "x.png", "verbose": 0}),
+        ((None,), {"figure": "skdeepenc-demo.png", "verbose": 1}),
     ]
 
 
@@ -141,25 +141,23 @@ def test_a_file_that_is_no_model_is_one_line(photos, capsys):
     assert "a.png" in fail(["layers", photos / "a.png"], capsys)
 
 
-def test_missing_pictures_are_one_line(tmp_path, capsys):
+def test_missing_images_are_one_line(tmp_path, capsys):
     assert "nowhere" in fail(["extract", "embedded", tmp_path / "nowhere", tmp_path], capsys)
     (tmp_path / "empty").mkdir()
-    assert "holds no pictures" in fail(
-        ["extract", "embedded", tmp_path / "empty", tmp_path], capsys
-    )
+    assert "holds no images" in fail(["extract", "embedded", tmp_path / "empty", tmp_path], capsys)
 
 
-def test_broken_pictures_are_listed_in_one_line(photos, tmp_path, capsys):
+def test_broken_images_are_listed_in_one_line(photos, tmp_path, capsys):
     for name in ("d.png", "e.png"):
-        (photos / name).write_bytes(b"no picture")
+        (photos / name).write_bytes(b"not an image")
     message = fail(["extract", "embedded", photos, tmp_path / "maps"], capsys)
     assert "d.png" in message
     assert "e.png" in message
     assert not (tmp_path / "maps").exists()
 
 
-def test_broken_pictures_can_be_skipped_and_are_listed(photos, tmp_path, capsys):
-    (photos / "aa.png").write_bytes(b"no picture")
+def test_broken_images_can_be_skipped_and_are_listed(photos, tmp_path, capsys):
+    (photos / "aa.png").write_bytes(b"not an image")
     out = tmp_path / "maps"
     words = ["extract", "embedded", photos, out, "--on-error", "skip"]
     assert main([str(word) for word in words]) == 0
@@ -173,15 +171,15 @@ def test_broken_pictures_can_be_skipped_and_are_listed(photos, tmp_path, capsys)
     assert captured.err == ""
 
 
-def test_nothing_but_broken_pictures_is_an_error(tmp_path, capsys):
-    (tmp_path / "a.png").write_bytes(b"no picture")
+def test_nothing_but_broken_images_is_an_error(tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(b"not an image")
     words = ["extract", "embedded", tmp_path, tmp_path / "maps", "--on-error", "skip"]
     assert "None of 1 image could be read" in fail(words, capsys)
 
 
-def test_many_broken_pictures_make_a_short_line_of_advice(tmp_path, capsys):
+def test_many_broken_images_make_a_short_line_of_advice(tmp_path, capsys):
     for number in range(200):
-        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+        (tmp_path / f"{number}.png").write_bytes(b"not an image")
     message = fail(["extract", "embedded", tmp_path, tmp_path / "maps"], capsys)
     assert "200 images of 200 could not be read (--on-error skip" in message
     assert "and 190 more" in message or "characters more" in message

@@ -33,7 +33,7 @@ def images():
 
 
 @pytest.fixture
-def picture():
+def image():
     return np.random.default_rng(0).normal(size=(1, 3, 112, 88)).astype(np.float32)
 
 
@@ -71,19 +71,19 @@ def test_the_last_two_convolutions_share_a_grid(backbone, size):
     assert maps["conv4"].shape == maps["conv5"].shape
 
 
-def windows_of(picture, grid):
+def windows_of(image, grid):
     """Cut the 64-pixel windows that the positions of fc6 stand for."""
     return np.concatenate(
         [
-            picture[:, :, 16 * row : 16 * row + 64, 16 * column : 16 * column + 64]
+            image[:, :, 16 * row : 16 * row + 64, 16 * column : 16 * column + 64]
             for row in range(grid[0])
             for column in range(grid[1])
         ]
     )
 
 
-def test_windows_lie_sixteen_pixels_apart(backbone, picture):
-    maps = backbone.run(picture)
+def test_windows_lie_sixteen_pixels_apart(backbone, image):
+    maps = backbone.run(image)
     assert maps["fc6"].shape[1:3] == maps["fc7"].shape[1:3] == (4, 2)
 
 
@@ -94,9 +94,9 @@ def test_a_larger_photograph_gives_about_what_its_windows_give(backbone, images)
     for path in sorted((images / "flowers17").glob("c*/*.jpg"))[::70]:
         with Image.open(path) as file:
             pixels = np.asarray(file.convert("RGB").resize((160, 160)))
-        picture = Preprocessing().to_tensor(pixels[np.newaxis])
-        dense = backbone.run(picture)["fc7"][0]
-        apart = backbone.run(windows_of(picture, dense.shape))["fc7"]
+        image = Preprocessing().to_tensor(pixels[np.newaxis])
+        dense = backbone.run(image)["fc7"][0]
+        apart = backbone.run(windows_of(image, dense.shape))["fc7"]
         cosines = normalize(dense.reshape(-1, 512)) @ normalize(apart.reshape(-1, 512)).T
         own.append(cosines.diagonal().mean())
         every.append(cosines.mean())
@@ -108,7 +108,7 @@ def test_a_larger_photograph_gives_about_what_its_windows_give(backbone, images)
 def test_it_recognises_images_that_it_was_not_trained_on(images):
     with zipfile.ZipFile(images / "tiny_imagenet_val.zip") as archive:
         names = sorted(name for name in archive.namelist() if not name.endswith("/"))
-        pictures = [archive.read(name) for name in names]
+        contents = [archive.read(name) for name in names]
     labels = np.unique([Path(name).parts[-2] for name in names], return_inverse=True)[1]
-    scores = ActivationExtractor(layers="logits").fit_transform(pictures).values("logits")
+    scores = ActivationExtractor(layers="logits").fit_transform(contents).values("logits")
     assert np.mean(scores.argmax(axis=1) == labels) > 0.52  # its card says 52.7 %

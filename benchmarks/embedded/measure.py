@@ -1,7 +1,7 @@
 """Measure the embedded model on photographs that it never saw: Oxford Flowers 17.
 
-The first 40 pictures of each class, in the order of names, train a linear SVM on the global fc7 of
-the 64-pixel picture; the other 40 test it. Three stratified random halves show the spread::
+The first 40 images of each class, in the order of names, train a linear SVM on the global fc7 of
+the 64-pixel image; the other 40 test it. Three stratified random halves show the spread::
 
     python -m benchmarks.embedded.measure FLOWERS17
 """
@@ -20,7 +20,7 @@ PENALTIES = (1, 10, 100)
 
 
 def halves_by_name(target):
-    """Split every class into its first and its other pictures."""
+    """Split every class into its first and its other images."""
     train = np.zeros(len(target), dtype=bool)
     for label in np.unique(target):
         members = np.flatnonzero(target == label)
@@ -40,10 +40,10 @@ def accuracies(vectors, target, train, test):
 def main():
     """Print one line a split."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", help="one subfolder of pictures for each class")
-    pictures = load_image_folder(parser.parse_args().folder)
-    maps = ActivationExtractor(layers="fc7", n_jobs=-1).fit_transform(pictures.paths)
-    vectors, target = normalize(maps.values("fc7")), pictures.target
+    parser.add_argument("folder", help="one subfolder of images for each class")
+    images = load_image_folder(parser.parse_args().folder)
+    maps = ActivationExtractor(layers="fc7", n_jobs=-1).fit_transform(images.paths)
+    vectors, target = normalize(maps.values("fc7")), images.target
     print("C =", *PENALTIES)
     by_name = accuracies(vectors, target, *halves_by_name(target))
     print("by name:", *(f"{score:.1f}" for score in by_name))

@@ -32,8 +32,8 @@ FEATURES, GUIDANCE = "fire8/concat", "fire9/concat"
 N_AT_ONCE = 64
 
 
-def extract(pictures, side, cache=None):
-    """Return the maps of pictures with their proportions kept."""
+def extract(images, side, cache=None):
+    """Return the maps of images with their proportions kept."""
     extractor = ActivationExtractor(
         DATA / SQUEEZENET,
         layers=[FEATURES, GUIDANCE],
@@ -43,7 +43,7 @@ def extract(pictures, side, cache=None):
         batch_size=4,
         memory=cache,
     )
-    return extractor.fit_transform(pictures)
+    return extractor.fit_transform(images)
 
 
 def channel_rankings(training, gallery, queries, kinds):

@@ -38,7 +38,7 @@ def main():
     parser.add_argument("--data", type=Path, default=os.environ.get("SKDEEPENC_DATA"))
     parser.add_argument("--memory", type=Path, help="folder to remember activations in")
     parser.add_argument("--per-class", type=int, default=40, help="test images of each class")
-    parser.add_argument("--plot", type=Path, help="picture to write")
+    parser.add_argument("--plot", type=Path, help="image to write")
     options = parser.parse_args()
     if options.data is None:
         parser.exit(message="No data: give --data, or set SKDEEPENC_DATA.\n")

@@ -97,7 +97,7 @@ def extract(arguments, oxford):
 
     gallery = extractor(SHORTER_EDGE, arguments.memory).fit_transform(oxford.paths)
     queries = oxford.maps_of_crops(
-        lambda pictures, shorter_edge: extractor(shorter_edge).fit_transform(pictures)
+        lambda images, shorter_edge: extractor(shorter_edge).fit_transform(images)
     )
     return gallery, queries
 

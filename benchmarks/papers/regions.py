@@ -4,12 +4,12 @@
 
 Needs the folder that the environment variable SKDEEPENC_DATA names. Every row is one encoding of
 the 1,008 images (shorter edge 320): mean average precision of the 10 standard queries, in percent,
-with the activations cropped to the query's box ("crop X"), with the picture cropped ("crop I"),
-then of the 114 right pictures, each asking whole for the others ("whole"), and with re-ranking (R)
+with the activations cropped to the query's box ("crop X"), with the image cropped ("crop I"),
+then of the 114 right images, each asking whole for the others ("whole"), and with re-ranking (R)
 and query expansion (QE) of the first 200 after either crop. PCA and whitening are learned on the
 680 training images of flowers17. Ten queries are few: differences under five points are noise.
 Small maps (MobileNet v2: 10 x 14 positions) leave clusters of one position; ``--side 640`` enlarges
-the pictures.
+the images.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def encoders():
     yield "k-means 5 + 20, colours 5", KMeansMAC(random_state=0), False
 
 
-def extract(model, data, memory, pictures, side):
+def extract(model, data, memory, images, side):
     name, layer, preprocessing = MODELS[model]
     extractor = ActivationExtractor(
         str(data / name),
@@ -109,7 +109,7 @@ def extract(model, data, memory, pictures, side):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ModelWarning)  # the models' files describe nothing
-        return extractor.fit_transform(pictures)
+        return extractor.fit_transform(images)
 
 
 def in_memory(maps):
@@ -139,7 +139,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--memory", required=True, help="folder that keeps the activations")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--side", type=int, default=SIDE, help="shorter edge of the pictures")
+    parser.add_argument("--side", type=int, default=SIDE, help="shorter edge of the images")
     parser.add_argument("--only", default="", help="only rows whose name contains this")
     parser.add_argument("--no-reranking", action="store_true")
     arguments = parser.parse_args()

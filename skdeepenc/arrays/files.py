@@ -70,7 +70,7 @@ def open_array(path, mmap_mode):
     with open(path, "rb") as file:
         shape, fortran_order, dtype = _read_header(file, os.fstat(file.fileno()).st_size)
         if fortran_order:
-            raise ValueError("its values are in Fortran's order, in which they were not written")
+            raise ValueError("its values are in Fortran order, in which they were not written")
         if not math.prod(shape):
             return np.empty(shape, dtype)
         return np.memmap(file, dtype, mmap_mode, offset=file.tell(), shape=shape)

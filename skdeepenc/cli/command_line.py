@@ -47,7 +47,7 @@ def main(arguments=None):
             warnings.showwarning = _show_warning
             options.run(options)
             if sys.stdout is not None:
-                sys.stdout.flush()  # here, where a reader that has gone away is no traceback
+                sys.stdout.flush()  # here, where a reader that has gone away causes no traceback
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -59,7 +59,7 @@ def main(arguments=None):
 
 
 def _fail(error):
-    """Print an error as one line; name the type where it is none that somebody foresaw."""
+    """Print an error as one line; name the type where nobody foresaw it."""
     # Our own errors are kinds of ValueError, OSError, MemoryError or ImportError.
     foreseen = isinstance(error, ValueError | OSError | MemoryError | ImportError)
     if os.environ.get(DEBUG_VARIABLE):

@@ -1,4 +1,4 @@
-"""`skdeepenc demo`: measure what the package gains, on drawn scenes or one's own images."""
+"""`skdeepenc demo`: measure what the package gains, on drawn scenes or your own images."""
 
 
 def add(commands):
@@ -7,14 +7,14 @@ def add(commands):
         "demo",
         help="measure what the package gains, on drawn scenes or your own images",
         description="Compare a network's global feature with MOP-VLAD in classification and "
-        "retrieval.\nA picture of queries and their first results needs the extra `plot`.",
-        example="skdeepenc demo --images flowers/ --picture results.png",
+        "retrieval.\nA figure of queries and their first results needs the extra `plot`.",
+        example="skdeepenc demo --images flowers/ --figure results.png",
     )
     command.add_argument(
-        "--images", metavar="FOLDER", help="one subfolder of images a class (default: scenes)"
+        "--images", metavar="FOLDER", help="one subfolder of images per class (default: scenes)"
     )
     command.add_argument(
-        "--picture",
+        "--figure",
         metavar="FILE",
         default="skdeepenc-demo.png",
         help="where to draw queries and their first results (default: %(default)s)",
@@ -27,4 +27,4 @@ def run(options):
     """Run the demo."""
     from skdeepenc.demo import run_demo
 
-    run_demo(options.images, picture=options.picture, verbose=0 if options.quiet else 1)
+    run_demo(options.images, figure=options.figure, verbose=0 if options.quiet else 1)

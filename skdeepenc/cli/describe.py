@@ -49,7 +49,7 @@ def _spec(options):
 
     path = Path(options.model)
     if not path.is_file():
-        raise ModelError(f"{path} is not a file; what is described is a file of your own.")
+        raise ModelError(f"{path} is not a file; only a file of your own can be described.")
     given = options.preprocessor
     known = None if given is None else replace(read_description(given), name=path.name)
     backbone = Backbone(path, spec=known, layers=options.layers)

@@ -44,10 +44,10 @@ def add(commands):
 
 def run(options):
     """Extract, save, and say what was left out."""
-    from skdeepenc.datasets import find_pictures
+    from skdeepenc.datasets import find_images
     from skdeepenc.exceptions import ImageBatchError, ImageError
 
-    images = find_pictures(options.images)
+    images = find_images(options.images)
     try:
         maps, failures = _extract(options, images)
     except ImageBatchError as error:

@@ -1,9 +1,9 @@
-"""Pictures to work with: folders of one's own, drawn scenes, and the standard benchmarks."""
+"""Images to work with: folders of your own, drawn scenes, and the standard benchmarks."""
 
 from skdeepenc.datasets.birds import load_cub200
 from skdeepenc.datasets.buildings import load_oxford5k, load_paris6k
 from skdeepenc.datasets.flowers import load_flowers17, load_flowers102
-from skdeepenc.datasets.folders import find_pictures, load_image_folder
+from skdeepenc.datasets.folders import find_images, load_image_folder
 from skdeepenc.datasets.holidays import load_holidays
 from skdeepenc.datasets.indoor67 import load_indoor67
 from skdeepenc.datasets.scenes import make_scenes
@@ -13,7 +13,7 @@ from skdeepenc.datasets.ukb import load_ukb
 from skdeepenc.datasets.voc2007 import load_voc2007
 
 __all__ = [
-    "find_pictures",
+    "find_images",
     "load_cub200",
     "load_flowers17",
     "load_flowers102",

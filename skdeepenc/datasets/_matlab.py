@@ -92,17 +92,17 @@ def _decompressed(data):
     except zlib.error as error:
         raise DataSetError(f"it is damaged ({error})") from None
     if not unpacker.eof:
-        raise DataSetError("a matrix of it is cut, or larger than any split")
+        raise DataSetError("one of its matrices is truncated, or larger than any split")
     return unpacked
 
 
 def _whole_numbers(flags, sides, numbers, order):
     """Return the numbers of a matrix, if they are real, whole, and as many as its sides say."""
     if len(flags) != 8 or len(numbers) != 1 or len(sides) % 4 or numbers[0][0] not in _NUMBERS:
-        raise DataSetError("the matrix is not one of numbers")
+        raise DataSetError("the matrix does not hold numbers")
     bits = struct.unpack_from(order + "I", flags)[0]
     if bits & _COMPLEX or bits & 0xFF not in _NUMERIC_CLASSES:
-        raise DataSetError("the matrix is not one of numbers")
+        raise DataSetError("the matrix does not hold numbers")
     dtype = np.dtype(order + _NUMBERS[numbers[0][0]])
     n_values = math.prod(struct.unpack(f"{order}{len(sides) // 4}i", sides))
     if n_values * dtype.itemsize != len(numbers[0][1]):

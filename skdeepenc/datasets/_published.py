@@ -14,7 +14,7 @@ import numpy as np
 from skdeepenc.datasets._matlab import read_vector
 from skdeepenc.exceptions import DataSetError
 
-# The longest list, of 108,754 pictures, has 5 MB.
+# The longest list, of 108,754 images, has 5 MB.
 _MOST_BYTES = 1 << 26
 
 
@@ -101,7 +101,7 @@ class PublishedFolder:
             raise self.error(f"{name}: the numbers of {key!r} are not from 1 {upwards}")
         return numbers.astype(np.intp)
 
-    def pictures(self, below="."):
+    def images(self, below="."):
         """Return every JPEG file at any depth, by its name without ending, in order of names."""
         found = {path.stem: str(path) for path in (self.folder / below).rglob("*.jpg")}
         if not found:

@@ -9,7 +9,7 @@ SOURCE = "https://www.vision.caltech.edu/datasets/cub_200_2011/"
 
 
 def load_cub200(folder):
-    """List the pictures of CUB-200-2011, their boxes and split.
+    """List the images of CUB-200-2011, their boxes and split.
 
     Expected are `images/<class>/*.jpg`, `images.txt`, `classes.txt`, `image_class_labels.txt`,
     `train_test_split.txt` and `bounding_boxes.txt`.
@@ -61,7 +61,7 @@ def load_cub200(folder):
 
 
 def _column(published, name, numbers, *kinds):
-    """Return what a file says of each picture, in the order of `numbers`."""
+    """Return what a file says of each image, in the order of `numbers`."""
     rows = published.rows(name, str, *kinds)
     order = positions(numbers, [row[0] for row in rows], published, "images.txt")
     return np.array([row[1:] for row in rows])[order]

@@ -22,9 +22,9 @@ _check_parameters = validate_params(
 
 @_check_parameters
 def load_oxford5k(folder, *, ground_truth="original"):
-    """List the pictures of Oxford5k, its queries and right answers.
+    """List the images of Oxford5k, its queries and right answers.
 
-    Expected are, at any depth, the pictures, and either the text files of the ground truth
+    Expected are, at any depth, the images, and either the text files of the ground truth
     (`all_souls_1_query.txt`, `all_souls_1_good.txt`, ...) or `gnd_roxford5k.pkl` of the revisited
     one.
 
@@ -70,11 +70,11 @@ def load_oxford5k(folder, *, ground_truth="original"):
 
 @_check_parameters
 def load_paris6k(folder, *, ground_truth="original"):
-    """List the pictures of Paris6k, its queries and right answers.
+    """List the images of Paris6k, its queries and right answers.
 
-    Expected are, at any depth, the pictures, and either the text files of the ground truth
+    Expected are, at any depth, the images, and either the text files of the ground truth
     (`defense_1_query.txt`, `defense_1_good.txt`, ...) or `gnd_rparis6k.pkl` of the revisited one.
-    The archives hold a few damaged pictures, which are not told apart here.
+    The archives hold a few damaged images, which are not told apart here.
 
     Parameters
     ----------
@@ -111,10 +111,10 @@ def load_paris6k(folder, *, ground_truth="original"):
     return load_text_ground_truth(PublishedFolder(folder, "Paris6k", PARIS))
 
 
-def load_text_ground_truth(published, pictures=None):
+def load_text_ground_truth(published, images=None):
     """Read queries, boxes and lists from the text files that Oxford's group writes."""
-    pictures = published.pictures() if pictures is None else pictures
-    names = list(pictures)
+    images = published.images() if images is None else images
+    names = list(images)
     queries = sorted(published.folder.rglob("*_query.txt"))
     if not queries:
         raise published.error(f"no ground truth (*_query.txt) in {published.folder}")
@@ -125,10 +125,10 @@ def load_text_ground_truth(published, pictures=None):
         return positions(listed, names, published, file)
 
     return Bunch(
-        paths=list(pictures.values()),
+        paths=list(images.values()),
         names=names,
         query_names=query_names,
-        query_paths=[pictures[names[at]] for at in find(query_names, "*_query.txt")],
+        query_paths=[images[names[at]] for at in find(query_names, "*_query.txt")],
         boxes=np.array([box for _, box, *_ in read]),
         positives=[find(right, f"{query}_good or _ok") for query, _, right, _ in read],
         junk=[find(ignored, f"{query}_junk") for query, _, _, ignored in read],
@@ -143,7 +143,7 @@ def _read_query(published, path):
         published.column(file.with_name(path.name.replace("_query", f"_{kind}")), may_be_empty=True)
         for kind in ("good", "ok", "junk")
     )
-    # Oxford's own lists name the query's picture with the prefix of an older collection.
+    # Oxford's own lists name the query's image with the prefix of an older collection.
     return name.removeprefix("oxc1_"), box, [*good, *ok], junk
 
 
@@ -153,20 +153,20 @@ def _load_revisited(folder, title, file_name):
     path = next(iter(sorted(Path(folder).rglob(file_name))), None)
     if path is None:
         raise published.error(f"missing in {folder}: {file_name}")
-    truth, pictures = read_pickle(path), published.pictures()
+    truth, images = read_pickle(path), published.images()
     try:
         names, query_names = _names(truth["imlist"]), _names(truth["qimlist"])
-        positions([*names, *query_names], pictures, published, file_name)
+        positions([*names, *query_names], images, published, file_name)
         answers = _answers(truth["gnd"], len(query_names), len(names))
     except DataSetError:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise published.error(f"{file_name} lacks what it should hold ({error})") from error
     return Bunch(
-        paths=[pictures[name] for name in names],
+        paths=[images[name] for name in names],
         names=names,
         query_names=query_names,
-        query_paths=[pictures[name] for name in query_names],
+        query_paths=[images[name] for name in query_names],
         **answers,
     )
 

@@ -10,7 +10,7 @@ from skdeepenc.datasets._published import PublishedFolder
 
 SOURCE_17 = "https://www.robots.ox.ac.uk/~vgg/data/flowers/17/"
 SOURCE_102 = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
-PICTURES_A_KIND = 80
+IMAGES_PER_KIND = 80
 SPLITS_102 = {"train": "trnid", "val": "valid", "test": "tstid"}
 
 
@@ -19,7 +19,7 @@ SPLITS_102 = {"train": "trnid", "val": "valid", "test": "tstid"}
     prefer_skip_nested_validation=True,
 )
 def load_flowers17(folder, *, split=1):
-    """List the pictures of Oxford Flowers 17 and one of its three splits.
+    """List the images of Oxford Flowers 17 and one of its three splits.
 
     Expected are `jpg/image_0001.jpg` ... `jpg/image_1360.jpg`, 80 of each kind one after the other,
     and `datasplits.mat`.
@@ -54,21 +54,21 @@ def load_flowers17(folder, *, split=1):
     skdeepenc.exceptions.DataSetError: Oxford Flowers 17: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "Oxford Flowers 17", SOURCE_17)
-    n_pictures = 17 * PICTURES_A_KIND
+    n_images = 17 * IMAGES_PER_KIND
     splits = {
-        name: published.numbers("datasplits.mat", f"{key}{split}", n_pictures) - 1
+        name: published.numbers("datasplits.mat", f"{key}{split}", n_images) - 1
         for name, key in {"train": "trn", "val": "val", "test": "tst"}.items()
     }
-    names = [f"image_{number:04d}.jpg" for number in range(1, n_pictures + 1)]
+    names = [f"image_{number:04d}.jpg" for number in range(1, n_images + 1)]
     return Bunch(
         paths=published.paths(names, below="jpg"),
-        target=np.arange(n_pictures) // PICTURES_A_KIND,
+        target=np.arange(n_images) // IMAGES_PER_KIND,
         **splits,
     )
 
 
 def load_flowers102(folder):
-    """List the pictures of Oxford Flowers 102 and its split.
+    """List the images of Oxford Flowers 102 and its split.
 
     Expected are `jpg/image_00001.jpg` ... , `imagelabels.mat` and `setid.mat`.
 

@@ -1,4 +1,4 @@
-"""Pictures sorted into one subfolder a class, the layout in which most people keep them."""
+"""Images sorted into one subfolder per class, the layout in which most people keep them."""
 
 import os
 from pathlib import Path
@@ -9,13 +9,13 @@ from sklearn.utils import Bunch
 
 from skdeepenc.exceptions import DataSetError
 
-LAYOUT = "Expected is one subfolder for each class, with that class's pictures in it."
+LAYOUT = "Expected is one subfolder for each class, with that class's images in it."
 
 
 def load_image_folder(folder, *, return_X_y=False):
-    """List the pictures of a folder that has one subfolder for each class.
+    """List the images of a folder that has one subfolder for each class.
 
-    Pictures are not opened, only found: by the name's ending, at any depth below the class's
+    Images are not opened, only found: by the name's ending, at any depth below the class's
     folder. Whatever begins with a dot is left out. Everything comes in the order of names.
 
     Parameters
@@ -34,7 +34,7 @@ def load_image_folder(folder, *, return_X_y=False):
     Raises
     ------
     DataSetError
-        If the folder is missing, has no subfolders, or a subfolder has no pictures.
+        If the folder is missing, has no subfolders, or a subfolder has no images.
 
     Examples
     --------
@@ -46,20 +46,20 @@ def load_image_folder(folder, *, return_X_y=False):
     ...     for name in ("cat", "dog"):
     ...         (Path(folder) / name).mkdir()
     ...         Image.new("RGB", (8, 8)).save(Path(folder) / name / "1.png")
-    ...     pictures = load_image_folder(folder)
-    >>> pictures.target_names, pictures.target.tolist()
+    ...     images = load_image_folder(folder)
+    >>> images.target_names, images.target.tolist()
     (['cat', 'dog'], [0, 1])
     """
     class_folders = _find_class_folders(Path(folder))
     found = [_walk(path) for path in class_folders]
-    empty = [path.name for path, pictures in zip(class_folders, found, strict=True) if not pictures]
+    empty = [path.name for path, images in zip(class_folders, found, strict=True) if not images]
     if empty:
         raise DataSetError(
-            f"No pictures in {', '.join(map(repr, empty))} of {folder}: fill or remove "
+            f"No images in {', '.join(map(repr, empty))} of {folder}: fill or remove "
             f"{'that folder' if len(empty) == 1 else 'those folders'}. {LAYOUT}"
         )
-    paths = [picture for pictures in found for picture in pictures]
-    target = np.repeat(np.arange(len(found)), [len(pictures) for pictures in found])
+    paths = [image for images in found for image in images]
+    target = np.repeat(np.arange(len(found)), [len(images) for images in found])
     if return_X_y:
         return paths, target
     return Bunch(paths=paths, target=target, target_names=[path.name for path in class_folders])
@@ -76,8 +76,8 @@ def _find_class_folders(folder):
     return sorted(subfolders)
 
 
-def find_pictures(path):
-    """List the pictures of a folder, at any depth, without opening them.
+def find_images(path):
+    """List the images of a folder, at any depth, without opening them.
 
     Parameters
     ----------
@@ -92,41 +92,41 @@ def find_pictures(path):
     Raises
     ------
     DataSetError
-        If nothing is there, or no picture.
+        If nothing is there, or the folder holds no images.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> from PIL import Image
-    >>> from skdeepenc.datasets import find_pictures
+    >>> from skdeepenc.datasets import find_images
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Image.new("RGB", (8, 8)).save(Path(folder) / "cat.png")
-    ...     [Path(path).name for path in find_pictures(folder)]
+    ...     [Path(path).name for path in find_images(folder)]
     ['cat.png']
     """
     if os.path.isfile(path):
         return [str(path)]
     if not os.path.isdir(path):
-        raise DataSetError(f"There is no picture or folder {path}.")
-    pictures = _walk(path)
-    if not pictures:
-        raise DataSetError(f"The folder {path} holds no pictures.")
-    return pictures
+        raise DataSetError(f"There is no image or folder {path}.")
+    images = _walk(path)
+    if not images:
+        raise DataSetError(f"The folder {path} holds no images.")
+    return images
 
 
 def _walk(folder):
-    """List what a folder holds, at any depth, that ends like a picture."""
+    """List what a folder holds, at any depth, whose name ends like an image's."""
     endings = Image.registered_extensions()
-    pictures = []
+    images = []
     for parent, subfolders, names in os.walk(folder):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        pictures += [
+        images += [
             os.path.join(parent, name)
             for name in sorted(names)
             if Path(name).suffix.lower() in endings and not name.startswith(".")
         ]
-    return pictures
+    return images
 
 
 def _is_hidden(path):

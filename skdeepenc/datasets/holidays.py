@@ -12,10 +12,10 @@ NAME = re.compile("[0-9]{3,9}")
 
 
 def load_holidays(folder):
-    """List the pictures of INRIA Holidays and its queries.
+    """List the images of INRIA Holidays and its queries.
 
-    Expected are the pictures of both archives, at any depth: `100000.jpg`, `100001.jpg` ... The
-    last two digits count within a group, and the first picture of each group is the query.
+    Expected are the images of both archives, at any depth: `100000.jpg`, `100001.jpg` ... The
+    last two digits count within a group, and the first image of each group is the query.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ def load_holidays(folder):
     Returns
     -------
     Bunch
-        With `paths` (list of str), `target` (array, the group of each picture), `queries` (array of
+        With `paths` (list of str), `target` (array, the group of each image), `queries` (array of
         positions) and `positives` (list of arrays of positions, without the query itself), as
         `metrics.holidays_map` takes them.
 
     Raises
     ------
     DataSetError
-        If there are no pictures, names are no numbers, or a group has no query or nothing else.
+        If there are no images, names are not numbers, or a group has no query or nothing else.
 
     References
     ----------
@@ -47,15 +47,15 @@ def load_holidays(folder):
     skdeepenc.exceptions.DataSetError: INRIA Holidays: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "INRIA Holidays", SOURCE)
-    pictures = published.pictures()
-    strange = [name for name in pictures if not NAME.fullmatch(name)]
+    images = published.images()
+    strange = [name for name in images if not NAME.fullmatch(name)]
     if strange:
-        raise published.error(f"{strange[0]}.jpg is not a picture of it")
-    groups, within = np.divmod([int(name) for name in pictures], 100)
+        raise published.error(f"{strange[0]}.jpg is not one of its images")
+    groups, within = np.divmod([int(name) for name in images], 100)
     queries = np.flatnonzero(within == 0)
     positives = [np.flatnonzero((groups == groups[query]) & (within > 0)) for query in queries]
     alone = [int(groups[q]) for q, right in zip(queries, positives, strict=True) if not len(right)]
     alone += np.setdiff1d(groups, groups[queries]).tolist()
     if alone:
         raise published.error(f"group {alone[0]} lacks its query, or all but its query")
-    return Bunch(paths=list(pictures.values()), target=groups, queries=queries, positives=positives)
+    return Bunch(paths=list(images.values()), target=groups, queries=queries, positives=positives)

@@ -9,10 +9,10 @@ SOURCE = "http://web.mit.edu/torralba/www/indoor.html"
 
 
 def load_indoor67(folder):
-    """List the pictures of MIT Indoor 67 and its split.
+    """List the images of MIT Indoor 67 and its split.
 
-    Expected are `Images/<class>/*.jpg`, `TrainImages.txt` and `TestImages.txt` (80 and 20 pictures
-    of each of 67 classes; the other pictures belong to neither).
+    Expected are `Images/<class>/*.jpg`, `TrainImages.txt` and `TestImages.txt` (80 and 20 images
+    of each of 67 classes; the other images belong to neither).
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def load_indoor67(folder):
     Returns
     -------
     Bunch
-        With `paths` (list of str, the training pictures before the test pictures), `target`
+        With `paths` (list of str, the training images before the test images), `target`
         (array), `target_names` (list of str), `train` and `test` (arrays of positions).
 
     Raises

@@ -1,7 +1,7 @@
-"""Drawn pictures of objects over clutter: a data set that needs no download.
+"""Drawn images of objects over clutter: a data set that needs no download.
 
 An object stands at a random place, in a random size and turned a little, in front of odds and ends
-that are drawn the same way. What a single descriptor of the whole picture mixes up, pooled
+that are drawn the same way. What a single descriptor of the whole image mixes up, pooled
 descriptors of its parts can tell apart; that is what the package's methods are for.
 """
 
@@ -14,7 +14,7 @@ from sklearn.utils import Bunch, check_random_state
 from skdeepenc._sklearn import Interval, validate_params
 from skdeepenc.datasets._objects import OBJECTS, USUAL_COLORS, box, ellipse, polygon
 
-# Pillow draws without blending; the picture is drawn enlarged and reduced, so edges are smooth.
+# Pillow draws without blending; the image is drawn enlarged and reduced, so edges are smooth.
 ENLARGEMENT = 3
 N_CLUTTER = 14
 NEAREST = Image.Resampling.NEAREST
@@ -35,21 +35,21 @@ def make_scenes(
 ):
     """Draw objects at random place, scale and rotation over clutter.
 
-    Classes follow each other in turn, so any run of `n_classes` pictures shows each of them once.
-    With the same seed, more samples begin with the same pictures.
+    Classes follow each other in turn, so any run of `n_classes` images shows each of them once.
+    With the same seed, more samples begin with the same images.
 
     Parameters
     ----------
     n_samples : int, default=100
-        Number of pictures.
+        Number of images.
     image_size : int, default=160
-        Side of the square pictures, in pixels.
+        Side of the square images, in pixels.
     n_classes : int, default=10
         How many of the ten objects to show, in alphabetical order.
     random_state : int, RandomState instance or None, default=None
-        Determines the pictures; pass an int to draw the same ones every time.
+        Determines the images; pass an int to draw the same ones every time.
     return_X_y : bool, default=False
-        Return only the pictures and their classes.
+        Return only the images and their classes.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def make_scenes(
         With `images` (list of uint8 arrays of shape (image_size, image_size, 3)), `target` (array
         of shape (n_samples,)), `target_names` (the classes' names) and `boxes` (array of shape
         (n_samples, 4): left, top, right and bottom of the object, in pixels, which may lie outside
-        the picture); with ``return_X_y=True`` the tuple ``(images, target)``.
+        the image); with ``return_X_y=True`` the tuple ``(images, target)``.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def background(side, random):
 
 
 def place(parts, side, random):
-    """Scale, turn and shift an object's parts; its middle stays inside the picture."""
+    """Scale, turn and shift an object's parts; its middle stays inside the image."""
     radius = random.uniform(0.13, 0.36) * side
     center = random.uniform(0.8 * radius, side - 0.8 * radius, size=2)
     turn = random.uniform(-0.6, 0.6)

@@ -14,9 +14,9 @@ SOURCE = "https://www.robots.ox.ac.uk/~vgg/data/sculptures6k/"
     prefer_skip_nested_validation=True,
 )
 def load_sculptures6k(folder, *, subset="test"):
-    """List the pictures of one half of Sculptures 6k, its queries and right answers.
+    """List the images of one half of Sculptures 6k, its queries and right answers.
 
-    Expected are the pictures in `train` and `test`, and at any depth the ground truth in the text
+    Expected are the images in `train` and `test`, and at any depth the ground truth in the text
     files that Oxford's group writes for its other collections: `<query>_query.txt`,
     `<query>_good.txt`, `<query>_ok.txt` and `<query>_junk.txt`.
 
@@ -50,7 +50,7 @@ def load_sculptures6k(folder, *, subset="test"):
     skdeepenc.exceptions.DataSetError: Sculptures 6k: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "Sculptures 6k", SOURCE)
-    pictures = published.pictures(subset)
+    images = published.images(subset)
     if subset == "test":
-        return load_text_ground_truth(published, pictures)
-    return Bunch(paths=list(pictures.values()), names=list(pictures))
+        return load_text_ground_truth(published, images)
+    return Bunch(paths=list(images.values()), names=list(images))

@@ -16,11 +16,11 @@ SOURCE = "https://vision.princeton.edu/projects/2010/SUN/"
     prefer_skip_nested_validation=True,
 )
 def load_sun397(folder, *, split=1):
-    """List the pictures of SUN397 and one of its ten splits.
+    """List the images of SUN397 and one of its ten splits.
 
     Expected are `SUN397/<letter>/<class>/*.jpg`, and in `Partitions` the files `ClassName.txt`,
     `Training_01.txt` ... `Training_10.txt` and `Testing_01.txt` ... `Testing_10.txt` (50 and 50
-    pictures of each of 397 classes).
+    images of each of 397 classes).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def load_sun397(folder, *, split=1):
     Returns
     -------
     Bunch
-        With `paths` (list of str, the training pictures before the test pictures), `target`
+        With `paths` (list of str, the training images before the test images), `target`
         (array), `target_names` (list of str such as "abbey" or "apse/indoor"), `train` and `test`
         (arrays of positions).
 
@@ -70,7 +70,7 @@ def load_sun397(folder, *, split=1):
 
 
 def _below_letter(text):
-    """Return the name of a class or picture below its letter, such as /a/abbey."""
+    """Return the name of a class or image below its letter, such as /a/abbey."""
     before, letter, name = text.split("/", maxsplit=2)
     if before or not below(letter) or not below(name):
         raise ValueError(text)

@@ -1,4 +1,4 @@
-"""University of Kentucky Benchmark: four pictures of each object."""
+"""University of Kentucky Benchmark: four images of each object."""
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -9,7 +9,7 @@ SOURCE = "https://archive.org/details/ukbench"
 
 
 def load_ukb(folder):
-    """List the pictures of the University of Kentucky Benchmark.
+    """List the images of the University of Kentucky Benchmark.
 
     Expected are `ukbench00000.jpg`, `ukbench00001.jpg` ..., at any depth; each four in a row show
     one object.
@@ -22,13 +22,13 @@ def load_ukb(folder):
     Returns
     -------
     Bunch
-        With `paths` (list of str) and `target` (array, the object of each picture), as
+        With `paths` (list of str) and `target` (array, the object of each image), as
         `metrics.ukb_score` takes it.
 
     Raises
     ------
     DataSetError
-        If there are no pictures, or one of them is missing.
+        If there are no images, or one of them is missing.
 
     References
     ----------
@@ -42,10 +42,10 @@ def load_ukb(folder):
     skdeepenc.exceptions.DataSetError: UKB: nowhere is not a folder. ...
     """
     published = PublishedFolder(folder, "UKB", SOURCE)
-    pictures = published.pictures()
-    n_pictures = -(-len(pictures) // 4) * 4
-    expected = [f"ukbench{number:05d}" for number in range(n_pictures)]
-    missing = [name for name in expected if name not in pictures]
+    images = published.images()
+    n_images = -(-len(images) // 4) * 4
+    expected = [f"ukbench{number:05d}" for number in range(n_images)]
+    missing = [name for name in expected if name not in images]
     if missing:
         raise published.error(f"missing in {folder}: {missing[0]}.jpg")
-    return Bunch(paths=[pictures[name] for name in expected], target=np.arange(n_pictures) // 4)
+    return Bunch(paths=[images[name] for name in expected], target=np.arange(n_images) // 4)

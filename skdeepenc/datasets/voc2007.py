@@ -31,7 +31,7 @@ CLASSES = [
 
 
 def load_voc2007(folder):
-    """List the pictures of PASCAL VOC 2007, their labels and splits.
+    """List the images of PASCAL VOC 2007, their labels and splits.
 
     Expected are `JPEGImages/*.jpg` and `ImageSets/Main` with `train.txt`, `val.txt`, `test.txt` and
     a file for each class and split, such as `cat_train.txt`.
@@ -44,7 +44,7 @@ def load_voc2007(folder):
     Returns
     -------
     Bunch
-        With `paths` (list of str), `target` (array of shape (n_images, 20): 1 for pictures of the
+        With `paths` (list of str), `target` (array of shape (n_images, 20): 1 for images of the
         class, -1 for others, 0 for difficult ones, which `metrics.voc_average_precision` leaves
         out), `target_names` (list of str), `train`, `val` and `test` (arrays of positions).
 
@@ -87,6 +87,6 @@ def _read_labels(published, split, members):
     labels = np.empty((len(members), len(CLASSES)), dtype=np.int8)
     for column, name in enumerate(CLASSES):
         rows = published.rows(f"ImageSets/Main/{name}_{split}.txt", str, one_of(-1, 0, 1))
-        order = positions(members, [picture for picture, _ in rows], published, f"{split}.txt")
+        order = positions(members, [image for image, _ in rows], published, f"{split}.txt")
         labels[:, column] = np.array([label for _, label in rows])[order]
     return labels

@@ -73,7 +73,7 @@ def _check_linear(classifier, coefficients, intercepts):
 
 def _not_linear(classifier):
     return ClassifierError(
-        f"{type(classifier).__name__} is not linear, so its score is no sum over the parts of an "
-        "image. Fit LinearSVC, LogisticRegression, SGDClassifier or RidgeClassifier instead, or "
+        f"{type(classifier).__name__} is not linear, so its score is not a sum over the parts of "
+        "an image. Fit LinearSVC, LogisticRegression, SGDClassifier or RidgeClassifier instead, or "
         "OneVsRestClassifier of one of those."
     )

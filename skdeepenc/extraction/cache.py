@@ -1,8 +1,8 @@
 """Remember the maps of every image on disk, by its content and by how they were made.
 
-A cache folder holds one folder a recipe, and in it one entry an image, named by the digest of the
-image's content. Nothing is ever changed in place: two processes can write at once, and a killed run
-goes on where it stopped. A complete cache serves from a folder that may only be read.
+A cache folder holds one folder per recipe, and in it one entry per image, named by the digest of
+the image's content. Nothing is ever changed in place: two processes can write at once, and a killed
+run goes on where it stopped. A complete cache serves from a read-only folder.
 """
 
 import contextlib
@@ -108,7 +108,7 @@ class Cache:
     def log_run(self, n_images):
         """Note that the network ran on so many images."""
         line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {n_images}\n"
-        with contextlib.suppress(OSError):  # an account, which is no reason to lose a run
+        with contextlib.suppress(OSError):  # the account alone is not a reason to lose a run
             descriptor = os.open(self.folder / RUNS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
                 os.write(descriptor, line.encode())  # one write: lines of processes never mix

@@ -74,12 +74,12 @@ class CacheStore(Store):
                 values = entry.array(f"values/{layer}")
         except FileNotFoundError:
             raise StorageError(
-                f"{path} was removed from the cache; call transform again to make it anew."
+                f"{path} was removed from the cache; call transform again to compute it anew."
             ) from None
         except DamagedEntryError as error:
             error.remove()  # so that the cure below works
             raise StorageError(
-                f"{error}. A damaged entry is removed; call transform again to make it anew."
+                f"{error}. A damaged entry is removed; call transform again to compute it anew."
             ) from error
         if values.shape != (n_rows, self.channels[layer]) or values.dtype != self.dtypes[layer]:
             raise StorageError(

@@ -109,7 +109,7 @@ class Entry:
 
 
 def entry_path(folder, digest):
-    """Return where the entry of an image lies: some thousands of files a folder at most."""
+    """Return where the entry of an image lies: at most some thousands of files per folder."""
     return Path(folder) / digest[:2] / f"{digest}.npz"
 
 

@@ -208,7 +208,7 @@ class ActivationExtractor(
         Parameters
         ----------
         X : sequence of path, bytes, array or PIL.Image.Image
-            Images: paths or contents of files, opened pictures, or arrays of shape (H, W),
+            Images: paths or contents of files, opened images, or arrays of shape (H, W),
             (H, W, 3) or (H, W, 4), bytes from 0 to 255 or floats from 0 to 1.
 
         Returns
@@ -277,7 +277,7 @@ class ActivationExtractor(
         return np.asarray(names, dtype=object)
 
     def set_output(self, *, transform=None):
-        """Do nothing: maps are no table, whatever container a pipeline's last step gives.
+        """Do nothing: maps are not a table, whatever container a pipeline's last step gives.
 
         Parameters
         ----------
@@ -311,7 +311,7 @@ class ActivationExtractor(
         asked = _as_list(self.layers)
         network_layers = None if asked is None else [layer for layer in asked if layer != RGB]
         if network_layers == []:
-            raise ValueError('layers="rgb" needs another layer beside it, whose grid it takes.')
+            raise ValueError('layers="rgb" needs another layer beside it, whose grid it follows.')
         return Backbone(
             self.model,
             layers=network_layers,

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from skdeepenc._lazy import lazy_property
-from skdeepenc.images.decode import load_picture
+from skdeepenc.images.decode import load_image
 from skdeepenc.images.plans import Network
 from skdeepenc.images.sizes import both_sides
 
@@ -107,7 +107,7 @@ class Recipe:
         stacks : list of array of shape (n_pieces, height, width, 3), uint8
             The pieces.
         """
-        image = load_picture(content, smallest=self.view.decoded_edge(self._network))
+        image = load_image(content, smallest=self.view.decoded_edge(self._network))
         plan = self.view.plan(image, self._network)
         return plan, self.view.cut(image, plan)
 

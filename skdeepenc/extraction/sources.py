@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from skdeepenc.images.decode import load_picture, read_source
+from skdeepenc.images.decode import load_image, read_source
 
 # A file that changed a moment ago may change again within one tick of its time stamp.
 SETTLED_SECONDS = 2.0
@@ -20,7 +20,7 @@ _DIGESTS: dict[tuple, str] = {}
 
 
 def as_sources(X):
-    """Return images as a list of paths, bytes, arrays and opened pictures.
+    """Return images as a list of paths, bytes, arrays and opened images.
 
     Parameters
     ----------
@@ -82,11 +82,11 @@ def _only_column(table):
 
 
 def content_digest(content):
-    """Return the SHA-256 of the content of a file, of pixels, or of an opened picture."""
+    """Return the SHA-256 of the content of a file, of pixels, or of an opened image."""
     if isinstance(content, bytes | bytearray | memoryview):
         return hashlib.sha256(content).hexdigest()
     if not isinstance(content, np.ndarray) or content.dtype.kind not in "biuf":
-        content = np.asarray(load_picture(content))  # or says why it is no picture
+        content = np.asarray(load_image(content))  # or says why it is not an image
     digest = hashlib.sha256(f"{content.dtype.str} {content.shape} ".encode())
     digest.update(content.tobytes())
     return digest.hexdigest()
@@ -111,7 +111,7 @@ def read_and_digest(source):
 
 
 def _stamp(source):
-    """Return what changes when a file does; None if it is no file or has changed just now."""
+    """Return what changes when a file does; None if it is not a file or has changed just now."""
     if not isinstance(source, str | os.PathLike):
         return None
     try:
@@ -129,7 +129,9 @@ def _check_array(X):
     """Return an array of images or paths; refuse what holds one image or none."""
     if X.dtype.kind in "OUST":
         if X.ndim == 0 or X.size != X.shape[0]:
-            raise ValueError(f"X of shape {X.shape} is no list of images: give one column of it.")
+            raise ValueError(
+                f"X of shape {X.shape} is not a list of images: give one of its columns."
+            )
         return X.ravel()
     if X.ndim == 3 and X.shape[2] in (3, 4):
         raise ValueError(f"X of shape {X.shape} is a single image: give [X].")

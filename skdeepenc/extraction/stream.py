@@ -35,7 +35,7 @@ class Job:
     plan : Plan or None
         What was cut out of it.
     stacks : list of array of shape (n_pieces, height, width, 3) or None
-        What the network is to see, one stack a scale.
+        What the network is to see, one stack per scale.
     failure : str or None
         Why it cannot be read.
     grids : array of shape (n_layers, n_scales, 2) or None

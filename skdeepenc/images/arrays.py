@@ -22,14 +22,14 @@ def image_from_array(array):
 
 
 def _check_shape(array):
-    """Refuse what is no picture, naming the axes where they can be told."""
+    """Refuse what is not an image, naming the axes where they can be told."""
     shape = array.shape
     if array.ndim not in (2, 3):
         raise ImageError(
-            f"an array of shape {shape} is no picture; give (H, W), (H, W, 3) or (H, W, 4)"
+            f"an array of shape {shape} is not an image; give (H, W), (H, W, 3) or (H, W, 4)"
         )
     if array.size == 0:
-        raise ImageError(f"an array of shape {shape} holds no pixels")
+        raise ImageError(f"an array of shape {shape} has no pixels")
     if array.ndim == 3 and shape[2] not in (1, 3, 4):
         hint = "; move its first axis to the end" if shape[0] in (1, 3, 4) else ""
         raise ImageError(f"an array of shape {shape} has {shape[2]} channels, not 1, 3 or 4{hint}")
@@ -50,7 +50,10 @@ def _eight_bits(array):
     if array.dtype.kind == "f":
         _check_range(array, 1, "floats")
         return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
-    raise ImageError(f"an array of {array.dtype} holds no pixels")
+    raise ImageError(
+        f"an array of {array.dtype} cannot hold pixels; give bytes, 16-bit integers, or floats "
+        "from 0 to 1"
+    )
 
 
 def _check_range(array, limit, kind):

@@ -85,7 +85,7 @@ def decode_image(source, *, smallest=None):
     [[[0, 0, 0], [255, 255, 255]]]
     """
     try:
-        return np.asarray(load_picture(read_source(source), smallest=smallest))
+        return np.asarray(load_image(read_source(source), smallest=smallest))
     except ImageError as error:
         raise ImageError(f"{describe_source(source)}: {error}") from error.__cause__
 
@@ -105,20 +105,20 @@ def describe_source(source, position=None):
     return f"image{where} ({what})"
 
 
-def load_picture(content, *, smallest=None):
-    """Decode what `read_source` returned into an upright RGB picture.
+def load_image(content, *, smallest=None):
+    """Decode what `read_source` returned into an upright RGB image.
 
     Parameters
     ----------
     content : bytes, PIL.Image.Image or array
-        The content of a file, an opened picture, or pixels.
+        The content of a file, an opened image, or pixels.
     smallest : int, optional
         The shorter edge that will do; see `decode_image`.
 
     Returns
     -------
     PIL.Image.Image
-        The picture, in mode RGB.
+        The image, in mode RGB.
     """
     if isinstance(content, Image.Image):
         image, orientation = _load_opened(content)
@@ -127,7 +127,9 @@ def load_picture(content, *, smallest=None):
     elif isinstance(content, np.ndarray):
         image, orientation = image_from_array(content), None
     else:
-        raise ImageError(f"a {type(content).__name__} is no image; give a path, bytes or an array")
+        raise ImageError(
+            f"a {type(content).__name__} is not an image; give a path, bytes or an array"
+        )
     try:
         return _turned(as_rgb(image), orientation)
     except MemoryError:
@@ -137,13 +139,13 @@ def load_picture(content, *, smallest=None):
 def _load_opened(image):
     """Load the pixels of an opened image, which other threads may do at the same moment."""
     if not all(image.size):
-        raise ImageError("the picture has no pixels")
+        raise ImageError("the image has no pixels")
     check_size(image)
     with _LOCKS[id(image) // 64 % len(_LOCKS)]:
         if _is_closed(image):
             raise ImageError(
-                "the image was opened from a file that has been closed; load it before, or give "
-                "the path"
+                "the image was opened from a file that has been closed; call its load() before, or "
+                "give the path"
             )
         _decoding(image.load)
         return image, _orientation(image)

@@ -10,7 +10,7 @@ import stat
 
 from skdeepenc.exceptions import ImageError
 
-#: No image that is worth decoding is larger; sparse files and archives are.
+#: No image worth decoding is larger; sparse files and archives are.
 LARGEST_FILE = 1 << 29
 _KINDS = {
     stat.S_IFDIR: "a folder, not a file",
@@ -37,7 +37,7 @@ def read_file(path):
     Raises
     ------
     ImageError
-        If there is none, if it is something else, or if it is too large.
+        If there is no such file, if it is something else, or if it is too large.
     """
     try:
         _check(os.stat(path))  # devices do things when they are opened
@@ -60,7 +60,7 @@ def _open_at_once(path, flags):
 def _check(status):
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        raise ImageError(f"this is {_KINDS.get(kind, 'no regular file')}")
+        raise ImageError(f"this is {_KINDS.get(kind, 'not a regular file')}")
     if status.st_size > LARGEST_FILE:
         raise ImageError(
             f"the file has {status.st_size / 2**30:.1f} GiB, more than the "

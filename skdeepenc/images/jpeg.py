@@ -1,6 +1,6 @@
 """JPEG, where shrinking while decoding saves most of the work.
 
-The inverse cosine transform can put out a picture of a half, a quarter or an eighth of the size for
+The inverse cosine transform can put out an image of a half, a quarter or an eighth of the size for
 a fraction of the cost. `simplejpeg`, where it is installed, does that with the same library and the
 same settings as Pillow, so pixels are equal and only time differs.
 """
@@ -39,7 +39,7 @@ def decode_jpeg(image, data, factor):
     Returns
     -------
     PIL.Image.Image
-        The decoded picture, not turned yet.
+        The decoded image, not turned yet.
     """
     simplejpeg = _simplejpeg()
     if simplejpeg is not None and image.mode == "RGB":

@@ -43,5 +43,5 @@ def check_size(image, factor=1):
         raise ImageError(
             f"{width} x {height} pixels ({image.mode}) take {needed / 2**30:.1f} GiB to decode, "
             f"more than the {LARGEST_IMAGE / 2**30:g} GiB that one image may take; shrink the "
-            "image before"
+            "image first"
         )

@@ -62,10 +62,10 @@ class Preprocessing:
             object.__setattr__(self, name, _three_floats(name, getattr(self, name)))
         object.__setattr__(self, "scale", float(self.scale))
         if self.channel_order not in CHANNEL_ORDERS:
-            raise ValueError(f"channel_order is 'RGB' or 'BGR', not {self.channel_order!r}.")
+            raise ValueError(f"channel_order must be 'RGB' or 'BGR', not {self.channel_order!r}.")
         if self.interpolation not in FILTERS:
             raise ValueError(
-                f"interpolation is one of {', '.join(FILTERS)}, not {self.interpolation!r}."
+                f"interpolation must be one of {', '.join(FILTERS)}, not {self.interpolation!r}."
             )
         if not all(np.isfinite(value) and value > 0 for value in (*self.std, self.scale)):
             raise ValueError(
@@ -132,7 +132,7 @@ class Preprocessing:
         unknown = set(record) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(
-                f"Preprocessing has no {', '.join(sorted(unknown))}; it has mean, std, "
+                f"Preprocessing has no parameter {', '.join(sorted(unknown))}; it has mean, std, "
                 "channel_order, scale and interpolation."
             )
         return cls(**record)
@@ -142,5 +142,5 @@ def _three_floats(name, values):
     """Return one finite number for each channel, as a tuple."""
     numbers = tuple(float(value) for value in values)
     if len(numbers) != 3 or not np.isfinite(numbers).all():
-        raise ValueError(f"{name} needs three finite numbers, one a channel, not {values!r}.")
+        raise ValueError(f"{name} needs three finite numbers, one per channel, not {values!r}.")
     return numbers

@@ -1,6 +1,6 @@
 """Views: which parts of an image the network sees, and at which sizes.
 
-A view cuts one decoded image into stacks of equal tensors, one stack a scale. Views are small
+A view cuts one decoded image into stacks of equal tensors, one stack per scale. Views are small
 estimators, so that grid search reaches ``activationextractor__views__n_scales``. They know pixels
 and sizes alone; the extractor runs the network and puts the maps together.
 """
@@ -44,7 +44,7 @@ class View(BaseEstimator, ABC):
         Returns
         -------
         list of Stack
-            One a scale.
+            One per scale.
         """
 
     @abstractmethod
@@ -82,7 +82,7 @@ class View(BaseEstimator, ABC):
         Returns
         -------
         list of array of shape (n_pieces, height, width, 3), uint8
-            One a scale.
+            One per scale.
         """
         return cut_plan(image, plan)
 
@@ -160,7 +160,7 @@ class Whole(View):
         super().check(input_size)
         sides = both_sides(1 if self.size is None else self.size)
         if min(sides) < 1:
-            raise ValueError(f"size of Whole is made of positive numbers, not {in_words(sides)}.")
+            raise ValueError(f"size of Whole must be positive, not {in_words(sides)}.")
 
     def stacks(self, height, width, network):
         """Announce one piece."""
@@ -218,7 +218,7 @@ class Pyramid(View):
         self.decoding = decoding
 
     def stacks(self, height, width, network):
-        """Announce one piece a side."""
+        """Announce one piece per side."""
         sizes = self._sizes(network)
         if self.aspect == "keep":
             sizes = [_keep_aspect(height, width, min(size), network.patch_size) for size in sizes]

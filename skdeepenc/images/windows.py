@@ -1,4 +1,4 @@
-"""Views that give one descriptor a piece: sliding windows, and crops with their mirror images."""
+"""Views that give one descriptor per piece: sliding windows, and crops with their mirror images."""
 
 import itertools
 from numbers import Integral
@@ -67,7 +67,7 @@ class Windows(View):
             )
 
     def stacks(self, height, width, network):
-        """Announce one stack a window size, the windows row by row."""
+        """Announce one stack per window size, the windows row by row."""
         return [self._stack(size, network) for size in self.sizes]
 
     def smallest_edge(self, network):

@@ -19,8 +19,8 @@ def class_index(classifier, class_):
     names = [str(known) for known in classes]
     shown = get_close_matches(str(class_), names, n=5) or names[:10]
     raise ClassifierError(
-        f"{class_!r} is no class of {type(classifier).__name__}, which knows {len(names)}, such as "
-        f"{', '.join(shown)}."
+        f"{class_!r} is not a class of {type(classifier).__name__}, which knows {len(names)}, "
+        f"such as {', '.join(shown)}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Clusters over the picture, below how strongly each place responds: the paper's figure 7."""
+"""Clusters over the image, below how strongly each place responds: the paper's figure 7."""
 
 import numpy as np
 
@@ -13,14 +13,14 @@ COLORS = "tab20"
 class ClusterMapDisplay:
     """Show the clusters that `ClusterMAC` takes maxima over.
 
-    One column per image: the picture, the L2 norm of each descriptor, and every partition laid over
-    the picture, one colour per cluster. Make one with `from_estimator`, which draws it; `plot`
+    One column per image: the image itself, the L2 norm of each descriptor, and every partition laid
+    over the image, one colour per cluster. Make one with `from_estimator`, which draws it; `plot`
     draws it again without computing anything.
 
     Parameters
     ----------
     images : list of ndarray of shape (height, width, 3)
-        The pictures.
+        The images.
     norms : list of ndarray of shape (H, W)
         The norm of the descriptor at each position.
     labels : list of ndarray of int of shape (H, W, n_partitions)
@@ -51,9 +51,9 @@ class ClusterMapDisplay:
     >>> from skdeepenc.encoders import ClusterMAC
     >>> from skdeepenc.inspection import ClusterMapDisplay
     >>> maps = np.random.RandomState(0).rand(2, 6, 8, 5)
-    >>> pictures = np.zeros((2, 60, 80, 3), dtype=np.uint8)
+    >>> images = np.zeros((2, 60, 80, 3), dtype=np.uint8)
     >>> encoder = ClusterMAC(n_clusters=(2, 4), random_state=0).fit(maps)
-    >>> display = ClusterMapDisplay.from_estimator(encoder, maps, pictures)
+    >>> display = ClusterMapDisplay.from_estimator(encoder, maps, images)
     >>> display.labels[0].shape
     (6, 8, 2)
     >>> display.axes_.shape
@@ -77,7 +77,7 @@ class ClusterMapDisplay:
         X : FeatureMaps, array-like or sequence
             The maps of the images, as `estimator` takes them.
         images : sequence of path, array or PIL.Image.Image
-            The pictures.
+            The images.
         scale : int, default=0
             Which of the encoded scales to show.
         figure : matplotlib Figure or SubFigure, default=None
@@ -93,12 +93,14 @@ class ClusterMapDisplay:
         MissingDependencyError
             If matplotlib is not installed; nothing is computed then.
         ValueError
-            If there are not as many maps as pictures.
+            If there are not as many maps as images.
         """
         require_pyplot()
         maps = as_feature_maps(X)
         if len(maps) != len(images):
-            raise ValueError(f"There are maps of {len(maps)} images, and {len(images)} pictures.")
+            raise ValueError(
+                f"There are maps of {len(maps)} images but {len(images)} images to draw them on."
+            )
         labels = [scales[scale] for scales in estimator.cluster_labels(maps)]
         layer = estimator.layers_in_[0]
         shown = maps.select(layers=[layer], scales=estimator.scales).select(scales=[scale])
@@ -107,12 +109,12 @@ class ClusterMapDisplay:
             np.linalg.norm(shown[image][layer][0].astype(np.float32), axis=2)
             for image in range(len(shown))
         ]
-        pictures = [np.asarray(decode_image(image)) for image in images]
+        pixels = [np.asarray(decode_image(image)) for image in images]
         names = _partition_names(estimator, labels[0].shape[2])
-        return cls(images=pictures, norms=norms, labels=labels, names=names).plot(figure=figure)
+        return cls(images=pixels, norms=norms, labels=labels, names=names).plot(figure=figure)
 
     def plot(self, *, figure=None):
-        """Draw the pictures, the norms and the clusters.
+        """Draw the images, the norms and the clusters.
 
         Parameters
         ----------
@@ -140,13 +142,13 @@ class ClusterMapDisplay:
         return self
 
     def _draw_column(self, column, axes):
-        picture, labels = self.images[column], self.labels[column]
-        axes[0].imshow(picture)
+        image, labels = self.images[column], self.labels[column]
+        axes[0].imshow(image)
         norms = axes[1].imshow(self.norms[column], cmap="viridis")
         self.figure_.colorbar(norms, ax=axes[1])
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         for axis, partition in zip(axes[2:], np.moveaxis(labels, 2, 0), strict=True):
-            axis.imshow(picture)
+            axis.imshow(image)
             axis.imshow(
                 partition % 20,
                 cmap=COLORS,

@@ -1,4 +1,4 @@
-"""Where in a picture the classifier saw its class."""
+"""Where in an image the classifier saw its class."""
 
 import numpy as np
 from PIL import Image
@@ -11,35 +11,35 @@ __all__ = ["ConfidenceMapDisplay"]
 
 
 class ConfidenceMapDisplay:
-    """Draw over a picture how much each place of it speaks for a class.
+    """Draw over an image how much each place of it speaks for a class.
 
     Every descriptor of every scale is scored as if it were the image; the maps of scores are
-    stretched to the picture and summed. Drawn is by how much the class leads over its best rival at
+    stretched to the image and summed. Drawn is by how much the class leads over its best rival at
     each place: one-against-rest scores alone are below zero nearly everywhere once there are many
     classes. Make one with `from_estimator`, which draws it; it keeps
-    the picture and the maps, so that `plot` draws it again without asking the pipeline.
+    the image and the maps, so that `plot` draws it again without asking the pipeline.
 
     Parameters
     ----------
     image : ndarray of shape (height, width, 3)
-        The picture.
+        The image.
     maps : list of ndarray of shape (H, W)
         The scores of the class, one map per scale; empty ones are left out.
     class_name : str or None, default=None
-        What to write above the picture.
+        What to write above the image.
     rival : ndarray of shape (height, width), default=None
         The highest sum of any other class at each place; None draws the scores of the class alone.
 
     Attributes
     ----------
     confidence : ndarray of shape (height, width)
-        The sum over scales, less that of the best rival, at the size of the picture.
+        The sum over scales, less that of the best rival, at the size of the image.
     ax_ : matplotlib Axes
         Where the last `plot` drew.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     im_ : matplotlib AxesImage
-        What the last `plot` drew over the picture.
+        What the last `plot` drew over the image.
 
     See Also
     --------
@@ -54,9 +54,9 @@ class ConfidenceMapDisplay:
     --------
     >>> import numpy as np
     >>> from skdeepenc.inspection import ConfidenceMapDisplay
-    >>> picture = np.zeros((4, 4, 3), dtype=np.uint8)
+    >>> image = np.zeros((4, 4, 3), dtype=np.uint8)
     >>> maps = [np.array([[1.0]]), np.array([[0.0, 2.0], [0.0, 2.0]])]
-    >>> display = ConfidenceMapDisplay(image=picture, maps=maps, class_name="lily")
+    >>> display = ConfidenceMapDisplay(image=image, maps=maps, class_name="lily")
     >>> display.confidence[0].tolist()
     [1.0, 1.5, 2.5, 3.0]
     """
@@ -81,14 +81,14 @@ class ConfidenceMapDisplay:
         alpha=0.6,
         colorbar=True,
     ):
-        """Ask a fitted pipeline what it sees, and draw it over the picture.
+        """Ask a fitted pipeline what it sees, and draw it over the image.
 
         Parameters
         ----------
         pipeline : Pipeline
             Fitted; it ends in an encoder with `confidence_maps` and a linear classifier.
         image : path, bytes, PIL.Image.Image or array
-            The picture.
+            The image.
         class_ : label
             One of the classifier's classes.
         margin : bool, default=True
@@ -101,7 +101,7 @@ class ConfidenceMapDisplay:
         cmap : str or Colormap, default="RdBu_r"
             Colours, of which the middle one is a score of zero.
         alpha : float, default=0.6
-            How much the colours cover the picture, 0 to 1.
+            How much the colours cover the image, 0 to 1.
         colorbar : bool, default=True
             Whether to draw the scale of colours.
 
@@ -125,19 +125,19 @@ class ConfidenceMapDisplay:
         (scores,) = encoder.confidence_maps(extractor.transform([image]), classifier)
         thumbnail = Image.fromarray(decode_image(image))
         thumbnail.thumbnail((image_size, image_size))
-        picture, maps = np.asarray(thumbnail), [scale[..., index] for scale in scores]
-        rival = _best_rival(scores, index, picture.shape[:2]) if margin else None
-        display = cls(image=picture, maps=maps, class_name=str(class_), rival=rival)
+        pixels, maps = np.asarray(thumbnail), [scale[..., index] for scale in scores]
+        rival = _best_rival(scores, index, pixels.shape[:2]) if margin else None
+        display = cls(image=pixels, maps=maps, class_name=str(class_), rival=rival)
         return display.plot(ax=ax, cmap=cmap, alpha=alpha, colorbar=colorbar)
 
     @property
     def confidence(self):
-        """The sum over scales, less that of the best rival, at the size of the picture."""
+        """The sum over scales, less that of the best rival, at the size of the image."""
         total = _stretched_sum(self.maps, np.shape(self.image)[:2])
         return total if self.rival is None else total - self.rival
 
     def plot(self, *, ax=None, cmap="RdBu_r", alpha=0.6, colorbar=True):
-        """Draw the picture in grey, and the confidence over it in colour.
+        """Draw the image in grey, and the confidence over it in colour.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class ConfidenceMapDisplay:
         cmap : str or Colormap, default="RdBu_r"
             Colours, of which the middle one is a score of zero.
         alpha : float, default=0.6
-            How much the colours cover the picture, 0 to 1.
+            How much the colours cover the image, 0 to 1.
         colorbar : bool, default=True
             Whether to draw the scale of colours.
 
@@ -190,7 +190,7 @@ def _stretched_sum(maps, shape):
 def _best_rival(scores, index, shape):
     """Return the highest sum of any other class at each place; None where there is no other."""
     best = None
-    # Class by class: a thousand classes at the size of the picture would take a gigabyte.
+    # Class by class: a thousand classes at the size of the image would take a gigabyte.
     for other in range(scores[0].shape[-1]):
         if other != index:
             total = _stretched_sum([scale[..., other] for scale in scores], shape)

@@ -1,4 +1,4 @@
-"""How well pictures are still recognised when they are scaled, moved, mirrored or turned."""
+"""How well images are still recognised when they are scaled, moved, mirrored or turned."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -12,7 +12,7 @@ from skdeepenc.inspection.drawing import figure_and_axes, require_pyplot
 
 __all__ = ["InvarianceDisplay", "image_transformations", "warp_to_square"]
 
-# Of each side. Translations by 40 of 256 pixels reach the edge of the picture, and no corner that
+# Of each side. Translations by 40 of 256 pixels reach the edge of the image, and no corner that
 # a rotation by up to 20 degrees leaves empty lies in the middle of this size.
 MIDDLE = 0.7
 PIXELS = 256
@@ -45,13 +45,13 @@ def image_transformations(kinds=None):
         - "translation right" and "translation down", -40 to 40: the middle 0.7 of each side, moved
           by that many 256ths of the side, and at most to the edge;
         - "flip", "none", "horizontal" or "vertical";
-        - "rotation", -20 to 20: the picture turned counterclockwise by that many degrees about its
+        - "rotation", -20 to 20: the image turned counterclockwise by that many degrees about its
           centre, and cropped to the middle 0.7 of each side, which leaves out the empty corners.
 
     Raises
     ------
     ValueError
-        If a kind is none of them.
+        If a kind is not among them.
 
     See Also
     --------
@@ -69,7 +69,7 @@ def image_transformations(kinds=None):
     >>> transformations = image_transformations(["scaling", "flip"])
     >>> transformations["scaling", "10/5"](Image.new("RGB", (256, 256))).size
     (128, 128)
-    >>> transformations["flip", "both"] = lambda picture: picture.rotate(180)
+    >>> transformations["flip", "both"] = lambda image: image.rotate(180)
     """
     shifts = range(-40, 41, 20)
     degrees = (-20, -10, -5, 0, 5, 10, 20)
@@ -87,39 +87,39 @@ def image_transformations(kinds=None):
     chosen = list(table) if kinds is None else kinds
     unknown = [kind for kind in chosen if kind not in table]
     if unknown:
-        raise ValueError(f"unknown kinds of transformation: {unknown}; known are {list(table)}.")
+        raise ValueError(f"Unknown kinds of transformation: {unknown}; known are {list(table)}.")
     return {(kind, amount): table[kind][amount] for kind in chosen for amount in table[kind]}
 
 
-def _crop(picture, share, right=0, down=0):
+def _crop(image, share, right=0, down=0):
     """Crop `share` of each side around the centre, moved by 256ths of the sides."""
-    left, stop_x = _segment(picture.width, share, right)
-    top, stop_y = _segment(picture.height, share, down)
-    return picture.crop((left, top, stop_x, stop_y))
+    left, stop_x = _segment(image.width, share, right)
+    top, stop_y = _segment(image.height, share, down)
+    return image.crop((left, top, stop_x, stop_y))
 
 
 def _segment(length, share, shift):
-    """Return where a part of one side starts and stops; it stays within the picture."""
+    """Return where a part of one side starts and stops; it stays within the image."""
     size = max(1, round(length * share))
     start = (length - size) // 2 + round(shift * length / PIXELS)
     start = min(max(start, 0), length - size)
     return start, start + size
 
 
-def _rotate(picture, degrees):
-    return _crop(picture.rotate(degrees, Image.Resampling.BILINEAR), MIDDLE)
+def _rotate(image, degrees):
+    return _crop(image.rotate(degrees, Image.Resampling.BILINEAR), MIDDLE)
 
 
 def warp_to_square(image, side=PIXELS):
     """Return an image as a square PIL image, as `skdeepenc.images.Windows` warps it."""
-    picture = Image.fromarray(decode_image(image, smallest=side))
-    return picture.resize((side, side), Image.Resampling.BILINEAR)
+    decoded = Image.fromarray(decode_image(image, smallest=side))
+    return decoded.resize((side, side), Image.Resampling.BILINEAR)
 
 
 class InvarianceDisplay:
     """Draw the accuracy of classifiers on transformed test images.
 
-    One panel a kind of transformation, one curve a classifier. Make one with `from_estimator`,
+    One panel per kind of transformation, one curve per classifier. Make one with `from_estimator`,
     which draws it; it keeps the accuracies, so that `plot` draws it again without classifying.
 
     Parameters
@@ -139,7 +139,7 @@ class InvarianceDisplay:
     See Also
     --------
     image_transformations : The transformations of the paper.
-    WindowScanDisplay : The window of a picture that scores best.
+    WindowScanDisplay : The window of an image that scores best.
 
     Notes
     -----
@@ -153,16 +153,16 @@ class InvarianceDisplay:
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import FunctionTransformer
     >>> from skdeepenc.inspection import InvarianceDisplay, image_transformations
-    >>> def left_minus_right(pictures):
-    ...     halves = [np.array_split(picture / 255, 2, axis=1) for picture in pictures]
+    >>> def left_minus_right(images):
+    ...     halves = [np.array_split(image / 255, 2, axis=1) for image in images]
     ...     return np.array([[left.mean() - right.mean()] for left, right in halves])
     >>> pipeline = make_pipeline(FunctionTransformer(left_minus_right), LogisticRegression())
-    >>> picture = np.zeros((8, 8, 3), dtype=np.uint8)
-    >>> picture[:, :4] = 255
-    >>> pictures, sides = [picture, picture[:, ::-1]], ["left", "right"]
+    >>> image = np.zeros((8, 8, 3), dtype=np.uint8)
+    >>> image[:, :4] = 255
+    >>> images, sides = [image, image[:, ::-1]], ["left", "right"]
     >>> display = InvarianceDisplay.from_estimator(
-    ...     {"halves": pipeline.fit(pictures, sides)},
-    ...     pictures,
+    ...     {"halves": pipeline.fit(images, sides)},
+    ...     images,
     ...     sides,
     ...     transformations=image_transformations(["scaling", "flip"]),
     ...     side=8,
@@ -197,7 +197,7 @@ class InvarianceDisplay:
         Parameters
         ----------
         estimator : estimator, or dict of str to estimator
-            Fitted; takes a list of pictures, as a pipeline that starts with an
+            Fitted; takes a list of images, as a pipeline that starts with an
             `ActivationExtractor` does. One classifier goes by the name of its class.
         images : sequence of path, bytes, PIL.Image.Image or array
             The test images.
@@ -207,7 +207,7 @@ class InvarianceDisplay:
             Functions that take a square PIL image and return a PIL image or an array of pixels;
             None stands for all of `image_transformations`.
         side : int, default=256
-            Side of the square, in pixels, that each image is warped to before.
+            Side of the square, in pixels, that each image is first warped to.
         scoring : str, callable or None, default="accuracy"
             What to measure, in the words of scikit-learn; None takes the estimators' own `score`.
         figure : matplotlib Figure or SubFigure, default=None
@@ -225,7 +225,7 @@ class InvarianceDisplay:
         ImageError
             If an image cannot be read.
         ValueError
-            If there is no estimator, no image or no transformation, or not one label an image.
+            If there is no estimator, no image or no transformation, or not one label per image.
         """
         require_pyplot()
         named = (
@@ -237,15 +237,15 @@ class InvarianceDisplay:
         squares = [warp_to_square(image, side) for image in images]
         scores = {}
         for kind_and_amount, transform in table.items():
-            pictures = [np.asarray(transform(square)) for square in squares]
+            transformed = [np.asarray(transform(square)) for square in squares]
             scores[kind_and_amount] = {
-                name: float(scorer(named[name], pictures, y)) for name, scorer in scorers.items()
+                name: float(scorer(named[name], transformed, y)) for name, scorer in scorers.items()
             }
         score_name = scoring if isinstance(scoring, str) else "score"
         return cls(scores=scores, score_name=score_name).plot(figure=figure)
 
     def plot(self, *, figure=None):
-        """Draw one panel a kind of transformation.
+        """Draw one panel per kind of transformation.
 
         Parameters
         ----------
@@ -285,4 +285,6 @@ def _check(estimators, images, y, transformations):
         if not len(items):
             raise ValueError(f"There is no {what}: give at least one.")
     if len(images) != len(y):
-        raise ValueError(f"There are {len(images)} images, and {len(y)} labels in y.")
+        raise ValueError(
+            f"There are {len(images)} images but {len(y)} labels in y: give one per image."
+        )

@@ -21,7 +21,7 @@ class RankingDisplay:
     Parameters
     ----------
     query_images : list of ndarray of shape (H, W, 3)
-        One picture a query.
+        One image per query.
     result_images : list of list of ndarray of shape (H, W, 3)
         The first results of each query, best first.
     correct : array-like of bool of shape (n_queries, n_results), default=None
@@ -90,7 +90,7 @@ class RankingDisplay:
         y : array-like of shape (n_queries,), default=None
             Labels of the queries; results of the same label are right. None frames nothing.
         query_images, gallery_images : sequence of path, array or PIL.Image.Image
-            The pictures of the queries and of the whole gallery.
+            The images of the queries, and those of the whole gallery.
         n_results : int, default=5
             How many results to show.
         query_names : list of str, default=None
@@ -110,7 +110,7 @@ class RankingDisplay:
         MissingDependencyError
             If matplotlib is not installed; nothing is computed then.
         ValueError
-            If something is not given once a query, or `y` is given and the ranker has no labels.
+            If something is not given once per query, or `y` is given and the ranker has no labels.
         """
         require_pyplot()
         rankings, similarities = _rank(estimator, X, n_results)
@@ -151,7 +151,7 @@ class RankingDisplay:
         rankings : array-like of int of shape (n_queries, n_ranked)
             Gallery indices, best first.
         query_images, gallery_images : sequence of path, array or PIL.Image.Image
-            The pictures of the queries and of the whole gallery.
+            The images of the queries, and those of the whole gallery.
         positives : sequence of array-likes of int, default=None
             The right answers of each query; None frames nothing.
         similarities : array-like of shape (n_queries, n_ranked), default=None
@@ -175,7 +175,7 @@ class RankingDisplay:
         MissingDependencyError
             If matplotlib is not installed; nothing is computed then.
         ValueError
-            If something is not given once a query.
+            If something is not given once per query.
         """
         require_pyplot()
         shown = np.asarray(rankings)[:, :n_results]
@@ -229,25 +229,25 @@ class RankingDisplay:
         return self
 
     def _draw_row(self, row, axes):
-        _draw_picture(axes[0], self.query_images[row])
+        _draw_image(axes[0], self.query_images[row])
         title = "query" if self.query_names is None else self.query_names[row]
         axes[0].set_title(title, fontsize="small")
-        for column, picture in enumerate(self.result_images[row]):
-            self._draw_result(row, column, picture, axes[1 + column])
+        for column, image in enumerate(self.result_images[row]):
+            self._draw_result(row, column, image, axes[1 + column])
 
-    def _draw_result(self, row, column, picture, axes):
+    def _draw_result(self, row, column, image, axes):
         frame = None
         if self.correct is not None:
             frame = RIGHT if self.correct[row][column] else WRONG
-        _draw_picture(axes, picture, frame)
+        _draw_image(axes, image, frame)
         title = f"{column + 1}"
         if self.similarities is not None:
             title += f": {self.similarities[row][column]:.2f}"
         axes.set_title(title, fontsize="small")
 
 
-def _draw_picture(axes, picture, frame=None):
-    axes.imshow(picture)
+def _draw_image(axes, image, frame=None):
+    axes.imshow(image)
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(frame is not None)
@@ -257,10 +257,10 @@ def _draw_picture(axes, picture, frame=None):
 
 
 def _thumbnail(source, image_size):
-    """Return a small copy of a picture as pixels (H, W, 3)."""
-    picture = Image.fromarray(decode_image(source, smallest=image_size))
-    picture.thumbnail((image_size, image_size))
-    return np.asarray(picture)
+    """Return a small copy of an image as pixels (H, W, 3)."""
+    thumbnail = Image.fromarray(decode_image(source, smallest=image_size))
+    thumbnail.thumbnail((image_size, image_size))
+    return np.asarray(thumbnail)
 
 
 def _rank(estimator, X, n_results):
@@ -283,4 +283,6 @@ def _gallery_labels(estimator):
 def _check_lengths(n_queries, **given):
     for name, items in given.items():
         if items is not None and len(items) != n_queries:
-            raise ValueError(f"{name} has {len(items)} entries for {n_queries} queries.")
+            raise ValueError(
+                f"{name} has {len(items)} entries for {n_queries} queries: give one per query."
+            )

@@ -20,7 +20,7 @@ def region_precision(regions, box, *, kind="labels", image_size=None):
     kind : {"labels", "boxes"}, default="labels"
         What `regions` are.
     image_size : tuple of int or None, default=None
-        Height and width of the picture that `box` is drawn on, in pixels; the map of the labels
+        Height and width of the image that `box` is drawn on, in pixels; the map of the labels
         covers it. None if `box` is in positions, as it must be with ``kind="boxes"``.
 
     Returns
@@ -55,7 +55,7 @@ def region_precision(regions, box, *, kind="labels", image_size=None):
             raise ValueError('With kind="boxes", give box in positions and no image_size.')
         return _precision_of_boxes(regions, box)
     if kind != "labels":
-        raise ValueError(f'kind is "labels" or "boxes", not {kind!r}.')
+        raise ValueError(f'kind must be "labels" or "boxes", not {kind!r}.')
     if image_size is not None:
         box = box * np.tile(np.divide(regions.shape[:2], image_size), 2)
     return _precision_of_labels(regions.reshape(*regions.shape[:2], -1), box)

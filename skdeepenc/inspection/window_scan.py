@@ -1,4 +1,4 @@
-"""The window of a picture that a classifier likes best: "scene detection"."""
+"""The window of an image that a classifier likes best: "scene detection"."""
 
 from typing import NamedTuple
 
@@ -15,14 +15,14 @@ FRAME_COLOR = "red"
 
 
 class ScoredWindow(NamedTuple):
-    """A window of a picture and its score.
+    """A window of an image and its score.
 
     Attributes
     ----------
     box : tuple of int
-        Rows and columns of the picture, half open: y0, x0, y1, x1.
+        Rows and columns of the image, half open: y0, x0, y1, x1.
     width : int
-        Width of the window in the resized picture.
+        Width of the window in the resized image.
     score : float
         What the classifier gives it.
     """
@@ -33,35 +33,35 @@ class ScoredWindow(NamedTuple):
 
 
 def best_window(pipeline, image, class_, widths=(224, 192, 160, 128), stride=16, *, image_size=256):
-    """Find the window of a picture with the highest score for a class.
+    """Find the window of an image with the highest score for a class.
 
-    The picture is resized to a square; every square window of the given widths is classified as a
-    picture of its own.
+    The image is resized to a square; every square window of the given widths is classified as an
+    image of its own.
 
     Parameters
     ----------
     pipeline : estimator
-        Takes a list of pictures; fitted, with `decision_function` or `predict_proba`.
+        Takes a list of images; fitted, with `decision_function` or `predict_proba`.
     image : path, bytes, PIL.Image.Image or array
-        The picture.
+        The image to scan.
     class_ : label
         One of the classifier's classes.
     widths : sequence of int, default=(224, 192, 160, 128)
-        Widths of the windows in pixels of the resized picture.
+        Widths of the windows in pixels of the resized image.
     stride : int, default=16
         Pixels from one window to the next.
     image_size : int, default=256
-        Side of the square to which the picture is resized.
+        Side of the square to which the image is resized.
 
     Returns
     -------
     ScoredWindow
-        The window, in pixels of the picture as it was given, and its score.
+        The window, in pixels of the image as it was given, and its score.
 
     Raises
     ------
     ValueError
-        If a window is wider than the resized picture, or there is none.
+        If a window is wider than the resized image, or there is no window.
     ClassifierError
         If the classifier does not know the class.
 
@@ -77,22 +77,22 @@ def best_window(pipeline, image, class_, widths=(224, 192, 160, 128), stride=16,
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import FunctionTransformer
     >>> from skdeepenc.inspection import best_window
-    >>> def brightness(pictures):
-    ...     return np.array([[np.mean(picture) / 255] for picture in pictures])
+    >>> def brightness(images):
+    ...     return np.array([[np.mean(image) / 255] for image in images])
     >>> pipeline = make_pipeline(FunctionTransformer(brightness), LogisticRegression())
     >>> dark, bright = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 255, np.uint8)
     >>> pipeline = pipeline.fit([dark, bright], ["night", "day"])
-    >>> picture = np.concatenate([dark, dark, bright, dark], axis=1)
-    >>> best_window(pipeline, picture, "day", widths=[64], stride=64).box
+    >>> image = np.concatenate([dark, dark, bright, dark], axis=1)
+    >>> best_window(pipeline, image, "day", widths=[64], stride=64).box
     (0, 16, 2, 24)
     """
-    picture = decode_image(image)
+    pixels = decode_image(image)
     boxes = _windows(tuple(widths), stride, image_size)
-    square = Image.fromarray(picture).resize((image_size,) * 2, Image.Resampling.BILINEAR)
-    pixels = np.asarray(square)
-    scores = score_class(pipeline, [pixels[y0:y1, x0:x1] for y0, x0, y1, x1 in boxes], class_)
+    square = Image.fromarray(pixels).resize((image_size,) * 2, Image.Resampling.BILINEAR)
+    warped = np.asarray(square)
+    scores = score_class(pipeline, [warped[y0:y1, x0:x1] for y0, x0, y1, x1 in boxes], class_)
     best = int(np.argmax(scores))
-    scale = np.array(picture.shape[:2] * 2) / image_size
+    scale = np.array(pixels.shape[:2] * 2) / image_size
     y0, x0, y1, x1 = (int(edge) for edge in np.round(boxes[best] * scale))
     width = int(boxes[best][2] - boxes[best][0])
     return ScoredWindow((y0, x0, y1, x1), width, float(scores[best]))
@@ -102,7 +102,7 @@ def _windows(widths, stride, image_size):
     """Return the boxes (n, 4) of all windows, y0, x0, y1, x1."""
     if stride < 1 or not widths or not all(1 <= width <= image_size for width in widths):
         raise ValueError(
-            f"windows need a stride of 1 or more, and widths from 1 to the picture's {image_size}; "
+            f"Windows need a stride of 1 or more, and widths from 1 to the image's {image_size}; "
             f"got widths={widths}, stride={stride}."
         )
     boxes = []
@@ -121,11 +121,11 @@ class WindowScanDisplay:
     Parameters
     ----------
     image : ndarray of shape (height, width, 3)
-        The picture.
+        The image.
     window : ScoredWindow
         The window to frame.
     class_name : str or None, default=None
-        What to write above the picture.
+        What to write above the image.
 
     Attributes
     ----------
@@ -169,22 +169,22 @@ class WindowScanDisplay:
         image_size=256,
         ax=None,
     ):
-        """Scan a picture with a fitted pipeline, and draw the window that scores best.
+        """Scan an image with a fitted pipeline, and draw the window that scores best.
 
         Parameters
         ----------
         pipeline : estimator
-            Takes a list of pictures; fitted, with `decision_function` or `predict_proba`.
+            Takes a list of images; fitted, with `decision_function` or `predict_proba`.
         image : path, bytes, PIL.Image.Image or array
-            The picture.
+            The image to scan.
         class_ : label
             One of the classifier's classes.
         widths : sequence of int, default=(224, 192, 160, 128)
-            Widths of the windows in pixels of the resized picture.
+            Widths of the windows in pixels of the resized image.
         stride : int, default=16
             Pixels from one window to the next.
         image_size : int, default=256
-            Side of the square to which the picture is resized.
+            Side of the square to which the image is resized.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -198,7 +198,7 @@ class WindowScanDisplay:
         MissingDependencyError
             If matplotlib is not installed; nothing is computed then.
         ValueError
-            If a window is wider than the resized picture, or there is none.
+            If a window is wider than the resized image, or there is no window.
         ClassifierError
             If the classifier does not know the class.
         """
@@ -208,7 +208,7 @@ class WindowScanDisplay:
         return display.plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw the picture and the frame.
+        """Draw the image and the frame.
 
         Parameters
         ----------

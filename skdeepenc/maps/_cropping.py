@@ -45,7 +45,7 @@ def _image_sizes(maps):
     if np.any(grids != grids[:, :1]):
         raise FeatureMapsError(
             "The maps differ in size between layers or scales, so boxes cannot be in positions: "
-            "give them in pixels, and the images' sizes as image_sizes."
+            "give them in pixels, and the sizes of the images as image_sizes."
         )
     return grids[:, 0].astype(np.float64)
 

@@ -58,7 +58,7 @@ def scale_indices(scales, n_scales):
     indices = np.arange(n_scales) if scales is None else np.asarray(scales, dtype=np.intp)
     if np.any((indices < -n_scales) | (indices >= n_scales)):
         raise FeatureMapsError(
-            f"scales={list(scales)} asks for scales that are not there: the maps have "
+            f"scales={list(scales)} asks for scales that do not exist: the maps have "
             f"{n_scales} (0 to {n_scales - 1})."
         )
     return indices

@@ -124,7 +124,7 @@ def _pack_sequence(images):
     n_scales = max((len(scales) for scales in images), default=0)
     maps = [scale for scales in images for scale in scales]
     if not maps:
-        raise FeatureMapsError(f"Not one of the {len(images)} images has an array: {_ACCEPTED}.")
+        raise FeatureMapsError(f"None of the {len(images)} images has an array: {_ACCEPTED}.")
     n_channels = maps[0].shape[-1]
     grid = np.zeros((len(images), n_scales, 2), dtype=np.int64)
     for number, scales in enumerate(images):

@@ -21,7 +21,7 @@ def check_columns(values, grids):
     if not values or list(values) != list(grids):
         raise FeatureMapsError(
             f"Values of layers {list(values)} and grids of layers {list(grids)}: give both for "
-            "the same layers, at least one."
+            "the same layers, and at least one."
         )
     first_layer, first_grid = next(iter(grids.items()))
     for layer, column in values.items():

@@ -54,7 +54,7 @@ def check_query(ranked, positives, junk=(), name="ranked"):
 
 
 def check_queries(rankings, **lists):
-    """Return the rankings and each list of `lists` as sequences with one entry a query."""
+    """Return the rankings and each list of `lists` as sequences with one entry per query."""
     rankings = _as_sequence(rankings, "rankings")
     if len(rankings) == 0:
         raise ValueError("rankings is empty: there is no query to measure.")
@@ -78,7 +78,7 @@ def hit_ranks(ranked, positives, junk):
 
 def _as_sequence(items, name):
     if isinstance(items, dict | str) or not hasattr(items, "__len__"):
-        raise ValueError(f"{name} must be a sequence with one entry a query.")
+        raise ValueError(f"{name} must be a sequence with one entry per query.")
     return items
 
 

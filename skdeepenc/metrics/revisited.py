@@ -125,7 +125,7 @@ def _setups(rankings, easy, hard, junk):
 
 def _check_disjoint(query, kinds):
     if len(set.union(*kinds)) < sum(map(len, kinds)):
-        raise ValueError(f"An image is of two kinds (easy, hard, junk) for query {query}.")
+        raise ValueError(f"An image is in two of the lists easy, hard and junk of query {query}.")
 
 
 def _joined(*lists):

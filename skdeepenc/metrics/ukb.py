@@ -26,7 +26,7 @@ def ukb_score(rankings, labels):
     Raises
     ------
     ValueError
-        If there is not one ranking an image, fewer than four images are ranked, an index is no
+        If there is not one ranking per image, fewer than four images are ranked, an index is no
         image of the gallery, or no ranking holds its own query (then at most 3 could be reached).
 
     References

@@ -44,7 +44,9 @@ def voc_average_precision(y_true, scores, *, average="macro"):
     """
     y_true, scores = np.asarray(y_true), np.asarray(scores)
     if y_true.shape != scores.shape or y_true.ndim not in (1, 2):
-        raise ValueError(f"y_true {y_true.shape} and scores {scores.shape} must have one shape.")
+        raise ValueError(
+            f"y_true {y_true.shape} and scores {scores.shape} must have the same shape."
+        )
     if average not in ("macro", None):
         raise ValueError(f'average must be "macro" or None, got {average!r}.')
     assert_all_finite(scores, input_name="scores")

@@ -15,11 +15,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_classes_and_pictures_come_in_the_order_of_names(folder):
-    pictures = load_image_folder(folder)
-    assert pictures.target_names == ["cat", "dog"]
-    assert pictures.target.tolist() == [0, 0, 0, 1, 1]
-    assert pictures.paths == [
+def test_classes_and_images_come_in_the_order_of_names(folder):
+    images = load_image_folder(folder)
+    assert images.target_names == ["cat", "dog"]
+    assert images.target.tolist() == [0, 0, 0, 1, 1]
+    assert images.paths == [
         str(folder / name)
         for name in ("cat/0.png", "cat/1.png", "cat/2.png", "dog/0.png", "dog/1.png")
     ]
@@ -31,14 +31,14 @@ def test_paths_and_classes_alone(folder):
     assert np.issubdtype(target.dtype, np.integer)
 
 
-def test_pictures_lie_at_any_depth_and_end_in_any_case(folder):
+def test_images_lie_at_any_depth_and_end_in_any_case(folder):
     (folder / "cat" / "more").mkdir()
     Image.new("RGB", (8, 8)).save(folder / "cat" / "more" / "9.JPG")
     assert load_image_folder(folder).paths[3].endswith("9.JPG")
 
 
 def test_other_files_and_hidden_ones_are_left_out(folder):
-    (folder / "notes.txt").write_text("about these pictures")
+    (folder / "notes.txt").write_text("about these images")
     (folder / "cat" / "Thumbs.db").write_bytes(b"")
     (folder / "cat" / "._0.png").write_bytes(b"")
     (folder / ".cache").mkdir()
@@ -57,7 +57,7 @@ def test_a_file_is_no_folder(folder):
         load_image_folder(folder / "cat" / "0.png")
 
 
-def test_pictures_without_class_folders_are_refused(folder):
+def test_images_without_class_folders_are_refused(folder):
     with pytest.raises(DataSetError, match="has no subfolders"):
         load_image_folder(folder / "cat")
 
@@ -65,5 +65,5 @@ def test_pictures_without_class_folders_are_refused(folder):
 def test_empty_class_folders_are_all_named(folder):
     (folder / "cow").mkdir()
     (folder / "owl").mkdir()
-    with pytest.raises(DataSetError, match=r"No pictures in 'cow', 'owl'.*those folders"):
+    with pytest.raises(DataSetError, match=r"No images in 'cow', 'owl'.*those folders"):
         load_image_folder(folder)

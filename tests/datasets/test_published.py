@@ -14,7 +14,7 @@ from skdeepenc.exceptions import DataSetError
 
 
 def write(folder, **files):
-    """Write text files, given as name with __ for / and - for . , and touch lists of pictures."""
+    """Write text files, given as name with __ for / and - for . , and touch lists of images."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,8 +30,8 @@ def touch(folder, *names):
 
 @pytest.fixture
 def indoor(tmp_path):
-    pictures = ["bar/a.jpg", "bar/b c.jpg", "gym/a.jpg", "gym/b.jpg"]
-    touch(tmp_path / "Images", *pictures, "gym/unused.jpg")
+    images = ["bar/a.jpg", "bar/b c.jpg", "gym/a.jpg", "gym/b.jpg"]
+    touch(tmp_path / "Images", *images, "gym/unused.jpg")
     write(
         tmp_path,
         **{"TrainImages.txt": "gym/a.jpg\nbar/a.jpg\n", "TestImages.txt": "bar/b c.jpg\ngym/b.jpg"},
@@ -58,14 +58,14 @@ def test_says_what_is_missing_and_where_to_get_it(indoor):
 
 
 def test_sun397(tmp_path):
-    pictures = ["/a/abbey/1.jpg", "/a/apse/indoor/1.jpg", "/a/abbey/2.jpg"]
-    touch(tmp_path / "SUN397", *(name[1:] for name in pictures))
+    images = ["/a/abbey/1.jpg", "/a/apse/indoor/1.jpg", "/a/abbey/2.jpg"]
+    touch(tmp_path / "SUN397", *(name[1:] for name in images))
     write(
         tmp_path / "Partitions",
         **{
             "ClassName.txt": "/a/abbey\n/a/apse/indoor\n",
-            "Training_02.txt": "\n".join(pictures[:2]),
-            "Testing_02.txt": pictures[2] + "\n",
+            "Training_02.txt": "\n".join(images[:2]),
+            "Testing_02.txt": images[2] + "\n",
         },
     )
     loaded = datasets.load_sun397(tmp_path, split=2)
@@ -149,7 +149,7 @@ def test_holidays(tmp_path):
     with pytest.raises(DataSetError, match="group 1001"):
         datasets.load_holidays(tmp_path)
     touch(tmp_path, "holiday.jpg")
-    with pytest.raises(DataSetError, match=r"holiday\.jpg is not a picture"):
+    with pytest.raises(DataSetError, match=r"holiday\.jpg is not one of its images"):
         datasets.load_holidays(tmp_path)
 
 

@@ -11,7 +11,7 @@ def digest(images):
     return hashlib.sha256(np.stack(images).tobytes()).hexdigest()
 
 
-def test_the_bunch_holds_pictures_classes_and_boxes():
+def test_the_bunch_holds_images_classes_and_boxes():
     scenes = make_scenes(12, image_size=48, random_state=0)
     assert all(image.shape == (48, 48, 3) and image.dtype == np.uint8 for image in scenes.images)
     assert scenes.target.tolist() == [*range(10), 0, 1]
@@ -19,24 +19,24 @@ def test_the_bunch_holds_pictures_classes_and_boxes():
     assert scenes.boxes.shape == (12, 4)
 
 
-def test_the_same_seed_draws_the_same_pictures():
+def test_the_same_seed_draws_the_same_images():
     first, target = make_scenes(4, image_size=32, random_state=7, return_X_y=True)
     again = make_scenes(4, image_size=32, random_state=7)
     assert digest(first) == digest(again.images)
     np.testing.assert_array_equal(target, again.target)
 
 
-def test_another_seed_draws_other_pictures():
+def test_another_seed_draws_other_images():
     first, second = (make_scenes(2, image_size=32, random_state=seed).images for seed in (0, 1))
     assert digest(first) != digest(second)
 
 
-def test_more_samples_begin_with_the_same_pictures():
+def test_more_samples_begin_with_the_same_images():
     few, many = (make_scenes(n, image_size=32, random_state=0).images for n in (3, 5))
     assert digest(few) == digest(many[:3])
 
 
-def test_pictures_of_one_class_differ():
+def test_images_of_one_class_differ():
     images = make_scenes(2, image_size=32, n_classes=1, random_state=0).images
     assert np.abs(images[0].astype(int) - images[1]).mean() > 10
 
@@ -47,7 +47,7 @@ def test_fewer_classes_are_the_first_by_name():
     assert scenes.target.tolist() == [0, 1, 0, 1, 0]
 
 
-def test_the_middle_of_each_object_lies_in_its_picture():
+def test_the_middle_of_each_object_lies_in_its_image():
     boxes = make_scenes(60, image_size=32, random_state=0).boxes
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     assert ((middle > 0) & (middle < 32)).all()

@@ -39,7 +39,7 @@ def test_average_pooling_is_the_mean_of_the_crops(scenes, n_crops, n_activations
     ],
     ids=["global", "AP10", "MPP", "NFK"],
 )
-def test_pipelines_classify_pictures(scenes, views, encoder):
+def test_pipelines_classify_images(scenes, views, encoder):
     images, labels = scenes
     pipeline = make_pipeline(ActivationExtractor(views=views), encoder, LinearSVC(C=100))
     assert pipeline.fit(images, labels).score(images, labels) == 1

@@ -42,18 +42,18 @@ def model():
 
 
 @pytest.fixture(scope="session")
-def pictures():
-    """Twelve small pictures of different shapes and colours."""
+def images():
+    """Twelve small images of different shapes and colours."""
     rng = np.random.default_rng(0)
     sizes = [(16, 16), (20, 32), (32, 20), (40, 17)] * 3
     return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
 
 
 @pytest.fixture
-def paths(tmp_path, pictures):
-    folder = tmp_path / "pictures"
+def paths(tmp_path, images):
+    folder = tmp_path / "images"
     folder.mkdir()
-    files = [folder / f"{number:02}.png" for number in range(len(pictures))]
-    for file, picture in zip(files, pictures, strict=True):
-        Image.fromarray(picture).save(file)
+    files = [folder / f"{number:02}.png" for number in range(len(images))]
+    for file, image in zip(files, images, strict=True):
+        Image.fromarray(image).save(file)
     return [str(file) for file in files]

@@ -59,10 +59,10 @@ def test_images_may_all_be_bad(model, tmp_path, bad_paths, with_cache):
     assert maps.values("conv2").shape == (0, 5)
 
 
-def test_arrays_are_named_by_their_position(model, pictures):
-    extractor = ActivationExtractor(model).fit(pictures)
+def test_arrays_are_named_by_their_position(model, images):
+    extractor = ActivationExtractor(model).fit(images)
     with pytest.raises(ImageBatchError, match=r"image 1 \(array of shape \(5,\)\)"):
-        extractor.transform([pictures[0], np.zeros(5)])
+        extractor.transform([images[0], np.zeros(5)])
 
 
 def test_bad_images_do_not_spoil_the_projection(model, bad_paths):

@@ -105,18 +105,18 @@ def test_equal_images_in_one_call_run_once(extractor, paths, expected, memory):
     assert backbone_runs(memory) == 2
 
 
-def test_arrays_and_pictures_are_remembered(extractor, pictures, memory, monkeypatch):
-    images = [*pictures[:2], pictures[2] / 255, Image.fromarray(pictures[3])]
-    extractor.fit_transform(images)
+def test_arrays_and_opened_images_are_remembered(extractor, images, memory, monkeypatch):
+    mixed = [*images[:2], images[2] / 255, Image.fromarray(images[3])]
+    extractor.fit_transform(mixed)
     assert backbone_runs(memory) == 4
     forbid_runs(extractor, monkeypatch)
-    extractor.transform(images)
+    extractor.transform(mixed)
 
 
-def test_a_file_that_changes_is_noticed(extractor, paths, pictures, expected, monkeypatch):
+def test_a_file_that_changes_is_noticed(extractor, paths, images, expected, monkeypatch):
     monkeypatch.setattr(sources_module, "SETTLED_SECONDS", -1e9)  # trust every time stamp
     extractor.fit_transform(paths)
-    Image.fromarray(pictures[1]).save(paths[0])
+    Image.fromarray(images[1]).save(paths[0])
     assert_same_maps(extractor.transform(paths[:1]), expected[1:2])
 
 

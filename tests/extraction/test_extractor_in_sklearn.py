@@ -39,13 +39,13 @@ def test_check_estimator_has_no_failures(model):
     assert not [result for result in results if result["status"] == "failed"]
 
 
-def test_it_must_be_fitted_first(model, pictures):
+def test_it_must_be_fitted_first(model, images):
     with pytest.raises(NotFittedError):
-        ActivationExtractor(model).transform(pictures)
+        ActivationExtractor(model).transform(images)
 
 
-def test_clone_keeps_parameters_and_nothing_else(model, pictures):
-    extractor = ActivationExtractor(model, views=Pyramid(n_scales=2), n_components=3).fit(pictures)
+def test_clone_keeps_parameters_and_nothing_else(model, images):
+    extractor = ActivationExtractor(model, views=Pyramid(n_scales=2), n_components=3).fit(images)
     copy = clone(extractor)
     assert copy.get_params(deep=False).keys() == extractor.get_params(deep=False).keys()
     assert copy.views.n_scales == 2
@@ -60,42 +60,42 @@ def test_views_are_reached_by_name(model):
     assert extractor.get_params()["views__n_scales"] == 3
 
 
-def test_fit_and_transform_change_no_parameter(model, pictures):
+def test_fit_and_transform_change_no_parameter(model, images):
     extractor = ActivationExtractor(model)
     before = extractor.get_params()
-    state = vars(extractor.fit(pictures)).copy()
-    extractor.transform(pictures)
+    state = vars(extractor.fit(images)).copy()
+    extractor.transform(images)
     assert extractor.get_params() == before
     assert vars(extractor) == state
 
 
-def test_a_pickled_extractor_gives_the_same_maps(model, pictures):
-    extractor = ActivationExtractor(model, n_components=2, random_state=0).fit(pictures)
+def test_a_pickled_extractor_gives_the_same_maps(model, images):
+    extractor = ActivationExtractor(model, n_components=2, random_state=0).fit(images)
     copy = pickle.loads(pickle.dumps(extractor))
     assert_array_equal(
-        copy.transform(pictures).values("conv2"), extractor.transform(pictures).values("conv2")
+        copy.transform(images).values("conv2"), extractor.transform(images).values("conv2")
     )
 
 
-def test_a_pipeline_may_ask_for_tables(model, pictures):
-    labels = np.arange(len(pictures)) % 2
+def test_a_pipeline_may_ask_for_tables(model, images):
+    labels = np.arange(len(images)) % 2
     pipeline = make_pipeline(ActivationExtractor(model), MeanOfMaps(), LogisticRegression())
     pipeline[:1].set_output(transform="pandas")
-    pipeline.fit(pictures, labels)
-    assert pipeline.predict(pictures).shape == (12,)
+    pipeline.fit(images, labels)
+    assert pipeline.predict(images).shape == (12,)
 
 
 @pytest.mark.parametrize("with_cache", [False, True])
-def test_a_pipeline_remembers_maps(model, pictures, tmp_path, with_cache, monkeypatch):
+def test_a_pipeline_remembers_maps(model, images, tmp_path, with_cache, monkeypatch):
     memory = tmp_path / "cache" if with_cache else None
     extractor = ActivationExtractor(model, memory=memory)
     pipeline = make_pipeline(
         extractor, MeanOfMaps(), LogisticRegression(), memory=str(tmp_path / "steps")
     )
-    labels = np.arange(len(pictures)) % 2
-    expected = pipeline.fit(pictures, labels).predict_proba(pictures)
+    labels = np.arange(len(images)) % 2
+    expected = pipeline.fit(images, labels).predict_proba(images)
     monkeypatch.setattr(ActivationExtractor, "fit_transform", None)  # what is remembered
-    assert_array_equal(pipeline.fit(pictures, labels).predict_proba(pictures), expected)
+    assert_array_equal(pipeline.fit(images, labels).predict_proba(images), expected)
 
 
 def test_grid_search_reaches_views_in_worker_processes(model, tmp_path, paths):

@@ -12,12 +12,12 @@ from skdeepenc.extraction import ActivationExtractor, memory_check
 from skdeepenc.images import Pyramid
 
 
-def test_a_run_that_will_not_fit_is_refused_before_it_starts(model, pictures, monkeypatch):
+def test_a_run_that_will_not_fit_is_refused_before_it_starts(model, images, monkeypatch):
     monkeypatch.setattr(memory_check, "available_memory", lambda: 12 * 16 * 5 * 4 - 1)
-    extractor = ActivationExtractor(model).fit(pictures)
+    extractor = ActivationExtractor(model).fit(images)
     monkeypatch.setattr(extractor.backbone_, "run", None)  # would fail if it were called
     with pytest.raises(NotEnoughMemoryError, match=r"memory=.*n_components=.*float16"):
-        extractor.transform(pictures)
+        extractor.transform(images)
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def estimates(monkeypatch):
     return found
 
 
-def test_the_estimate_is_the_size_of_the_maps(model, pictures, estimates):
+def test_the_estimate_is_the_size_of_the_maps(model, images, estimates):
     views = Pyramid(n_scales=3)
     extractor = ActivationExtractor(model, layers=["conv1", "conv2", "rgb"], views=views)
-    maps = extractor.fit_transform(pictures)
+    maps = extractor.fit_transform(images)
     assert_allclose(estimates, maps.nbytes, rtol=0.02)
 
 
-def test_the_estimate_of_upright_images(model, pictures, estimates):
+def test_the_estimate_of_upright_images(model, images, estimates):
     upright = onnx.load_from_string(model)
     for dim, side in zip(
         upright.graph.input[0].type.tensor_type.shape.dim[2:], (32, 16), strict=True
@@ -43,7 +43,7 @@ def test_the_estimate_of_upright_images(model, pictures, estimates):
         dim.dim_value = side
     write_spec(upright, ModelSpec("upright", ("conv2",), (32, 16)))
     views = Pyramid(n_scales=3)
-    maps = ActivationExtractor(upright.SerializeToString(), views=views).fit_transform(pictures)
+    maps = ActivationExtractor(upright.SerializeToString(), views=views).fit_transform(images)
     assert_array_equal(maps.grid("conv2")[0], [[8, 4], [11, 5], [16, 8]])
     assert_allclose(estimates, maps.nbytes, rtol=0.02)
 
@@ -78,24 +78,24 @@ def unknown_shape():
     return described_model("unknown", nodes, weights, rank=4)
 
 
-def test_a_layer_of_unknown_shape_is_measured(unknown_shape, pictures):
-    maps = ActivationExtractor(unknown_shape).fit_transform(pictures)
+def test_a_layer_of_unknown_shape_is_measured(unknown_shape, images):
+    maps = ActivationExtractor(unknown_shape).fit_transform(images)
     assert maps.n_channels("cut") == 2
     assert_array_equal(maps.grid("cut")[0], [[16, 16]])
 
 
 @pytest.mark.parametrize("layers", ["cut", ["cut", "rgb"]])
-def test_unknown_shapes_are_measured_at_every_size(unknown_shape, pictures, layers, estimates):
+def test_unknown_shapes_are_measured_at_every_size(unknown_shape, images, layers, estimates):
     extractor = ActivationExtractor(unknown_shape, layers=layers, views=Pyramid(n_scales=3))
-    maps = extractor.fit_transform(pictures)
+    maps = extractor.fit_transform(images)
     assert estimates == [maps.nbytes]
 
 
-def test_tokens_need_the_size_of_a_patch(pictures):
+def test_tokens_need_the_size_of_a_patch(images):
     nodes = [
         helper.make_node("Reshape", ["pixels", "shape"], ["rows"]),
         helper.make_node("Transpose", ["rows"], ["tokens"], perm=[0, 2, 1]),
     ]
     model = described_model("tokens", nodes, {"shape": [0, 3, -1]}, rank=3)
     with pytest.raises(ModelError, match="how large a patch is"):
-        ActivationExtractor(model).fit_transform(pictures)
+        ActivationExtractor(model).fit_transform(images)

@@ -26,31 +26,31 @@ def other_model(model):
 
 
 @pytest.mark.parametrize("how", ["relocate", "set_params"])
-def test_a_moved_file_is_followed(how, path, pictures):
+def test_a_moved_file_is_followed(how, path, images):
     extractor = ActivationExtractor(path)
-    expected = extractor.fit_transform(pictures).values("conv2")
+    expected = extractor.fit_transform(images).values("conv2")
     extractor = pickle.loads(pickle.dumps(extractor))
     moved = path.rename(path.with_name("moved.onnx"))
     if how == "relocate":
         assert extractor.relocate(moved) is extractor
     else:
         extractor.set_params(model=moved)
-    assert_array_equal(extractor.transform(pictures).values("conv2"), expected)
+    assert_array_equal(extractor.transform(images).values("conv2"), expected)
     assert extractor.model == moved
 
 
-def test_another_model_is_not_followed(path, other_model, pictures):
-    extractor = ActivationExtractor(path).fit(pictures)
+def test_another_model_is_not_followed(path, other_model, images):
+    extractor = ActivationExtractor(path).fit(images)
     other = path.with_name("other.onnx")
     other.write_bytes(other_model)
     with pytest.raises(ModelError, match=r"other\.onnx is another model.*fit anew"):
-        extractor.set_params(model=other).transform(pictures)
+        extractor.set_params(model=other).transform(images)
     with pytest.raises(ModelError, match=r"other\.onnx is another model"):
         extractor.relocate(other)
-    assert extractor.fit(pictures).backbone_.model == other
+    assert extractor.fit(images).backbone_.model == other
 
 
-def test_projections_belong_to_the_model_of_the_fit(path, other_model, pictures, monkeypatch):
+def test_projections_belong_to_the_model_of_the_fit(path, other_model, images, monkeypatch):
     """The file is replaced while the projections are learned."""
     fit = ActivationExtractor._fit_projections
 
@@ -59,7 +59,7 @@ def test_projections_belong_to_the_model_of_the_fit(path, other_model, pictures,
         path.write_bytes(other_model)
         return projections
 
-    expected = ActivationExtractor(path, n_components=2, random_state=0).fit_transform(pictures)
+    expected = ActivationExtractor(path, n_components=2, random_state=0).fit_transform(images)
     monkeypatch.setattr(ActivationExtractor, "_fit_projections", replacing)
-    maps = ActivationExtractor(path, n_components=2, random_state=0).fit_transform(pictures)
+    maps = ActivationExtractor(path, n_components=2, random_state=0).fit_transform(images)
     assert_array_equal(maps.values("conv2"), expected.values("conv2"))

@@ -10,7 +10,7 @@ from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.extraction.sources import as_sources
 
 
-def test_every_form_of_an_image_gives_the_same_maps(model, pictures, paths):
+def test_every_form_of_an_image_gives_the_same_maps(model, images, paths):
     extractor = ActivationExtractor(model).fit(paths)
     expected = extractor.transform(paths).values("conv2")
     contents = []
@@ -22,15 +22,15 @@ def test_every_form_of_an_image_gives_the_same_maps(model, pictures, paths):
         np.array(paths, dtype=object),
         np.array(paths)[:, None],
         contents,
-        pictures,
-        [picture / 255 for picture in pictures],
-        [Image.fromarray(picture) for picture in pictures],
+        images,
+        [image / 255 for image in images],
+        [Image.fromarray(image) for image in images],
     ]
     for form in forms:
         assert_allclose(extractor.transform(form).values("conv2"), expected, rtol=1e-5)
 
 
-def test_a_batch_of_pictures_is_one_array(model):
+def test_a_batch_of_images_is_one_array(model):
     batch = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
     extractor = ActivationExtractor(model).fit(batch)
     assert len(extractor.transform(batch)) == 4
@@ -94,7 +94,7 @@ def test_a_folder_is_told_from_a_single_image(model, tmp_path):
         ({"a": "a.jpg"}, "list\\(X.values"),
         ([1.0, 2.0], "holds numbers"),
         (np.array("a.jpg"), "shape"),
-        (np.array([["a.jpg", "b.jpg"]]), "one column"),
+        (np.array([["a.jpg", "b.jpg"]]), "one of its columns"),
         (Image.new("RGB", (4, 4)), "single image"),
         (np.zeros((16, 16, 3)), "single image"),
         (np.zeros((16, 16)), "rows of numbers"),

@@ -12,8 +12,8 @@ from skdeepenc.images import decode_image, jpeg, limits
 LOSSLESS = ["PNG", "BMP", "TIFF", "PPM", "TGA"]
 
 
-def smooth_picture(height=48, width=64):
-    """A picture that compression hardly changes: red grows to the right, green downwards."""
+def smooth_image(height=48, width=64):
+    """An image that compression hardly changes: red grows to the right, green downwards."""
     y, x = np.mgrid[0:height, 0:width]
     blue = np.where((x < width // 2) & (y < height // 2), 200, 40)
     return np.stack([255 * x / width, 255 * y / height, blue], axis=-1).astype(np.uint8)
@@ -28,43 +28,43 @@ def encode(image, format_name, **options):
 
 
 @pytest.fixture
-def picture():
-    return smooth_picture()
+def image():
+    return smooth_image()
 
 
 # --- Formats ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("format_name", LOSSLESS)
-def test_lossless_formats_give_their_pixels(picture, format_name):
-    assert_array_equal(decode_image(encode(picture, format_name)), picture)
+def test_lossless_formats_give_their_pixels(image, format_name):
+    assert_array_equal(decode_image(encode(image, format_name)), image)
 
 
 @pytest.mark.parametrize("kind", [str, bytes, lambda path: path])
-def test_paths_and_bytes_give_the_same_picture(tmp_path, picture, kind):
-    path = tmp_path / "picture.png"
-    data = encode(picture, "PNG")
+def test_paths_and_bytes_give_the_same_image(tmp_path, image, kind):
+    path = tmp_path / "image.png"
+    data = encode(image, "PNG")
     path.write_bytes(data)
     source = data if kind is bytes else kind(path)
-    assert_array_equal(decode_image(source), picture)
+    assert_array_equal(decode_image(source), image)
 
 
-def test_pil_images_are_taken(picture):
-    assert_array_equal(decode_image(Image.fromarray(picture)), picture)
+def test_pil_images_are_taken(image):
+    assert_array_equal(decode_image(Image.fromarray(image)), image)
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "WEBP"])
-def test_lossy_formats_come_close(picture, format_name):
-    decoded = decode_image(encode(picture, format_name, quality=95))
-    assert decoded.shape == picture.shape
-    assert np.abs(decoded.astype(int) - picture).mean() < 3
+def test_lossy_formats_come_close(image, format_name):
+    decoded = decode_image(encode(image, format_name, quality=95))
+    assert decoded.shape == image.shape
+    assert np.abs(decoded.astype(int) - image).mean() < 3
 
 
 # --- What a person sees ----------------------------------------------------------------------
 
 
-def test_grey_becomes_rgb(picture):
-    grey = picture[:, :, 0]
+def test_grey_becomes_rgb(image):
+    grey = image[:, :, 0]
     assert_array_equal(decode_image(encode(grey, "PNG")), np.dstack([grey] * 3))
 
 
@@ -138,10 +138,10 @@ def test_float_files_are_shown_by_their_range(values, expected):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_exif_turns_the_picture_upright(picture, orientation, format_name):
+def test_exif_turns_the_image_upright(image, orientation, format_name):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encode(picture, format_name, exif=exif)
+    data = encode(image, format_name, exif=exif)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     assert_array_equal(decode_image(data), np.asarray(upright))
     assert (upright.height > upright.width) == (orientation >= 5)
@@ -179,19 +179,19 @@ def test_black_and_white_in_every_array_type(array):
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
-        (np.zeros(5), "no picture"),
-        (np.zeros((1, 5, 5, 3)), "no picture"),
+        (np.zeros(5), "not an image"),
+        (np.zeros((1, 5, 5, 3)), "not an image"),
         (np.zeros((0, 5, 3)), "no pixels"),
         (np.zeros((3, 5, 5)), "move its first axis to the end"),
         (np.zeros((5, 5, 2)), "2 channels"),
         (np.full((5, 5, 3), 255.0), "from 0 to 1"),
         (np.full((5, 5, 3), np.nan), "from 0 to 1"),
         (np.full((5, 5, 3), -1), "from 0 to 255"),
-        (np.full((5, 5), "a"), "holds no pixels"),
-        (np.full((5, 5), None), "holds no pixels"),
+        (np.full((5, 5), "a"), "cannot hold pixels"),
+        (np.full((5, 5), None), "cannot hold pixels"),
     ],
 )
-def test_arrays_that_are_no_pictures_say_why(array, reason):
+def test_arrays_that_are_no_images_say_why(array, reason):
     with pytest.raises(ImageError, match=reason):
         decode_image(array)
 
@@ -223,15 +223,15 @@ def test_files_of_another_kind_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"])
-def test_truncated_files_are_named(tmp_path, picture, format_name):
-    data = encode(picture, format_name)
+def test_truncated_files_are_named(tmp_path, image, format_name):
+    data = encode(image, format_name)
     with pytest.raises(ImageError, match=r"broken\.jpg: .*damaged or cut off"):
         decode_image(write(tmp_path, data[: len(data) // 2]))
 
 
-def test_programs_are_not_taken_for_pictures():
+def test_programs_are_not_taken_for_images():
     with pytest.raises(ImageError, match="not an image of a known format, but a drawing"):
-        decode_image(encode(smooth_picture(), "EPS"))
+        decode_image(encode(smooth_image(), "EPS"))
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_what_is_no_image_is_called_by_its_name(monkeypatch, content, reason):
 
 def test_images_that_take_too_much_memory_are_refused_before_they_are_decoded(monkeypatch):
     monkeypatch.setattr(limits, "LARGEST_IMAGE", 48 * 64 * 6)
-    opaque, through = smooth_picture(), np.full((48, 64, 4), 255, dtype=np.uint8)
+    opaque, through = smooth_image(), np.full((48, 64, 4), 255, dtype=np.uint8)
     decode_image(encode(opaque, "PNG"))
     with pytest.raises(ImageError, match=r"64 x 48 pixels \(RGBA\) take .* more than the"):
         decode_image(encode(through, "PNG"))
@@ -269,36 +269,36 @@ def test_images_that_take_too_much_memory_are_refused_before_they_are_decoded(mo
         decode_image(encode(opaque, "JPEG", progressive=True), smallest=16)
 
 
-def test_images_whose_file_was_closed_say_so(tmp_path, picture):
-    path = write(tmp_path, encode(picture, "PNG"))
+def test_images_whose_file_was_closed_say_so(tmp_path, image):
+    path = write(tmp_path, encode(image, "PNG"))
     with Image.open(path) as closed:
         pass
     with pytest.raises(ImageError, match="has been closed"):
         decode_image(closed)
     with Image.open(path) as loaded:
         loaded.load()
-    assert_array_equal(decode_image(loaded), picture)
+    assert_array_equal(decode_image(loaded), image)
 
 
-def test_our_own_mistakes_are_not_blamed_on_the_file(monkeypatch, picture):
+def test_our_own_mistakes_are_not_blamed_on_the_file(monkeypatch, image):
     def mistaken(image):
         raise ZeroDivisionError
 
     monkeypatch.setattr("skdeepenc.images.decode.as_rgb", mistaken)
     with pytest.raises(ZeroDivisionError):
-        decode_image(encode(picture, "PNG"))
+        decode_image(encode(image, "PNG"))
 
 
 @pytest.mark.parametrize("tags", [b"Exif\0\0M", b"Exif\0\0MM\0*", b"Exif\0\0II*\0\xff\xff\xff\xff"])
 @pytest.mark.parametrize("format_name", ["PNG", "WEBP", "JPEG"])
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_damaged_tags_do_not_spoil_whole_pixels(picture, format_name, tags):
+def test_damaged_tags_do_not_spoil_whole_pixels(image, format_name, tags):
     options = {"lossless": True} if format_name == "WEBP" else {}
-    damaged = encode(picture, format_name, exif=tags, **options)
-    assert_array_equal(decode_image(damaged), decode_image(encode(picture, format_name, **options)))
+    damaged = encode(image, format_name, exif=tags, **options)
+    assert_array_equal(decode_image(damaged), decode_image(encode(image, format_name, **options)))
 
 
-def test_one_opened_image_is_decoded_by_many_threads(picture):
+def test_one_opened_image_is_decoded_by_many_threads(image):
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     data = encode(noise, "JPEG")
     expected = decode_image(data)
@@ -309,8 +309,8 @@ def test_one_opened_image_is_decoded_by_many_threads(picture):
                 assert_array_equal(pixels, expected)
 
 
-def test_bombs_are_refused_before_they_are_decoded(monkeypatch, picture):
-    data = encode(picture, "PNG")
+def test_bombs_are_refused_before_they_are_decoded(monkeypatch, image):
+    data = encode(image, "PNG")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(ImageError, match="MAX_IMAGE_PIXELS"):
         decode_image(data)
@@ -318,7 +318,7 @@ def test_bombs_are_refused_before_they_are_decoded(monkeypatch, picture):
 
 @pytest.mark.parametrize("source", [None, 3, object(), io.BytesIO()])
 def test_other_things_are_no_images(source):
-    with pytest.raises(ImageError, match="is no image"):
+    with pytest.raises(ImageError, match="is not an image"):
         decode_image(source)
 
 
@@ -342,22 +342,22 @@ def test_simplejpeg_gives_the_pixels_of_pillow(monkeypatch, shape, subsampling, 
     assert_array_equal(fast, decode_image(data, smallest=smallest))
 
 
-def test_jpeg_of_rgb_channels_keeps_its_colours(picture):
-    data = encode(picture, "JPEG", keep_rgb=True, quality=100)
-    assert_allclose(decode_image(data).astype(int), picture, atol=8)
+def test_jpeg_of_rgb_channels_keeps_its_colours(image):
+    data = encode(image, "JPEG", keep_rgb=True, quality=100)
+    assert_allclose(decode_image(data).astype(int), image, atol=8)
 
 
 @pytest.mark.parametrize(
     ("smallest", "factor"), [(None, 1), (96, 1), (49, 1), (42, 1), (32, 2), (16, 4), (8, 8), (1, 8)]
 )
 def test_jpeg_shrinks_no_further_than_asked(without_simplejpeg, smallest, factor):
-    data = encode(smooth_picture(96, 128), "JPEG")
+    data = encode(smooth_image(96, 128), "JPEG")
     decoded = decode_image(data, smallest=smallest)
     assert decoded.shape == (96 // factor, 128 // factor, 3)
 
 
 def test_shrinking_while_decoding_changes_little():
-    data = encode(smooth_picture(400, 400), "JPEG", quality=95)
+    data = encode(smooth_image(400, 400), "JPEG", quality=95)
 
     def shrunk(pixels):
         small = Image.fromarray(pixels).resize((60, 60), Image.Resampling.BILINEAR)
@@ -367,8 +367,8 @@ def test_shrinking_while_decoding_changes_little():
     assert np.abs(difference).mean() < 1
 
 
-def test_damage_that_pillow_repairs_is_repaired_with_simplejpeg_too(monkeypatch, picture):
-    data = encode(picture, "JPEG")
+def test_damage_that_pillow_repairs_is_repaired_with_simplejpeg_too(monkeypatch, image):
+    data = encode(image, "JPEG")
     damaged = data[:-2] + b"\x00\x00\x00" + data[-2:]  # stray bytes before the end marker
     repaired = decode_image(damaged)
     monkeypatch.setattr(jpeg, "_simplejpeg", lambda: None)

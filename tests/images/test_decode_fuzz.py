@@ -1,4 +1,4 @@
-"""Whatever the bytes: a picture, or our own error that says why."""
+"""Whatever the bytes: an image, or our own error that says why."""
 
 import io
 import warnings
@@ -29,13 +29,13 @@ def decode_or_refuse(data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # parsers warn about odd tags of what they can read
         try:
-            picture = decode_image(data)
+            image = decode_image(data)
         except ImageError:
             return
-    assert picture.dtype == np.uint8
-    assert picture.ndim == 3
-    assert picture.shape[2] == 3
-    assert picture.size
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert image.shape[2] == 3
+    assert image.size
 
 
 @pytest.mark.parametrize("format_name", FORMATS)

@@ -59,5 +59,5 @@ def test_impossible_values_are_refused(parameters):
 
 
 def test_unknown_fields_are_refused():
-    with pytest.raises(ValueError, match="has no size"):
+    with pytest.raises(ValueError, match="has no parameter size"):
         Preprocessing.from_dict({"size": 3})

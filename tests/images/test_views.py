@@ -26,18 +26,18 @@ VIEWS = [
 ]
 
 
-def random_picture(height=60, width=80):
+def random_image(height=60, width=80):
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
 
-def cut_by(view, picture, input_size, patch_size=None):
-    """What the network sees of a picture, one array a scale."""
-    return view.cut(picture, view.plan(picture, Network(input_size, patch_size)))
+def cut_by(view, image, input_size, patch_size=None):
+    """What the network sees of an image, one array a scale."""
+    return view.cut(image, view.plan(image, Network(input_size, patch_size)))
 
 
-def warped(picture, side):
-    return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
+def warped(image, side):
+    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
 
 
 @pytest.mark.parametrize("input_size", [32, (32, 16), (20, 40)])
@@ -47,7 +47,7 @@ def warped(picture, side):
 def test_a_view_cuts_what_it_announces(view, size, patch_size, input_size):
     view.check(input_size)
     announced = view.stacks(*size, Network(input_size, patch_size))
-    cut = cut_by(view, random_picture(*size), input_size, patch_size)
+    cut = cut_by(view, random_image(*size), input_size, patch_size)
     assert len(cut) == len(announced)
     for stack, pieces in zip(announced, cut, strict=True):
         assert pieces.dtype == np.uint8
@@ -100,10 +100,10 @@ def test_pieces_have_the_networks_own_proportions(view):
 # --- Whole and Pyramid -----------------------------------------------------------------------
 
 
-def test_whole_is_the_warped_picture():
-    picture = random_picture()
-    assert_array_equal(cut_by(Whole(), picture, 32)[0], [warped(picture, 32)])
-    assert_array_equal(cut_by(Whole(size=20), picture, 32)[0], [warped(picture, 20)])
+def test_whole_is_the_warped_image():
+    image = random_image()
+    assert_array_equal(cut_by(Whole(), image, 32)[0], [warped(image, 32)])
+    assert_array_equal(cut_by(Whole(size=20), image, 32)[0], [warped(image, 20)])
 
 
 def test_pyramid_has_the_sides_of_the_paper():
@@ -118,19 +118,19 @@ def test_every_second_scale_doubles_the_side_exactly(base, n_scales):
     assert sides[::2] == [base * 2**s for s in range(len(sides[::2]))]
 
 
-def test_pyramid_is_cut_from_the_picture_itself():
-    picture = random_picture()
-    for pieces, side in zip(cut_by(Pyramid(n_scales=3), picture, 32), [32, 46, 64], strict=True):
-        assert_array_equal(pieces, [warped(picture, side)])
+def test_pyramid_is_cut_from_the_image_itself():
+    image = random_image()
+    for pieces, side in zip(cut_by(Pyramid(n_scales=3), image, 32), [32, 46, 64], strict=True):
+        assert_array_equal(pieces, [warped(image, side)])
 
 
 def test_kept_aspect_makes_the_shorter_edge_the_side():
     view = Pyramid(n_scales=2, base=30, ratio=2.0, aspect="keep")
-    assert [pieces.shape for pieces in cut_by(view, random_picture(60, 80), 32)] == [
+    assert [pieces.shape for pieces in cut_by(view, random_image(60, 80), 32)] == [
         (1, 30, 40, 3),
         (1, 60, 80, 3),
     ]
-    assert cut_by(view, random_picture(80, 60), 32)[0].shape == (1, 40, 30, 3)
+    assert cut_by(view, random_image(80, 60), 32)[0].shape == (1, 40, 30, 3)
 
 
 def test_slivers_that_would_grow_beyond_bounds_are_refused():
@@ -146,18 +146,18 @@ def test_windows_have_the_counts_of_the_paper():
     assert [stack.n_pieces for stack in Windows().stacks(300, 400, Network(224))] == [1, 25, 49]
 
 
-def test_windows_slide_row_by_row_over_the_warped_picture():
-    picture = random_picture()
-    pieces = cut_by(Windows(image_size=64, sizes=(32,), stride=16), picture, 32)[0]
-    square = warped(picture, 64)
+def test_windows_slide_row_by_row_over_the_warped_image():
+    image = random_image()
+    pieces = cut_by(Windows(image_size=64, sizes=(32,), stride=16), image, 32)[0]
+    square = warped(image, 64)
     expected = [square[y : y + 32, x : x + 32] for y in (0, 16, 32) for x in (0, 16, 32)]
     assert_array_equal(pieces, expected)
 
 
 def test_windows_are_resampled_to_the_input():
-    picture = random_picture()
-    pieces = cut_by(Windows(image_size=64, sizes=(16,), stride=48), picture, 32)[0]
-    corner = Image.fromarray(np.ascontiguousarray(warped(picture, 64)[48:, :16]))
+    image = random_image()
+    pieces = cut_by(Windows(image_size=64, sizes=(16,), stride=48), image, 32)[0]
+    corner = Image.fromarray(np.ascontiguousarray(warped(image, 64)[48:, :16]))
     assert_array_equal(pieces[2], warped(corner, 32))
 
 
@@ -165,9 +165,9 @@ def test_windows_are_resampled_to_the_input():
 
 
 def test_five_crops_are_the_corners_and_the_centre_then_their_mirror_images():
-    picture = random_picture()
-    square = warped(picture, 64)
-    pieces = cut_by(Crops(n=5, image_size=64), picture, 32)[0]
+    image = random_image()
+    square = warped(image, 64)
+    pieces = cut_by(Crops(n=5, image_size=64), image, 32)[0]
     corners = [(0, 0), (0, 32), (16, 16), (32, 0), (32, 32)]
     expected = np.stack([square[y : y + 32, x : x + 32] for y, x in corners])
     assert_array_equal(pieces[:5], expected)
@@ -175,12 +175,12 @@ def test_five_crops_are_the_corners_and_the_centre_then_their_mirror_images():
 
 
 def test_twenty_five_crops_are_a_grid_that_holds_the_five():
-    picture = random_picture()
-    few = cut_by(Crops(n=5, flip=False, image_size=64), picture, 32)[0]
-    many = cut_by(Crops(n=25, flip=False, image_size=64), picture, 32)[0]
+    image = random_image()
+    few = cut_by(Crops(n=5, flip=False, image_size=64), image, 32)[0]
+    many = cut_by(Crops(n=25, flip=False, image_size=64), image, 32)[0]
     assert_array_equal(many[[0, 4, 12, 20, 24]], few)
 
 
 def test_crops_of_patches_fit():
-    pieces = cut_by(Crops(n=1, image_size=32), random_picture(), 32, patch_size=14)[0]
+    pieces = cut_by(Crops(n=1, image_size=32), random_image(), 32, patch_size=14)[0]
     assert pieces.shape == (2, 28, 28, 3)

@@ -23,10 +23,10 @@ class PixelMaps(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        pictures = [Image.fromarray(np.asarray(picture)) for picture in X]
+        images = [Image.fromarray(np.asarray(image)) for image in X]
         return [
-            [np.asarray(picture.resize((side, side)), np.float32) / 255 for side in (4, 8)]
-            for picture in pictures
+            [np.asarray(image.resize((side, side)), np.float32) / 255 for side in (4, 8)]
+            for image in images
         ]
 
     def __sklearn_is_fitted__(self):
@@ -34,15 +34,15 @@ class PixelMaps(TransformerMixin, BaseEstimator):
 
 
 def red_and_blue():
-    """Return pictures with a red or a blue square on noise, and their labels."""
+    """Return images with a red or a blue square on noise, and their labels."""
     rng = np.random.default_rng(0)
-    pictures, labels = [], ["blue", "red"] * 10
+    images, labels = [], ["blue", "red"] * 10
     for label in labels:
-        picture = rng.integers(80, 160, size=(32, 48, 3)).astype(np.uint8)
+        image = rng.integers(80, 160, size=(32, 48, 3)).astype(np.uint8)
         y, x = rng.integers(0, 16), rng.integers(0, 32)
-        picture[y : y + 16, x : x + 16] = (255, 0, 0) if label == "red" else (0, 0, 255)
-        pictures.append(picture)
-    return pictures, labels
+        image[y : y + 16, x : x + 16] = (255, 0, 0) if label == "red" else (0, 0, 255)
+        images.append(image)
+    return images, labels
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +52,21 @@ def pipeline():
 
 
 def test_the_class_is_found_where_it_is(pipeline):
-    picture = np.full((32, 48, 3), 120, dtype=np.uint8)
-    picture[:16, :16], picture[16:, 32:] = (255, 0, 0), (0, 0, 255)
-    display = ConfidenceMapDisplay.from_estimator(pipeline, picture, "red")
+    image = np.full((32, 48, 3), 120, dtype=np.uint8)
+    image[:16, :16], image[16:, 32:] = (255, 0, 0), (0, 0, 255)
+    display = ConfidenceMapDisplay.from_estimator(pipeline, image, "red")
     confidence = display.confidence
     assert confidence.shape == (32, 48)
     assert confidence[:14, :14].mean() > 0 > confidence[18:, 34:].mean()
-    opposite = ConfidenceMapDisplay.from_estimator(pipeline, picture, "blue")
+    opposite = ConfidenceMapDisplay.from_estimator(pipeline, image, "blue")
     assert_allclose(opposite.confidence, -confidence, atol=1e-4)
 
 
 def test_the_class_leads_over_its_best_rival(pipeline):
-    picture = red_and_blue()[0][0]
-    lead = ConfidenceMapDisplay.from_estimator(pipeline, picture, "red")
+    image = red_and_blue()[0][0]
+    lead = ConfidenceMapDisplay.from_estimator(pipeline, image, "red")
     alone = [
-        ConfidenceMapDisplay.from_estimator(pipeline, picture, name, margin=False)
+        ConfidenceMapDisplay.from_estimator(pipeline, image, name, margin=False)
         for name in ("red", "blue")
     ]
     assert_allclose(lead.confidence, alone[0].confidence - alone[1].confidence, atol=1e-5)
@@ -81,29 +81,29 @@ def test_the_rival_is_the_best_of_all_others():
 
 
 @pytest.mark.parametrize("shape", [(60, 20, 3), (20, 60, 3)])
-def test_the_panel_has_the_proportions_of_the_picture(shape):
+def test_the_panel_has_the_proportions_of_the_image(shape):
     display = ConfidenceMapDisplay(image=np.zeros(shape), maps=[np.ones((2, 2))]).plot()
     width, height = display.figure_.get_size_inches()
     assert (height > width) == (shape[0] > shape[1])
 
 
 def test_maps_are_those_of_the_encoder(pipeline):
-    picture = red_and_blue()[0][0]
-    display = ConfidenceMapDisplay.from_estimator(pipeline, picture, "red")
-    (scores,) = pipeline[1].confidence_maps(pipeline[0].transform([picture]), pipeline[2])
+    image = red_and_blue()[0][0]
+    display = ConfidenceMapDisplay.from_estimator(pipeline, image, "red")
+    (scores,) = pipeline[1].confidence_maps(pipeline[0].transform([image]), pipeline[2])
     for shown, computed in zip(display.maps, scores, strict=True):
         assert_allclose(shown, computed[..., 1])
 
 
-def test_scales_are_summed_at_the_size_of_the_picture():
+def test_scales_are_summed_at_the_size_of_the_image():
     maps = [np.full((1, 1), 2.0), np.full((3, 5), 1.0), np.empty((0, 0))]
     display = ConfidenceMapDisplay(image=np.zeros((6, 9, 3)), maps=maps)
     assert_allclose(display.confidence, np.full((6, 9), 3.0))
 
 
 def test_draws_many_times_and_where_it_is_told(pipeline):
-    picture = red_and_blue()[0][0]
-    display = ConfidenceMapDisplay.from_estimator(pipeline, picture, "red", image_size=24)
+    image = red_and_blue()[0][0]
+    display = ConfidenceMapDisplay.from_estimator(pipeline, image, "red", image_size=24)
     assert display.image.shape == (16, 24, 3)
     first = display.ax_
     assert first.get_title() == "red"
@@ -117,21 +117,21 @@ def test_draws_many_times_and_where_it_is_told(pipeline):
 
 
 def test_bad_input_is_named(pipeline):
-    picture = red_and_blue()[0][0]
-    with pytest.raises(ClassifierError, match=r"'rad' is no class of LinearSVC.* red"):
-        ConfidenceMapDisplay.from_estimator(pipeline, picture, "rad")
+    image = red_and_blue()[0][0]
+    with pytest.raises(ClassifierError, match=r"'rad' is not a class of LinearSVC.* red"):
+        ConfidenceMapDisplay.from_estimator(pipeline, image, "rad")
     for other in (
         pipeline[1],
         pipeline[1:],
         make_pipeline(PixelMaps(), GlobalPooler(), LinearSVC()),
     ):
         with pytest.raises(ValueError, match="need a Pipeline of an extractor, an encoder"):
-            ConfidenceMapDisplay.from_estimator(other, picture, "red")
+            ConfidenceMapDisplay.from_estimator(other, image, "red")
     unfitted = make_pipeline(PixelMaps(), pipeline[1], LinearSVC())
     with pytest.raises(NotFittedError):
-        ConfidenceMapDisplay.from_estimator(unfitted, picture, "red")
-    pictures, labels = red_and_blue()
+        ConfidenceMapDisplay.from_estimator(unfitted, image, "red")
+    images, labels = red_and_blue()
     curved = make_pipeline(PixelMaps(), MultiScaleFisherEncoder(n_gaussians=2), SVC())
-    curved.fit(pictures, labels)
+    curved.fit(images, labels)
     with pytest.raises(ClassifierError, match="SVC is not linear"):
-        ConfidenceMapDisplay.from_estimator(curved, picture, "red")
+        ConfidenceMapDisplay.from_estimator(curved, image, "red")

@@ -26,49 +26,49 @@ from skdeepenc.inspection import (
 from skdeepenc.retrieval import NearestNeighborRanker
 
 SHADES = np.array([0, 80, 160, 240])
-PICTURES = [np.full((24, 32, 3), shade, dtype=np.uint8) for shade in SHADES]
+IMAGES = [np.full((24, 32, 3), shade, dtype=np.uint8) for shade in SHADES]
 MAPS = np.random.default_rng(0).random((4, 6, 8, 5), dtype=np.float32)
 LABELS = np.array(["night", "night", "day", "day"])
 
 
 def clusters(**drawn):
     encoder = ClusterMAC(n_clusters=2, n_color_clusters=0, random_state=0).fit(MAPS)
-    return ClusterMapDisplay.from_estimator(encoder, MAPS, PICTURES, **drawn)
+    return ClusterMapDisplay.from_estimator(encoder, MAPS, IMAGES, **drawn)
 
 
 def confidence(**drawn):
-    extractor = FunctionTransformer(lambda pictures: MAPS[: len(pictures)])
+    extractor = FunctionTransformer(lambda images: MAPS[: len(images)])
     encoder = MultiScaleFisherEncoder(n_gaussians=2, random_state=0)
-    pipeline = make_pipeline(extractor, encoder, LinearSVC()).fit(PICTURES, LABELS)
-    return ConfidenceMapDisplay.from_estimator(pipeline, PICTURES[0], "night", **drawn)
+    pipeline = make_pipeline(extractor, encoder, LinearSVC()).fit(IMAGES, LABELS)
+    return ConfidenceMapDisplay.from_estimator(pipeline, IMAGES[0], "night", **drawn)
 
 
 def ranking(**drawn):
     ranker = NearestNeighborRanker().fit(MAPS[:, 0, 0])
     return RankingDisplay.from_estimator(
-        ranker, MAPS[:2, 0, 0], query_images=PICTURES[:2], gallery_images=PICTURES, **drawn
+        ranker, MAPS[:2, 0, 0], query_images=IMAGES[:2], gallery_images=IMAGES, **drawn
     )
 
 
 def known_ranking(**drawn):
     return RankingDisplay.from_predictions(
-        [[0, 1], [2, 3]], query_images=PICTURES[:2], gallery_images=PICTURES, **drawn
+        [[0, 1], [2, 3]], query_images=IMAGES[:2], gallery_images=IMAGES, **drawn
     )
 
 
 def by_brightness():
     brightness = FunctionTransformer(
-        lambda pictures: np.array([[np.mean(picture) / 255] for picture in pictures])
+        lambda images: np.array([[np.mean(image) / 255] for image in images])
     )
-    return make_pipeline(brightness, LogisticRegression()).fit(PICTURES, LABELS)
+    return make_pipeline(brightness, LogisticRegression()).fit(IMAGES, LABELS)
 
 
 def invariance(**drawn):
-    return InvarianceDisplay.from_estimator(by_brightness(), PICTURES, LABELS, side=16, **drawn)
+    return InvarianceDisplay.from_estimator(by_brightness(), IMAGES, LABELS, side=16, **drawn)
 
 
 def windows(**drawn):
-    return WindowScanDisplay.from_estimator(by_brightness(), PICTURES[0], "day", **drawn)
+    return WindowScanDisplay.from_estimator(by_brightness(), IMAGES[0], "day", **drawn)
 
 
 MAKERS = {
@@ -94,7 +94,7 @@ def from_methods():
 
 
 def artists(display):
-    """Return how many pictures, patches and lines each of the axes of a display holds."""
+    """Return how many images, patches and lines each of the axes of a display holds."""
     kinds = ("images", "patches", "lines")
     return [[len(getattr(axes, kind)) for kind in kinds] for axes in display.figure_.axes]
 

@@ -18,7 +18,7 @@ KINDS = ["scaling", "translation right", "translation down", "flip", "rotation"]
 
 
 class BrighterSide(ClassifierMixin, BaseEstimator):
-    """Names the brighter half of a picture, and remembers the pictures it was shown."""
+    """Names the brighter half of an image, and remembers the images it was shown."""
 
     def fit(self, X, y=None):
         self.classes_ = np.array(["left", "right"])
@@ -27,7 +27,7 @@ class BrighterSide(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         self.shown_.append(X)
-        halves = [np.array_split(picture, 2, axis=1) for picture in X]
+        halves = [np.array_split(image, 2, axis=1) for image in X]
         return np.array(["left" if a.mean() > b.mean() else "right" for a, b in halves])
 
 
@@ -39,11 +39,11 @@ class AlwaysLeft(BrighterSide):
         return 0.25
 
 
-def half_pictures():
-    """Return three pictures, 12 by 20, of which one half is bright, and which it is."""
-    picture = np.zeros((12, 20, 3), dtype=np.uint8)
-    picture[:, :10] = 255
-    return [picture, picture[:, ::-1], picture], ["left", "right", "left"]
+def half_images():
+    """Return three images, 12 by 20, of which one half is bright, and which it is."""
+    image = np.zeros((12, 20, 3), dtype=np.uint8)
+    image[:, :10] = 255
+    return [image, image[:, ::-1], image], ["left", "right", "left"]
 
 
 def transformed(kind, amount, pixels=PLACES):
@@ -106,7 +106,7 @@ def test_rotation_turns_counterclockwise_about_the_centre():
 
 
 @pytest.mark.parametrize("size", [(256, 256), (8, 8), (31, 45), (1, 1)])
-def test_nothing_outside_the_picture_is_seen(size):
+def test_nothing_outside_the_image_is_seen(size):
     white = Image.new("L", size, 255)
     for transform in image_transformations().values():
         pixels = np.asarray(transform(white))
@@ -122,17 +122,17 @@ def test_kinds_are_chosen_by_name():
 
 
 def test_transformations_can_be_sent_to_other_processes():
-    picture = Image.effect_noise((16, 16), 50)
+    image = Image.effect_noise((16, 16), 50)
     sent = pickle.loads(pickle.dumps(image_transformations()))
     for key, transform in image_transformations().items():
-        assert sent[key](picture) == transform(picture)
+        assert sent[key](image) == transform(image)
 
 
 def test_scores_are_accuracies():
-    """Only mirroring changes which half is brighter; two of three pictures are of the left."""
-    pictures, sides = half_pictures()
-    estimators = {"sides": BrighterSide().fit(pictures), "left": AlwaysLeft().fit(pictures)}
-    display = InvarianceDisplay.from_estimator(estimators, pictures, sides, side=64)
+    """Only mirroring changes which half is brighter; two of three images are of the left."""
+    images, sides = half_images()
+    estimators = {"sides": BrighterSide().fit(images), "left": AlwaysLeft().fit(images)}
+    display = InvarianceDisplay.from_estimator(estimators, images, sides, side=64)
     assert list(display.scores) == list(image_transformations())
     for (kind, amount), scores in display.scores.items():
         right = 0.0 if (kind, amount) == ("flip", "horizontal") else 1.0
@@ -140,29 +140,29 @@ def test_scores_are_accuracies():
 
 
 def test_estimators_see_transformed_squares():
-    pictures, sides = half_pictures()
+    images, sides = half_images()
     seen = []
     table = {
         ("size", "all"): lambda square: seen.append(square.size) or square,
         ("crop", 2): lambda square: square.crop((0, 0, 4, 2)),
     }
-    first, second = BrighterSide().fit(pictures), BrighterSide().fit(pictures)
+    first, second = BrighterSide().fit(images), BrighterSide().fit(images)
     InvarianceDisplay.from_estimator(
-        {"first": first, "second": second}, pictures, sides, transformations=table, side=6
+        {"first": first, "second": second}, images, sides, transformations=table, side=6
     )
     assert seen == [(6, 6)] * 3
     for whole, cropped in (first.shown_, second.shown_):
-        assert {(picture.shape, picture.dtype.name) for picture in whole} == {((6, 6, 3), "uint8")}
-        assert {picture.shape for picture in cropped} == {(2, 4, 3)}
-    warped = Image.fromarray(pictures[1]).resize((6, 6), Image.Resampling.BILINEAR)
+        assert {(image.shape, image.dtype.name) for image in whole} == {((6, 6, 3), "uint8")}
+        assert {image.shape for image in cropped} == {(2, 4, 3)}
+    warped = Image.fromarray(images[1]).resize((6, 6), Image.Resampling.BILINEAR)
     assert_array_equal(first.shown_[0][1], np.asarray(warped))
 
 
 def test_images_are_whatever_can_be_decoded(tmp_path):
-    pictures, sides = half_pictures()
+    images, sides = half_images()
     path = tmp_path / "left.png"
-    Image.fromarray(pictures[0]).save(path)
-    mixed = [path, Image.fromarray(pictures[1]), path.read_bytes()]
+    Image.fromarray(images[0]).save(path)
+    mixed = [path, Image.fromarray(images[1]), path.read_bytes()]
     chosen = {"transformations": image_transformations(["flip"]), "side": 8}
     display = InvarianceDisplay.from_estimator(BrighterSide().fit(mixed), mixed, sides, **chosen)
     assert display.scores["flip", "none"] == {"BrighterSide": 1.0}
@@ -171,9 +171,9 @@ def test_images_are_whatever_can_be_decoded(tmp_path):
 
 
 def test_other_scores_are_drawn_by_their_name():
-    pictures, sides = half_pictures()
+    images, sides = half_images()
     chosen = {"transformations": image_transformations(["flip"]), "side": 8}
-    estimator = AlwaysLeft().fit(pictures)
+    estimator = AlwaysLeft().fit(images)
     for scoring, name, score in (
         ("accuracy", "accuracy", 2 / 3),
         ("balanced_accuracy", "balanced_accuracy", 1 / 2),
@@ -181,7 +181,7 @@ def test_other_scores_are_drawn_by_their_name():
         (lambda estimator, X, y: 1 / 8, "score", 1 / 8),
     ):
         display = InvarianceDisplay.from_estimator(
-            estimator, pictures, sides, scoring=scoring, **chosen
+            estimator, images, sides, scoring=scoring, **chosen
         )
         assert display.scores["flip", "none"]["AlwaysLeft"] == pytest.approx(score)
         assert display.axes_[0].get_ylabel() == name
@@ -209,14 +209,14 @@ def test_draws_a_panel_a_kind_and_a_curve_a_classifier():
 
 
 def test_bad_input_is_named():
-    pictures, sides = half_pictures()
-    estimator = BrighterSide().fit(pictures)
+    images, sides = half_images()
+    estimator = BrighterSide().fit(images)
     make = InvarianceDisplay.from_estimator
-    with pytest.raises(ValueError, match="There are 3 images, and 2 labels in y"):
-        make(estimator, pictures, sides[:2])
+    with pytest.raises(ValueError, match="There are 3 images but 2 labels in y"):
+        make(estimator, images, sides[:2])
     with pytest.raises(ValueError, match="There is no estimator"):
-        make({}, pictures, sides)
+        make({}, images, sides)
     with pytest.raises(ValueError, match="There is no image"):
         make(estimator, [], [])
     with pytest.raises(ValueError, match="There is no transformation"):
-        make(estimator, pictures, sides, transformations={})
+        make(estimator, images, sides, transformations={})

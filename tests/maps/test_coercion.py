@@ -82,7 +82,7 @@ def test_images_without_descriptors():
         ([np.ones((2, 4)), np.ones(4)], r"Image 1 .*\(4,\)"),
         ([np.ones((2, 4)), np.array([["a", "b"]])], "Image 1 cannot be read"),
         ([[], []], r"shape \(2, 0\)"),
-        ([[], np.empty(0, dtype=object)], "Not one of the 2 images"),
+        ([[], np.empty(0, dtype=object)], "None of the 2 images"),
         (np.ones((2, 3, 4), dtype=complex), "Complex data"),
         ([[[1, 2], [3]], [[1, 2], [3, 4]]], "cannot be read"),
     ],

@@ -105,7 +105,7 @@ def test_refuses_lists_that_do_not_match():
         mean_average_precision([[0, 1], [1, 0]], [[0]])
     with pytest.raises(ValueError, match="no query"):
         mean_average_precision([], [])
-    with pytest.raises(ValueError, match="one entry a query"):
+    with pytest.raises(ValueError, match="one entry per query"):
         mean_average_precision([[0, 1]], {"a": [0]})
     with pytest.raises(ValueError, match=r"rankings\[1\]"):
         mean_average_precision([[0, 1], [1]], [[0], [0]])

@@ -59,7 +59,7 @@ def test_queries_without_positives_in_a_setup_are_left_out():
 
 
 def test_refuses_an_image_of_two_kinds():
-    with pytest.raises(ValueError, match="two kinds"):
+    with pytest.raises(ValueError, match="two of the lists"):
         revisited_map([RANKED], [EASY], [[1, 2]], [JUNK])
     with pytest.raises(ValueError, match="positive integer"):
         revisited_precision_at_k([RANKED], [EASY], [HARD], [JUNK], k=0)

@@ -53,7 +53,7 @@ def test_several_classes():
         ([1, 0, 0], [3, 2, 1], "no negative image"),
         ([-1, -1], [2, 1], "no positive image"),
         ([2, -1], [2, 1], r"got \[2\]"),
-        ([1, -1], [2, 1, 0], "one shape"),
+        ([1, -1], [2, 1, 0], "same shape"),
         ([1, -1], [np.nan, 1], "NaN"),
     ],
 )

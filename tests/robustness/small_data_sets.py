@@ -11,7 +11,7 @@ from skdeepenc.datasets.voc2007 import CLASSES
 
 
 def write(folder, files):
-    """Write text or pictures without content, and return the names of what has content."""
+    """Write text or images without content, and return the names of what has content."""
     for name, content in files.items():
         path = Path(folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,8 +102,8 @@ def objects(folder):
         for name in CLASSES
     }
     members = {f"ImageSets/Main/{split}.txt": f"{name}\n" for split, name in lists.items()}
-    pictures = {f"JPEGImages/{name}.jpg": "" for name in lists.values()}
-    return write(folder, {**pictures, **labels, **members})
+    images = {f"JPEGImages/{name}.jpg": "" for name in lists.values()}
+    return write(folder, {**images, **labels, **members})
 
 
 def load_revisited(folder):

@@ -4,6 +4,7 @@
 """
 
 from skdeepenc.export import converters as converters
+from skdeepenc.export.onnx_file import to_onnx, verify
 from skdeepenc.export.registry import register
 
-__all__ = ["register"]
+__all__ = ["register", "to_onnx", "verify"]

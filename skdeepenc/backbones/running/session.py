@@ -249,6 +249,28 @@ def _register_limited_allocator():
     onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(growth))
 
 
+def open_apart(graph, providers="auto"):
+    """Open a session that only the caller keeps.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    providers : "auto" or list, default="auto"
+        Execution providers, best first.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+        The session.
+    """
+    requested = resolve_providers(providers)
+    session = _open(graph, requested, available_threads(), arena=False)
+    if providers != "auto":
+        warn_of_missing(requested, session.get_providers(), _TABLE.warned)
+    return session
+
+
 def run_apart(content, pixels):
     """Run a graph of our own making on the processor, and forget it.
 
@@ -269,8 +291,7 @@ def run_apart(content, pixels):
     ModelError
         If the graph does not run on such a batch.
     """
-    session = _open(Graph(content), [CPU], available_threads(), arena=False)
-    return run_session(session, pixels)
+    return run_session(open_apart(Graph(content), [CPU]), pixels)
 
 
 def available_threads():

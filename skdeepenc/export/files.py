@@ -1,0 +1,87 @@
+"""Files of a graph that appear whole or not at all: the graph, weights beside it, a description.
+
+Weights of more than 2 GB do not fit into the file of a graph, which is a protocol buffer.
+"""
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+
+from skdeepenc.exceptions import ExportError
+
+__all__ = ["check_target", "description_path", "has_weights_beside", "write_model", "written_aside"]
+
+_MOST_BYTES = 2_000_000_000  # what is left of 2 GiB is for the graph itself
+_SMALLEST_BESIDE = 1024  # smaller constants stay in the graph, which shapes are inferred from
+
+
+def check_target(path, overwrite):
+    """Return a path to write to, or say why that is not possible."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ExportError(f"{path.parent} is not a folder: make it first, or name another one.")
+    if path.is_dir():
+        raise ExportError(f"{path} is a folder: name a file in it, such as {path / 'model.onnx'}.")
+    if path.exists() and not overwrite:
+        raise ExportError(f"{path} exists: name another file, or give overwrite=True.")
+    return path
+
+
+def description_path(path):
+    """Return where the description of a graph lies."""
+    return path.with_name(f"{path.name}.json")
+
+
+def has_weights_beside(model, external_data):
+    """Tell whether weights go beside the graph."""
+    if external_data not in ("auto", True, False):
+        raise ExportError(f'external_data={external_data!r} is none of "auto", True and False.')
+    size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    if external_data == "auto":
+        return size > _MOST_BYTES
+    if not external_data and size > _MOST_BYTES:
+        raise ExportError(
+            f"The weights take {size / 1e9:.1f} GB, and no ONNX file holds more than 2: give "
+            'external_data="auto".'
+        )
+    return external_data
+
+
+@contextmanager
+def written_aside(path):
+    """Yield a folder beside `path`, whose files go to its place if all goes well."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        yield folder
+        # The graph comes last: where it is, all that belongs to it is.
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
+            os.replace(file, path.with_name(file.name))
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cannot_write(path, error):
+    return ExportError(f"{path} cannot be written ({error}): nothing was left behind.")
+
+
+def write_model(model, path, beside):
+    """Write a model into a file, its weights into ``<name>.data`` where they go beside it."""
+    if beside:
+        onnx.save_model(
+            model,
+            path,
+            save_as_external_data=True,
+            location=f"{path.name}.data",
+            size_threshold=_SMALLEST_BESIDE,
+        )
+    else:
+        path.write_bytes(model.SerializeToString())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdeepenc.backbones.session import run_feeds
+from skdeepenc.backbones.running.session import run_feeds
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.outputs import reference_outputs
 from skdeepenc.functional import l2_normalize

@@ -7,7 +7,7 @@ import onnx
 import sklearn
 
 from skdeepenc._version import __version__
-from skdeepenc.backbones.session import Graph, open_apart
+from skdeepenc.backbones.running.session import Graph, open_apart
 from skdeepenc.exceptions import ExportError, ModelError
 from skdeepenc.export.comparison import ExportReport, check_within, compare
 from skdeepenc.export.entrances import find_entrance

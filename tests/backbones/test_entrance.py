@@ -119,7 +119,7 @@ def test_two_transpositions_cancel(tmp_path):
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    onnxruntime.InferenceSession(backbone._build("own").content, options)
+    onnxruntime.InferenceSession(backbone._network.build("own").content, options)
     optimized = onnx.load(options.optimized_model_filepath)
     assert "Transpose" not in {node.op_type for node in optimized.graph.node}
 

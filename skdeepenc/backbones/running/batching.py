@@ -4,6 +4,8 @@ A frozen graph may fail on other numbers, or worse, mix the images of a batch wi
 the graph does not tell for certain is tried, on noise, before the first batch runs.
 """
 
+from collections import OrderedDict
+
 import numpy as np
 
 from skdeepenc.backbones.graphs.graph import fed_by, short_constants
@@ -13,6 +15,9 @@ from skdeepenc.exceptions import ModelError
 # Runs on one image and on several round differently; images that mix differ far more.
 _TOLERANCE = 1e-2
 _MANY = 7
+# What was tried, by the graph and its layers; two threads may both try, to the same end.
+_TRIED: OrderedDict = OrderedDict()
+_MOST_TRIED = 64
 
 
 def seems_free(skeleton, layers, size):
@@ -51,6 +56,16 @@ def _writes_number(node, constants):
         return True
     target = constants.get(node.input[1]) if node.op_type == "Reshape" else None
     return target is not None and target[:1] > 0
+
+
+def tried_once(key, attempt):
+    """Return what an attempt returned when this process first made it."""
+    outcome = _TRIED.get(key)
+    if outcome is None:
+        outcome = _TRIED[key] = attempt()
+        while len(_TRIED) > _MOST_TRIED:
+            _TRIED.popitem(last=False)
+    return outcome
 
 
 def takes_any_number(run, n_images, image_shape):

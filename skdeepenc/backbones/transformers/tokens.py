@@ -66,6 +66,14 @@ def supposed_layout(n_tokens, image_shape, patch_size):
     return TokenLayout(1, (patch_size, patch_size), max(n_tokens - n_patches, 0), False)
 
 
+def seen_layout(n_tokens, grid, size):
+    """Tell where the patches stand by the map that was laid out as tokens: after all others."""
+    rows, columns = grid
+    height, width = both_sides(size)
+    patch = (height // rows, width // columns)
+    return TokenLayout(1, patch, max(n_tokens - rows * columns, 0), has_class=False)
+
+
 def tokens_to_grid(tokens, image_shape, layout):
     """Take the patches out of the tokens and fold them into a map.
 
@@ -165,8 +173,3 @@ def describe_tokens(layers, layouts, size):
                 replace(tokens, name=name, kind="class token", grid=(1, 1), stride=None)
             )
     return described
-
-
-def _describe_class_token(tokens):
-    name = f"{tokens.name}{CLASS_TOKEN}"
-    return replace(tokens, name=name, kind="class token", grid=(1, 1), stride=None)

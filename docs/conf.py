@@ -13,8 +13,10 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 autosummary_generate = True
+autosummary_ignore_module_all = False  # the reference lists what `__all__` lists
+templates_path = ["_templates"]
 autodoc_default_options = {"members": True}
 numpydoc_show_class_members = False
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_templates"]
 html_theme = "pydata_sphinx_theme"
 myst_enable_extensions = ["dollarmath"]

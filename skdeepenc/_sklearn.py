@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import validate_data
 
@@ -25,6 +26,12 @@ __all__ = [
     "check_sample_weight",
     "fit_context",
     "get_chunk_n_rows",
+    "output_container",
     "validate_data",
     "validate_params",
 ]
+
+
+def output_container(estimator):
+    """Return what an estimator's `transform` gives: "default" (arrays), "pandas" or "polars"."""
+    return _get_output_config("transform", estimator)["dense"]

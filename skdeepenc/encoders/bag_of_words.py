@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc._sklearn import Interval, StrOptions, fit_context, output_container
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional.visual_words import VisualWords, bag_of_words, fit_words, open_index
 from skdeepenc.maps import sample_descriptors
@@ -173,10 +173,14 @@ class BagOfVisualWords(MapsEncoder):
         Returns
         -------
         csr_array of shape (n_images, n_words)
-            Counts, weighted with ``idf=True``, in the float type of `X`.
+            Counts, weighted with ``idf=True``, in the float type of `X`. Tables of pandas and
+            polars are dense, where ``transform_output`` asks for them.
         """
         check_is_fitted(self)
-        return self._count_words(self._check_maps(X, reset=False))
+        counts = self._count_words(self._check_maps(X, reset=False))
+        if output_container(self) == "default":
+            return counts
+        return self._with_labels(counts.toarray(), X)
 
     def _count_words(self, maps):
         return sparse.vstack(

@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,7 +17,7 @@ from skdeepenc.extraction.cache import Cache
 from skdeepenc.extraction.projection import fit_projections, projections_digest
 from skdeepenc.extraction.recipe import RGB, Recipe
 from skdeepenc.extraction.runner import Runner
-from skdeepenc.extraction.sources import as_sources
+from skdeepenc.extraction.sources import as_sources, row_labels
 from skdeepenc.images import Preprocessing
 from skdeepenc.images.views import View
 
@@ -165,7 +165,7 @@ class ActivationExtractor(
         Parameters
         ----------
         X : sequence of path, bytes, array or PIL.Image.Image
-            Images. Without `n_components` nothing is read.
+            Images. Without `n_components` nothing is read, and `transform` needs no `fit`.
         y : None
             Ignored.
 
@@ -175,13 +175,27 @@ class ActivationExtractor(
             Itself.
         """
         sources = as_sources(X)
+        self._open()
+        if self.n_components is not None:
+            self.backbone_ = self.backbone_.projected(self._fit_projections(sources))
+        return self
+
+    def _open(self):
+        """Open the model and find its layers."""
         self._folder_of = self.memory and (self.memory, os.path.abspath(self.memory))
         self.backbone_ = self._backbone()
         self._view().check(self.backbone_.spec.input_size)
         self.layers_ = _ordered(_as_list(self.layers), self.backbone_.layers)
-        if self.n_components is not None:
-            self.backbone_ = self.backbone_.projected(self._fit_projections(sources))
-        return self
+
+    def _opened(self):
+        """Return this extractor, or an open copy of one that has nothing to learn."""
+        check_is_fitted(self)
+        if hasattr(self, "backbone_"):
+            return self
+        copy = clone(self)
+        copy._validate_params()
+        copy._open()
+        return copy
 
     def fit_transform(self, X, y=None, **fit_params):
         """Open the model and return the maps of images, which an iterator gives only once.
@@ -200,10 +214,11 @@ class ActivationExtractor(
         FeatureMaps
             The activations, one scale for each size of the views.
         """
-        return super().fit_transform(as_sources(X), y, **fit_params)
+        maps = super().fit_transform(as_sources(X), y, **fit_params)
+        return maps.with_index(row_labels(X))
 
     def transform(self, X):
-        """Return the maps of images.
+        """Return the maps of images; without `n_components` it needs no `fit`.
 
         Parameters
         ----------
@@ -214,7 +229,8 @@ class ActivationExtractor(
         Returns
         -------
         FeatureMaps
-            The activations, one scale for each size of the views.
+            The activations, one scale for each size of the views; labelled by the index of a
+            table of pandas.
 
         Raises
         ------
@@ -223,8 +239,10 @@ class ActivationExtractor(
         NotEnoughMemoryError
             If the maps would not fit in memory.
         """
-        check_is_fitted(self)
         sources = as_sources(X)
+        return self._opened()._extract(sources).with_index(row_labels(X))
+
+    def _extract(self, sources):
         runner = self._runner(self._recipe(self.dtype))
         if self.memory is None:
             maps = runner.in_memory(sources, stop_at_failure=self.on_error == "raise")
@@ -253,7 +271,7 @@ class ActivationExtractor(
         ModelError
             If another model is there.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "backbone_")
         self.backbone_ = self.backbone_.relocated(model)
         self.model = model
         return self
@@ -271,8 +289,8 @@ class ActivationExtractor(
         ndarray of str
             The layer's name and the channel's number.
         """
-        check_is_fitted(self)
-        channels = self._recipe(self.dtype).channels
+        opened = self._opened()
+        channels = opened._recipe(self.dtype).channels
         names = [f"{layer}_{n}" for layer, count in channels.items() for n in range(count)]
         return np.asarray(names, dtype=object)
 
@@ -297,7 +315,34 @@ class ActivationExtractor(
         tags.input_tags.three_d_array = True
         tags.input_tags.string = True
         tags.no_validation = True
+        tags.requires_fit = self.n_components is not None
         return tags
+
+    def set_params(self, **params):
+        """Set parameters, those of views among them.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        ActivationExtractor
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or it is one of views, and these are None.
+        """
+        of_views = [name for name in params if name.startswith("views__")]
+        if of_views and params.get("views", self.views) is None:
+            raise ValueError(
+                f"{of_views[0]} cannot be set, since views is None: give the extractor a view "
+                "that has this parameter, such as views=Pyramid()."
+            )
+        return super().set_params(**params)
 
     def _folder(self):
         """Return the cache folder: a relative one is where it was when this was fitted."""
@@ -361,7 +406,7 @@ class ActivationExtractor(
             return
         if self.on_error == "raise":
             raise ImageBatchError(failures)
-        warnings.warn(ImageBatchWarning(failures), stacklevel=3)
+        warnings.warn(ImageBatchWarning(failures), stacklevel=4)
 
 
 def _as_list(layers):

@@ -81,6 +81,11 @@ def _only_column(table):
     return table[names[0]]
 
 
+def row_labels(X):
+    """Return the index of a table or column of pandas, None of anything else."""
+    return X.index if hasattr(X, "iloc") else None  # lists have an `index` too
+
+
 def content_digest(content):
     """Return the SHA-256 of the content of a file, of pixels, or of an opened image."""
     if isinstance(content, bytes | bytearray | memoryview):

@@ -21,6 +21,8 @@ from skdeepenc.maps.stores import ArrayStore
 
 __all__ = ["FeatureMaps"]
 
+_SAME = object()
+
 
 class FeatureMaps:
     """Activations of one or several layers on many images, at one or several scales.
@@ -39,6 +41,8 @@ class FeatureMaps:
         Images in view, None for all of the store.
     scales : array-like of int or None, default=None
         Scales in view, None for all of the store.
+    index : pandas.Index or None, default=None
+        Labels of the images in view.
 
     Attributes
     ----------
@@ -56,6 +60,9 @@ class FeatureMaps:
         Size of the values in view.
     in_memory : bool
         Whether the values are in memory, or read from files when asked for.
+    index : pandas.Index or None
+        The row labels of the table that the images came from: whatever becomes a table again has
+        them. They are pickled, but not saved.
 
     Examples
     --------
@@ -71,12 +78,13 @@ class FeatureMaps:
     (11, 4)
     """
 
-    def __init__(self, store, *, layers=None, images=None, scales=None):
+    def __init__(self, store, *, layers=None, images=None, scales=None, index=None):
         n_images, n_scales, _ = store.grids[store.layers[0]].shape
         self._store = store
         self.layers = store.layers if layers is None else tuple(layers)
         self._images = np.arange(n_images) if images is None else np.asarray(images)
         self._scales = np.arange(n_scales) if scales is None else np.asarray(scales)
+        self.index = index
 
     @classmethod
     def from_arrays(cls, images, layer="features"):
@@ -315,6 +323,28 @@ class FeatureMaps:
         scales = self._scales[scale_indices(scales, self.n_scales)]
         return self._view(layers=layers, scales=scales)
 
+    def with_index(self, index):
+        """Return the same maps with other labels.
+
+        Parameters
+        ----------
+        index : pandas.Index or None
+            A label per image; None for none.
+
+        Returns
+        -------
+        FeatureMaps
+            The maps.
+
+        Raises
+        ------
+        FeatureMapsError
+            If there are more or fewer labels than images.
+        """
+        if index is not None and len(index) != len(self):
+            raise FeatureMapsError(f"There are {len(index)} labels for {len(self)} images.")
+        return self._view(index=index)
+
     def crop(self, boxes, image_sizes=None):
         """Keep the activations inside a box of each image ("crop X").
 
@@ -338,7 +368,8 @@ class FeatureMaps:
         FeatureMapsError
             If a box is empty or reaches outside its image; the message names the image.
         """
-        return FeatureMaps.from_values(*cropped_columns(self, boxes, image_sizes))
+        cropped = FeatureMaps.from_values(*cropped_columns(self, boxes, image_sizes))
+        return cropped.with_index(self.index)
 
     def iter_batches(self, working_memory=None, bytes_per_image=None):
         """Yield consecutive images, as many at a time as fit the working memory.
@@ -363,8 +394,9 @@ class FeatureMaps:
             yield read()
 
     def __getitem__(self, key):
-        index, is_one = image_index(key)
-        chosen = self._view(images=self._images[index])
+        chosen, is_one = image_index(key)
+        labels = None if self.index is None else self.index[chosen]
+        chosen = self._view(images=self._images[chosen], index=labels)
         return unpack_image(chosen) if is_one else chosen
 
     def __array__(self, dtype=None, copy=None):
@@ -383,14 +415,16 @@ class FeatureMaps:
         return f"FeatureMaps({len(self)} images, {self.n_scales} scale{plural}, {columns})"
 
     def __reduce__(self):
-        return _restore, self._store.pickled(self.layers, self._images, self._scales)
+        view = self._store.pickled(self.layers, self._images, self._scales)
+        return _restore, (*view, self.index)
 
-    def _view(self, layers=None, images=None, scales=None):
+    def _view(self, layers=None, images=None, scales=None, index=_SAME):
         return FeatureMaps(
             self._store,
             layers=self.layers if layers is None else layers,
             images=self._images if images is None else images,
             scales=self._scales if scales is None else scales,
+            index=self.index if index is _SAME else index,
         )
 
     def _known(self, layer):
@@ -399,5 +433,5 @@ class FeatureMaps:
         return layer
 
 
-def _restore(store, layers, images, scales):
-    return FeatureMaps(store, layers=layers, images=images, scales=scales)
+def _restore(store, layers, images, scales, index=None):
+    return FeatureMaps(store, layers=layers, images=images, scales=scales, index=index)

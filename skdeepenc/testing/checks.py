@@ -229,6 +229,26 @@ def check_feature_names(estimator):
     assert list(names) == [f"{prefix}{number}" for number in range(len(names))]
 
 
+def check_tables(estimator):
+    """Vectors come as a table of pandas or polars where scikit-learn is told so, in `fit` too."""
+    maps = FeatureMaps.from_arrays(ragged_images())
+    expected = _encode(_fit(estimator, maps), maps)
+    for library in ("pandas", "polars"):
+        with suppress(ImportError), config_context(transform_output=library):
+            fitted = _fit(estimator, maps)
+            table = fitted.transform(maps)
+            assert list(table.columns) == list(fitted.get_feature_names_out()), library
+            _assert_close(table.to_numpy(), expected, err_msg=library)
+
+
+def check_names_of_several_layers(estimator):
+    """A pipeline may hand on the names of the channels of all layers, of which some are encoded."""
+    layers = {"conv4": random_maps(n_channels=3), "conv5": random_maps(), "rgb": random_maps()}
+    fitted = _fit(estimator, FeatureMaps.from_layers(layers))
+    names = [f"channel {number}" for number in range(3 + 5 + 5)]
+    assert_array_equal(fitted.get_feature_names_out(names), fitted.get_feature_names_out())
+
+
 def check_non_finite_values(estimator):
     """NaN and infinity raise an error that names the image and the layer."""
     for value in (np.nan, np.inf):

@@ -39,9 +39,39 @@ def test_check_estimator_has_no_failures(model):
     assert not [result for result in results if result["status"] == "failed"]
 
 
-def test_it_must_be_fitted_first(model, images):
+def test_projections_must_be_fitted_first(model, images):
     with pytest.raises(NotFittedError):
-        ActivationExtractor(model).transform(images)
+        ActivationExtractor(model, n_components=2).transform(images)
+
+
+def test_without_projections_there_is_nothing_to_fit(model, images):
+    extractor = ActivationExtractor(model)
+    maps = extractor.transform(images)
+    assert vars(extractor) == vars(clone(extractor))  # it is as it was
+    names = extractor.get_feature_names_out()
+    extractor.fit(images)
+    assert_array_equal(maps.values("conv2"), extractor.transform(images).values("conv2"))
+    assert list(names) == list(extractor.get_feature_names_out())
+    assert make_pipeline(ActivationExtractor(model)).transform(images).shape == maps.shape
+
+
+def test_parameters_are_checked_without_fit_as_well(model, images):
+    with pytest.raises(ValueError, match="batch_size"):
+        ActivationExtractor(model, batch_size=0).transform(images)
+
+
+def test_only_a_fitted_extractor_can_follow_its_model(model):
+    with pytest.raises(NotFittedError):
+        ActivationExtractor(model).relocate(model)
+
+
+def test_parameters_of_no_view_are_refused_with_the_cure(model):
+    extractor = ActivationExtractor(model)
+    with pytest.raises(ValueError, match=r"views__n_scales .* views is None.* views=Pyramid\(\)"):
+        extractor.set_params(views__n_scales=3)
+    assert extractor.set_params(views=Pyramid(), views__n_scales=3).views.n_scales == 3
+    with pytest.raises(ValueError, match="views is None"):
+        extractor.set_params(views=None, views__n_scales=3)
 
 
 def test_clone_keeps_parameters_and_nothing_else(model, images):

@@ -269,3 +269,18 @@ def test_a_column_is_one_layer_of_the_images_in_view():
     assert_array_equal(column.image_offsets, [0, 4, 11])
     assert_array_equal(column.n_positions, [4, 7])
     assert_array_equal(maps.n_positions("conv5"), [4, 7])
+
+
+def test_labels_follow_their_images():
+    pd = pytest.importorskip("pandas")
+    maps = FeatureMaps.from_arrays(np.ones((4, 2, 2, 3))).with_index(pd.Index(list("abcd")))
+    assert list(maps[[3, 1]].index) == ["d", "b"]
+    assert list(maps[maps.n_positions("features") > 0][1:].select(scales=[0]).index) == list("bcd")
+    assert list(maps.crop([[0, 0, 1, 1]] * 4).index) == list("abcd")
+    assert list(pickle.loads(pickle.dumps(maps[2:])).index) == ["c", "d"]
+    assert maps.with_index(None).index is None
+
+
+def test_labels_are_as_many_as_images():
+    with pytest.raises(FeatureMapsError, match="3 labels for 4 images"):
+        FeatureMaps.from_arrays(np.ones((4, 2, 2, 3))).with_index(range(3))

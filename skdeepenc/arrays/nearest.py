@@ -131,12 +131,12 @@ def build_index(
     (True, [0, 1, 2])
     """
     faiss = require("faiss", extra="ann", purpose="Approximate search")
-    vectors, queries = _as_rows(vectors), _as_rows(queries)
     if _comfortable_scale(vectors) != 1:
         raise DegenerateDataError(
             f"An index compares squares in float32, which values up to {_largest(vectors):.0e} "
             "leave or vanish in: scale the vectors, or search exactly."
         )
+    vectors, queries = _as_rows(vectors), _as_rows(queries)
     n_found = n_found or n_neighbors
     n_lists = max(1, int(np.sqrt(len(vectors))))
     projection = faiss.PCAMatrix(vectors.shape[1], min(*vectors.shape, _N_COMPONENTS))
@@ -224,7 +224,8 @@ def _ever_slower(index, lists, compared, n_vectors):
 
 
 def _as_rows(vectors):
-    return np.ascontiguousarray(vectors, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is not found
+        return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 def _true_neighbors(queries, vectors, n_neighbors):

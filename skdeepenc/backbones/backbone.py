@@ -5,6 +5,7 @@ when they are needed, in each process anew.
 """
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 
@@ -298,11 +299,35 @@ class Backbone:
                 f"A batch has the shape (batch, 3, height, width), not {pixels.shape}."
             )
         form = self._network.form(pixels.shape[2:])
-        try:
+        with self._naming_size(pixels.shape[2:]):
             self._network.check_problems(form)
             return self._network.run(self._session(form), form, pixels)
+
+    def open(self, height, width):
+        """Open the session for images of a size, as the first `run` does too.
+
+        Parameters
+        ----------
+        height, width : int
+            Size of the images in pixels.
+
+        Raises
+        ------
+        ModelError
+            If the model does not run on images of this size.
+        """
+        form = self._network.form((height, width))
+        with self._naming_size((height, width)):
+            self._network.check_problems(form)
+            self._session(form)
+
+    @contextmanager
+    def _naming_size(self, image_shape):
+        """Add to an error which model it was, and on images of which size."""
+        try:
+            yield
         except ModelError as error:
-            at_size = self._at_size(pixels.shape[2:])
+            at_size = self._at_size(image_shape)
             raise ModelError(f"{self._opened.name} does not run{at_size}: {error}") from error
 
     def _at_size(self, image_shape):

@@ -123,6 +123,8 @@ class ActivationExtractor(
         "verbose": ["verbose"],
     }
 
+    backbone_: Backbone  # set by `_open`
+
     def __init__(
         self,
         model="embedded",
@@ -387,7 +389,7 @@ class ActivationExtractor(
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         cache = None if self.memory is None else Cache(self._folder(), recipe)
         if cache is not None:
-            digest = projections_digest(recipe, sources, self.n_components, seed)
+            digest = projections_digest(recipe, sources, self.n_components, seed, self.verbose)
             known = cache.find_projections(digest)
             if known is not None:
                 return known

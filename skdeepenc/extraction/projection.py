@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 
+from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchError, ImageError
 from skdeepenc.extraction.sources import known_digest, read_and_digest
 
@@ -58,10 +59,10 @@ def fit_projections(runner, sources, layers, n_components, seed):
     return {layer: _fit(np.concatenate(samples[layer]), n_components, rng) for layer in layers}
 
 
-def projections_digest(recipe, sources, n_components, seed):
+def projections_digest(recipe, sources, n_components, seed, verbose=0):
     """Return what stands for the projections that `fit_projections` would learn."""
     digest = hashlib.sha256(f"{recipe.digest} {n_components} {seed}".encode())
-    for source in sources:
+    for source in progress_bar(sources, verbose=verbose, description="Reading", unit="image"):
         try:
             digest.update((known_digest(source) or read_and_digest(source)[1]).encode())
         except ImageError:

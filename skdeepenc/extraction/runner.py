@@ -71,18 +71,14 @@ class Runner:
         recipe = self.recipe
         grids = np.zeros((len(sources), len(recipe.layers), recipe.n_scales, 2), dtype=np.int64)
         digests = [""] * len(sources)
-        bar = progress_bar(
-            verbose=self._verbose, total=len(sources), description="Extracting", unit="image"
-        )
         # Opened here: an interrupted generator lives on in its traceback, and so would its claims.
-        with bar, cache.claims() as claims:
-            for job, job_grids in self._cached(cache, claims, sources):
+        with self._bar(len(sources)) as bar, cache.claims() as claims:
+            for job, job_grids in self._cached(cache, claims, sources, bar):
                 grids[job.position], digests[job.position] = job_grids, job.digest
-                bar.update()
         by_layer = {layer: grids[:, row] for row, layer in enumerate(recipe.layers)}
         return FeatureMaps(cache.store(digests, by_layer))
 
-    def _cached(self, cache, claims, sources):
+    def _cached(self, cache, claims, sources, bar):
         """Yield every image that can be read once it is in the cache."""
         unknown = []
         for position, source in enumerate(sources):
@@ -93,9 +89,10 @@ class Runner:
                 unknown.append(position)
             else:
                 yield Job(position, digest, grids=grids), grids
-        yield from self._computed(cache, claims, sources, unknown)
+                bar.found()
+        yield from self._computed(cache, claims, sources, unknown, bar)
 
-    def _computed(self, cache, claims, sources, positions):
+    def _computed(self, cache, claims, sources, positions, bar):
         """Yield images that others compute, or that this call computes and writes."""
 
         def look_up(position, source):
@@ -106,7 +103,7 @@ class Runner:
 
         while positions:
             of_others = []
-            for job, maps in self._run(sources, positions, look_up, announce):
+            for job, maps in self._run(sources, positions, look_up, bar, announce):
                 if maps is not None:
                     cache.write(job.digest, maps)
                     cache.log_run(1)
@@ -141,20 +138,22 @@ class Runner:
             Its maps, None if it could not be read.
         """
         positions = range(len(sources)) if positions is None else positions
-        with progress_bar(
-            verbose=self._verbose, total=len(positions), description="Extracting", unit="image"
-        ) as bar:
-            for item in self._run(sources, positions, self._decode, check):
-                yield item
-                bar.update()
+        with self._bar(len(positions)) as bar:
+            yield from self._run(sources, positions, self._decode, bar, check)
 
-    def _run(self, sources, positions, prepare, check=None):
+    def _bar(self, n_images):
+        return progress_bar(
+            verbose=self._verbose, total=n_images, description="Extracting", unit="image"
+        )
+
+    def _run(self, sources, positions, prepare, bar, check=None):
         """Decode in threads, run the network in this one, yield images as they are complete."""
-        recipe, assembler = self.recipe, Assembler(self.recipe)
+        recipe, assembler, started = self.recipe, Assembler(self.recipe), False
         for batch in prefetched(self._batches(sources, positions, prepare), _QUEUED_BATCHES):
-            if check is not None and batch.pieces:
-                check(recipe.estimate_bytes(batch.pieces[0].job.plan))
-                check = None
+            if batch.pieces and not started:
+                with bar.pace.starting():
+                    self._start(batch, check)
+                started = True
             if batch.pieces:
                 assembler.add(batch.pieces, recipe.run(batch))
             for job in batch.finished:
@@ -163,6 +162,14 @@ class Runner:
                     self.failures[name] = job.failure
                 self.n_runs += job.stacks is not None
                 yield job, None if job.stacks is None else assembler.take(job, name)
+            n_settled = sum(job.is_settled for job in batch.finished)
+            bar.update(n_settled) if started else bar.found(n_settled)
+
+    def _start(self, batch, check):
+        """Do what comes before the first batch: let the caller refuse, and open the session."""
+        if check is not None:
+            check(self.recipe.estimate_bytes(batch.pieces[0].job.plan))
+        self.recipe.backbone.open(*batch.tensor.shape[2:])
 
     def _batches(self, sources, positions, prepare):
         recipe = self.recipe

@@ -20,6 +20,8 @@ BLOCK_BYTES = 1 << 26
 # The images of a block are decoded while the network runs the block before, so blocks of pyramids
 # must not be much longer than the network's batches.
 BATCHES_IN_BLOCK = 4
+# A block with few images to run, among many that a cache holds, ends after so many in all.
+MOST_BATCHES_FOUND = 8
 
 
 @dataclass
@@ -48,6 +50,11 @@ class Job:
     stacks: Any = None
     failure: str | None = None
     grids: np.ndarray | None = None
+
+    @property
+    def is_settled(self):
+        """Whether nothing more is to be done, as there is for what other workers have claimed."""
+        return not (self.stacks is None and self.failure is None and self.grids is None)
 
 
 class Piece(NamedTuple):
@@ -101,7 +108,8 @@ def prepared(prepare, sources, n_threads, ahead):
 def blocks(jobs, batch_size, input_size):
     """Yield lists of consecutive jobs, small enough that the network need not wait for them.
 
-    A block has `batch_size` images to run, or the pixels of some batches, or so many bytes.
+    A block has `batch_size` images to run, or the pixels of some batches, or so many bytes. Images
+    that are done already, found in a cache, do not wait for long for others that are not.
     """
     most_pixels = BATCHES_IN_BLOCK * batch_size * math.prod(both_sides(input_size))
     most_bytes = min(3 * most_pixels, BLOCK_BYTES)
@@ -111,7 +119,8 @@ def blocks(jobs, batch_size, input_size):
         if job.stacks is not None:
             n_images += 1
             n_bytes += sum(stack.nbytes for stack in job.stacks)
-        if n_images >= batch_size or n_bytes >= most_bytes:
+        longest = batch_size if n_images == 0 else MOST_BATCHES_FOUND * batch_size
+        if n_images >= batch_size or n_bytes >= most_bytes or len(block) >= longest:
             yield block
             block, n_images, n_bytes = [], 0, 0
     if block:

@@ -161,7 +161,8 @@ def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
     Raises
     ------
     DegenerateDataError
-        If the likelihood stops being a number, because descriptors are too large to be squared.
+        If the likelihood stops being a number, because descriptors are too large to be squared, or
+        so small that the inverse of their square is.
 
     Examples
     --------
@@ -180,10 +181,11 @@ def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
         for n_iter in range(1, max_iter + 1):
             sums, lower_bound = _expect(descriptors, origin, mixture)
             if not (np.isfinite(lower_bound) and np.isfinite(sums).all()):
+                size = "large" if np.abs(descriptors).max() > 1 else "small"
                 raise DegenerateDataError(
                     f"the mixture of {len(mixture.means)} Gaussians collapsed at step {n_iter}: "
-                    f"the mean log likelihood is {lower_bound}. The descriptors are too large for "
-                    f"{descriptors.dtype}; scale them down, for instance with l2_normalize."
+                    f"the mean log likelihood is {lower_bound}. The descriptors are too {size} for "
+                    f"{descriptors.dtype}; scale them, for instance with l2_normalize."
                 )
             converged = abs(lower_bound - mixture.lower_bound) < tol
             mixture = _maximize(sums, origin, floor, mixture)

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import CacheWarning, ImageBatchError, StorageError
 from skdeepenc.extraction import ActivationExtractor, backbone_runs, memory_check
 from skdeepenc.extraction import cache as cache_module
 from skdeepenc.extraction import entries as entries_module
+from skdeepenc.extraction import runner as runner_module
 from skdeepenc.extraction import sources as sources_module
 from skdeepenc.extraction.claims import Claims
 from skdeepenc.extraction.entries import DamagedEntryError
@@ -536,3 +538,18 @@ def test_no_descriptor_stays_open_for_a_folder(extractor, paths, tmp_path):
     for number in range(5):
         extractor.set_params(memory=tmp_path / str(number)).transform(paths[:1])
     assert descriptors_in_use() == before
+
+
+def test_what_is_in_the_cache_is_shown_as_done(model, paths, tmp_path, capsys, monkeypatch):
+    bars = []
+
+    def remembered(**options):
+        bars.append(progress_bar(**options))
+        return bars[-1]
+
+    monkeypatch.setattr(runner_module, "progress_bar", remembered)
+    extractor = ActivationExtractor(model, memory=tmp_path / "cache", batch_size=2, verbose=2)
+    extractor.fit_transform(paths[:6])
+    extractor.fit_transform(paths)
+    assert [(bar.initial, bar.n) for bar in bars] == [(0, 6), (6, len(paths))]
+    assert f"{len(paths)}/{len(paths)}" in capsys.readouterr().err

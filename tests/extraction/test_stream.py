@@ -119,3 +119,9 @@ def test_a_block_with_nothing_to_run_is_finished_all_the_same():
     (batch,) = batches([Job(0, failure="bad")], PLAIN, 32, 8)
     assert batch.tensor is None
     assert len(batch.finished) == 1
+
+
+def test_images_that_are_done_do_not_wait_for_others():
+    done = [Job(n, grids=np.ones((1, 1, 2), int)) for n in range(100)]
+    assert [len(block) for block in blocks(done, 4, 8)] == [4] * 25
+    assert [len(block) for block in blocks([job_of(0, (4, 4)), *done], 4, 8)][:2] == [32, 4]

@@ -150,3 +150,10 @@ def test_descriptors_too_large_to_square_are_named():
     start = gmm_module.DiagonalMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
     with pytest.raises(DegenerateDataError, match=r"collapsed at step 1.*float32.*l2_normalize"):
         fit_diagonal_mixture(descriptors, start)
+
+
+def test_descriptors_too_small_to_divide_by_their_squares_are_named():
+    descriptors = np.array([[1e-22], [-1e-22], [2e-22], [0]], dtype=np.float32)
+    start = mixture_from_labels(descriptors, np.array([0, 1, 0, 1]))
+    with pytest.raises(DegenerateDataError, match="too small for float32"):
+        fit_diagonal_mixture(descriptors, start)

@@ -77,6 +77,11 @@ def compare(session, model, entrance, steps, images):
     got = {name: np.zeros_like(values, order="C") for name, values in expected.items()}
     for rows, feeds in entrance.batches(images, [each.name for each in session.get_inputs()]):
         for name, values in zip(names, run_feeds(session, feeds), strict=True):
+            if values.shape[1:] != expected[name].shape[1:]:
+                raise ExportError(
+                    f"The graph gives {name!r} of shape {values.shape}, and the pipeline of "
+                    f"{expected[name].shape}: it is not the pipeline of this graph."
+                )
             got[name][rows] = values
     floats = [name for name in names if expected[name].dtype.kind == "f"]
     cosines = [_least_cosine(expected[name], got[name], name) for name in floats]

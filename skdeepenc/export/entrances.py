@@ -7,18 +7,16 @@ is fed into them, so that a graph can be compared with Python.
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skdeepenc.exceptions import ExportError
+from skdeepenc.export.batches import equal_grids, stacked
 from skdeepenc.export.maps import MapInputs, input_name
 from skdeepenc.export.writer import GraphWriter
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.maps import as_feature_maps
 
 __all__ = ["ENTRANCES", "Entrance", "MapsEntrance", "find_entrance", "steps_of"]
-
-_MOST_IMAGES = 32  # fed at once
 
 
 class Entrance(Protocol):
@@ -75,27 +73,9 @@ class MapsEntrance:
                 f"The graph wants maps named {missing}, and those given are {sorted(inputs)}: give "
                 "maps of the layers and scales that the encoder was fitted on."
             )
-        own = {name: inputs[name] for name in names}
-        for rows in _equal_grids(images, own.values()):
-            yield rows, {name: _stack(images[rows], *place) for name, place in own.items()}
-
-
-def _equal_grids(maps, places):
-    """Yield the numbers of images whose maps are of one size in each layer and scale."""
-    sizes = np.hstack([maps.grid(layer)[:, scale] for layer, scale in places])
-    _, group_of, counts = np.unique(sizes, axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(group_of.ravel(), kind="stable")
-    for group in np.split(order, np.cumsum(counts)[:-1]):
-        for first in range(0, len(group), _MOST_IMAGES):
-            yield group[first : first + _MOST_IMAGES]
-
-
-def _stack(maps, layer, scale):
-    """Return maps of one size as an array (N, H, W, D) of float32."""
-    chosen = maps.select(layers=[layer], scales=[scale])
-    height, width = chosen.grid(layer)[0, 0]
-    values = chosen.values(layer).reshape(len(maps), height, width, chosen.n_channels(layer))
-    return np.ascontiguousarray(values, dtype=np.float32)
+        places = [inputs[name] for name in names]
+        for rows in equal_grids(images, places):
+            yield rows, dict(zip(names, stacked(images[rows], places), strict=True))
 
 
 ENTRANCES: dict[str, Entrance] = {"maps": MapsEntrance()}

@@ -108,9 +108,8 @@ def to_onnx(
     model = _write(pipeline, steps, entrance, outputs, approximate)
     description = _describe(steps, input, model)
     if path is None:
-        beside = has_weights_beside(model, external_data if external_data != "auto" else False)
-        if beside:
-            raise ExportError("Weights beside the graph need a path to lie at: give one.")
+        if has_weights_beside(model, external_data):
+            raise ExportError("Weights beside the graph, as beyond 2 GB, need a file: give a path.")
         return _finish(model, None, description, (entrance, steps, images, tolerance))
     beside = has_weights_beside(model, external_data)
     with written_aside(path) as folder:

@@ -1,0 +1,208 @@
+"""Graphs of encoders give what the encoders give."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import issparse
+
+from skdeepenc import encoders
+from skdeepenc._sklearn import Interval, StrOptions
+from skdeepenc.exceptions import ExportError
+from skdeepenc.export import OnnxEncoder
+from skdeepenc.maps import FeatureMaps
+
+PYRAMID = [(1, 1), (2, 2), (3, 1)]
+OFTEN = {"layer": [None, "a"], "scales": [None, [-1], [1, 0]]}
+# For every parameter that says how images are encoded, the values that make a graph of its own.
+VALUES = {
+    "MOPVLADEncoder": {
+        **OFTEN,
+        "n_components": [3],
+        "n_clusters": [1, 5],
+        "n_neighbors": [1, 3, 50],
+        "sigma": ["auto", 1e-40, 1.0, 1e35],
+        "pooling": ["vlad", "avg", "max"],
+        "across_scales": ["concatenate", "union"],
+        "power": [0.3, 0.5, 1],
+        "n_output_components": [None, 4],
+        "whiten": [False, True, 3],
+    },
+    "MultiScaleFisherEncoder": {
+        **OFTEN,
+        "n_components": [None, 3],
+        "n_gaussians": [1, 3],
+        "pooling": ["mpp", "nfk", "csf"],
+        "spatial_pyramid": [None, [(1, 1), (3, 1)], PYRAMID],
+        "power": [0.3, 0.5, 1],
+    },
+    "CrossLayerPooler": {
+        "feature_layer": [None, "b"],
+        "guidance_layer": [None, "uniform", "a"],
+        "n_components": [None, "passthrough", 3],
+        "pooling": ["sum", "max"],
+        "power": [0, 0.5, 1],
+        "quantize": [None, "sign"],
+        "n_guidance_filters": [None, 4],
+        "spatial_pyramid": [None, PYRAMID],
+    },
+    "GlobalPooler": {
+        **OFTEN,
+        "method": ["avg", "max", "gem", "spoc", "crow", "rmac"],
+        "p": [0.5, 2.5, 3.0],
+        "n_levels": [1, 5],
+        "normalize": [True, False],
+        "across_scales": ["concatenate", "mean"],
+    },
+    "ClusterMAC": {
+        **OFTEN,
+        "regions": ["rmac", "mac"],
+        "whiten": [True, False],
+        "n_output_components": [None, 3],
+    },
+    "BagOfVisualWords": {**OFTEN, "n_words": [6], "search": ["auto"], "idf": [True, False]},
+}
+# What makes an encoder quick to fit, or brings a parameter to bear.
+BASES = {
+    "MOPVLADEncoder": {"n_components": 4, "n_clusters": 6, "sigma": 1.0, "random_state": 0},
+    "MultiScaleFisherEncoder": {"n_components": 4, "n_gaussians": 3, "random_state": 0},
+    "CrossLayerPooler": {"random_state": 0},
+    "GlobalPooler": {},
+    "ClusterMAC": {"regions": "rmac", "random_state": 0},
+    "BagOfVisualWords": {"n_words": 8, "random_state": 0},
+}
+WITH = {"p": {"method": "gem"}, "n_levels": {"method": "rmac"}}
+FITTING = {"max_samples", "random_state", "n_jobs", "verbose", "search"}
+CUTTING = {
+    *("n_components", "n_clusters", "n_color_clusters"),
+    *("affinity", "affinity_scale", "eigen_solver"),
+}
+FITTED_ON = [(4, 5), (5, 4), (6, 6), (3, 3), (4, 5), (6, 5), (5, 5), (4, 4)]
+# Several of one size; one position; a row; nothing at the finer scale, or at all.
+ENCODED = [(4, 5), (7, 3), (1, 1), (4, 5), (1, 9), (0, 0), (13, 8), (2, 2)]
+
+
+def random_maps(grids, n_scales=2, seed=0, sparse=True, dtype=np.float32):
+    """Return maps of layers "a" and "b"; each further scale has a row and a column less."""
+    rng = np.random.default_rng(seed)
+
+    def make(grid, scale, n_channels):
+        values = rng.standard_normal((*(max(side - scale, 0) for side in grid), n_channels))
+        return (np.maximum(values, 0) if sparse else values).astype(dtype)
+
+    return FeatureMaps.from_layers(
+        {
+            layer: [[make(grid, scale, d) for scale in range(n_scales)] for grid in grids]
+            for layer, d in (("a", 6), ("b", 8))
+        }
+    )
+
+
+def fitted(name, parameters, maps):
+    encoder = getattr(encoders, name)(**{**BASES[name], **parameters})
+    return encoder.fit(maps, np.arange(len(maps)) % 2)
+
+
+def assert_same(got, expected):
+    """Compare directions to a millionth, lengths to a thousandth; zeros stay zeros."""
+    expected = expected.toarray() if issparse(expected) else expected
+    got, expected = got.astype(np.float64), expected.astype(np.float64)
+    lengths, wanted = (np.linalg.norm(x, axis=1) for x in (got, expected))
+    np.testing.assert_allclose(lengths, wanted, rtol=1e-3)
+    products = np.einsum("ij,ij->i", got, expected)
+    assert np.all(products >= (1 - 1e-6) * lengths * wanted)
+
+
+CASES = [
+    (name, parameter, value)
+    for name, parameters in VALUES.items()
+    for parameter, values in parameters.items()
+    for value in values
+]
+
+
+@pytest.mark.parametrize(("name", "parameter", "value"), CASES)
+def test_every_value_of_every_parameter_has_a_graph(name, parameter, value):
+    encoder = fitted(name, {**WITH.get(parameter, {}), parameter: value}, random_maps(FITTED_ON))
+    maps = random_maps(ENCODED, seed=1)
+    assert_same(OnnxEncoder(encoder).transform(maps), encoder.transform(maps))
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_no_parameter_is_left_out(name):
+    """What constraints allow is tried above, or says how to fit and not how to encode."""
+    for parameter, allowed in getattr(encoders, name)._parameter_constraints.items():
+        if parameter in (FITTING | CUTTING if name == "ClusterMAC" else FITTING):
+            continue
+        tried = VALUES[name][parameter]
+        for constraint in allowed:
+            match constraint:
+                case StrOptions():
+                    assert constraint.options - {"clusters"} <= set(tried), parameter
+                case "boolean":
+                    assert {True, False} <= set(tried), parameter
+                case Interval():
+                    assert any(constraint.is_satisfied_by(value) for value in tried), parameter
+                case None:
+                    assert None in tried, parameter
+
+
+@pytest.mark.parametrize("name", encoders.__all__)
+def test_every_encoder_is_tried(name):
+    assert name in VALUES
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_graphs_equal_encoders_whatever_is_drawn(data):
+    name = data.draw(st.sampled_from(sorted(VALUES)))
+    own = {key: st.sampled_from(values) for key, values in VALUES[name].items()}
+    parameters = data.draw(st.fixed_dictionaries({}, optional=own))
+    if parameters.get("n_guidance_filters") and parameters.get("guidance_layer") == "uniform":
+        del parameters["guidance_layer"]  # filters need a layer to look at
+    sparse, dtype = data.draw(st.booleans()), data.draw(st.sampled_from([np.float16, np.float32]))
+    encoder = fitted(name, parameters, random_maps(FITTED_ON, sparse=sparse, dtype=dtype))
+    side = st.integers(0, 9)
+    grids = data.draw(st.lists(st.tuples(side, side), min_size=1, max_size=6))
+    maps = random_maps(grids, seed=2, sparse=sparse, dtype=dtype)
+    assert_same(OnnxEncoder(encoder).transform(maps), encoder.transform(maps))
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1e15])
+@pytest.mark.parametrize("method", ["avg", "max", "gem", "spoc", "crow", "rmac"])
+def test_magnitudes_that_no_square_holds(method, unit):
+    maps = random_maps(FITTED_ON)
+    encoder = encoders.GlobalPooler(method=method).fit(maps)
+    scaled = FeatureMaps.from_layers(
+        {
+            layer: [[unit * scale for scale in image[layer]] for image in maps]
+            for layer in maps.layers
+        }
+    )
+    assert_same(OnnxEncoder(encoder).transform(scaled), encoder.transform(scaled))
+
+
+@pytest.mark.parametrize("pooling", ["sum", "max"])
+def test_a_finer_layer_is_pooled_onto_the_coarser_grid(pooling):
+    rng = np.random.default_rng(0)
+    fine = [[rng.random((2 * h, 3 * w, 5), np.float32)] for h, w in FITTED_ON]
+    coarse = [[rng.random((h, w, 4), np.float32)] for h, w in FITTED_ON]
+    maps = FeatureMaps.from_layers({"fine": fine, "coarse": coarse})
+    encoder = encoders.CrossLayerPooler(pooling=pooling, n_components=3, random_state=0).fit(maps)
+    assert_same(OnnxEncoder(encoder).transform(maps), encoder.transform(maps))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 3), (7, 12), (31, 8), (17, 90)])
+def test_squares_lie_where_python_lays_them(height, width):
+    maps = np.random.default_rng(0).random((2, height, width, 3), np.float32)
+    encoder = encoders.GlobalPooler(method="rmac", n_levels=4).fit(maps)
+    np.testing.assert_allclose(
+        OnnxEncoder(encoder).transform(maps), encoder.transform(maps), atol=1e-6
+    )
+
+
+def test_clusters_have_no_graph():
+    maps = np.random.default_rng(0).random((4, 4, 4, 6))
+    encoder = encoders.ClusterMAC(n_clusters=2, random_state=0).fit(maps)
+    with pytest.raises(ExportError, match='Use regions="rmac"'):
+        OnnxEncoder(encoder).transform(maps)

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc.backbones import ModelSpec, write_spec
-from skdeepenc.exceptions import ModelError, NotEnoughMemoryError
+from skdeepenc.exceptions import NotEnoughMemoryError
 from skdeepenc.extraction import ActivationExtractor, memory_check
 from skdeepenc.images import Pyramid
 
@@ -91,11 +91,13 @@ def test_unknown_shapes_are_measured_at_every_size(unknown_shape, images, layers
     assert estimates == [maps.nbytes]
 
 
-def test_tokens_need_the_size_of_a_patch(images):
+@pytest.mark.parametrize("n_scales", [1, 2])
+def test_tokens_are_counted_by_the_patches_that_the_graph_cuts(images, estimates, n_scales):
     nodes = [
         helper.make_node("Reshape", ["pixels", "shape"], ["rows"]),
         helper.make_node("Transpose", ["rows"], ["tokens"], perm=[0, 2, 1]),
     ]
     model = described_model("tokens", nodes, {"shape": [0, 3, -1]}, rank=3)
-    with pytest.raises(ModelError, match="how large a patch is"):
-        ActivationExtractor(model).fit_transform(images)
+    maps = ActivationExtractor(model, views=Pyramid(n_scales=n_scales)).fit_transform(images)
+    assert estimates == [maps.nbytes]
+    assert_array_equal(maps.grid("tokens")[0], [[16, 16], [23, 23]][:n_scales])

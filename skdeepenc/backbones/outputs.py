@@ -82,5 +82,5 @@ class LayerOutput(NamedTuple):
     def _token_layout(self, n_tokens, image_shape):
         """Return where the patches stand: as the graph tells, or the description."""
         if self.tokens is None and self.patch_size is None and self.seen is not None:
-            return seen_layout(n_tokens, *self.seen)
+            return seen_layout(n_tokens, image_shape, *self.seen)
         return self.tokens or supposed_layout(n_tokens, image_shape, self.patch_size)

@@ -140,7 +140,7 @@ class Recipe:
         if self.view.pool is not None:
             return stack.n_pieces
         info = self._layer_info[self._deepest if layer == RGB else layer]
-        if info.kind == "unknown":
+        if info.kind == "unknown" or (info.kind == "tokens" and info.stride is None):
             rows, columns, _ = self._measured(stack.height, stack.width)[info.name]
             return rows * columns
         if info.stride is None:

@@ -62,16 +62,18 @@ def supposed_layout(n_tokens, image_shape, patch_size):
             "it gives tokens, and nothing says how large a patch is. Say so in the file: "
             "write_spec(model, ModelSpec(..., patch_size=...)), with skdeepenc.backbones."
         )
-    n_patches = (image_shape[0] // patch_size) * (image_shape[1] // patch_size)
-    return TokenLayout(1, (patch_size, patch_size), max(n_tokens - n_patches, 0), False)
+    return _after_all_others(n_tokens, image_shape, (patch_size, patch_size))
 
 
-def seen_layout(n_tokens, grid, size):
-    """Tell where the patches stand by the map that was laid out as tokens: after all others."""
-    rows, columns = grid
+def seen_layout(n_tokens, image_shape, grid, size):
+    """Tell where the patches stand by the map that was laid out as tokens for another size."""
     height, width = both_sides(size)
-    patch = (height // rows, width // columns)
-    return TokenLayout(1, patch, max(n_tokens - rows * columns, 0), has_class=False)
+    return _after_all_others(n_tokens, image_shape, (height // grid[0], width // grid[1]))
+
+
+def _after_all_others(n_tokens, image_shape, patch):
+    n_patches = (image_shape[0] // patch[0]) * (image_shape[1] // patch[1])
+    return TokenLayout(1, patch, max(n_tokens - n_patches, 0), has_class=False)
 
 
 def tokens_to_grid(tokens, image_shape, layout):

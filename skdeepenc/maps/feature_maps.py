@@ -418,6 +418,16 @@ class FeatureMaps:
         view = self._store.pickled(self.layers, self._images, self._scales)
         return _restore, (*view, self.index)
 
+    def __getstate__(self):
+        """Return what is in view as plain arrays, for `skdeepenc.save`; pickle goes another way."""
+        return {
+            "values": {layer: self.values(layer) for layer in self.layers},
+            "grids": {layer: self.grid(layer) for layer in self.layers},
+        }
+
+    def __setstate__(self, state):
+        self.__dict__.update(vars(FeatureMaps.from_values(**state)))
+
     def _view(self, layers=None, images=None, scales=None, index=_SAME):
         return FeatureMaps(
             self._store,

@@ -12,7 +12,7 @@ from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import DegenerateDataError
 
-__all__ = ["build_index", "nearest_vectors", "search_index"]
+__all__ = ["build_index", "comfortable_scale", "nearest_vectors", "search_index"]
 
 # A tile of products this large is read back from the cache, not from memory.
 _TILE = (1024, 4096)
@@ -51,7 +51,7 @@ def nearest_vectors(queries, vectors):
     >>> nearest_vectors(np.array([[0.9], [5.0]]), np.array([[0.0], [1.0], [7.0]]))[0]
     array([1, 2])
     """
-    scale = _comfortable_scale(queries, vectors)
+    scale = comfortable_scale(queries, vectors)
     if scale != 1:
         indices, squared = nearest_vectors(queries * scale, vectors * scale)
         with np.errstate(over="ignore"):  # of distances that no float holds
@@ -131,7 +131,7 @@ def build_index(
     (True, [0, 1, 2])
     """
     faiss = require("faiss", extra="ann", purpose="Approximate search")
-    if _comfortable_scale(vectors) != 1:
+    if comfortable_scale(vectors) != 1:
         raise DegenerateDataError(
             f"An index compares squares in float32, which values up to {_largest(vectors):.0e} "
             "leave or vanish in: scale the vectors, or search exactly."
@@ -191,8 +191,26 @@ def search_index(index, queries, n_neighbors=1):
     return indices, squared_distances
 
 
-def _comfortable_scale(*arrays):
-    """Return a power of two by which values as extreme as these are multiplied before squaring."""
+def comfortable_scale(*arrays):
+    """Find by what to multiply values so that their squares are numbers of float32.
+
+    Parameters
+    ----------
+    *arrays : ndarray
+        Values, scaled together.
+
+    Returns
+    -------
+    float
+        A power of two; 1 unless the values are extreme.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.arrays.nearest import comfortable_scale
+    >>> comfortable_scale(np.array([3.0])), comfortable_scale(np.array([2.0**70]))
+    (1.0, 4.235164736271502e-22)
+    """
     largest = max(_largest(array) for array in arrays)
     if largest == 0 or not np.isfinite(largest) or _COMFORTABLE[0] < largest < _COMFORTABLE[1]:
         return 1.0

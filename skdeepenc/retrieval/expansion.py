@@ -87,7 +87,7 @@ def augment_gallery(gallery, n_neighbors, alpha=0.0):
     array([[0.70710678, 0.70710678]])
     """
     products = GalleryProducts(check_array(gallery, **_ACCEPTED), "cosine")
-    vectors = products.prepare(products.gallery)
+    vectors = products.prepared_gallery()
     n_vectors = vectors.shape[0]
     n_kept = min(n_neighbors, n_vectors - 1) + 1
     stack = sparse.vstack if is_sparse(vectors) else np.concatenate

@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils.extmath import row_norms
 
+from skdeepenc.arrays.nearest import comfortable_scale
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.arrays.top_k import best_first, row_blocks, top_k_of_blocks
@@ -37,26 +38,54 @@ class GalleryProducts:
     def __init__(self, gallery, metric):
         self.gallery = gallery
         self.metric = metric
-        # For each feature the images that have it: an inverted file.
-        self._inverted = gallery.T.tocsr() if is_sparse(gallery) else None
-        self._factors, self._terms, self._center = None, None, 0
+        self._factors, self._terms, self._center, self._scale = None, None, 0, 1
         if metric == "cosine":
             norms = _norms(gallery)
+            tiny = np.finfo(norms.dtype).tiny
+            if not ((norms == 0) | ((norms > 4 * tiny) & (norms < np.inf))).all():
+                # No factor of the float type brings these rows to unit length: they are copied.
+                self.gallery = unit_rows(gallery)
+                norms = row_norms(self.gallery)
             # A zero row has similarity 0 with everything, not NaN.
             self._factors = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
         elif metric == "euclidean":
+            self._scale = comfortable_scale(gallery.data if is_sparse(gallery) else gallery)
+            if self._scale != 1:  # then the gallery is copied after all
+                self.gallery = gallery * gallery.dtype.type(self._scale)
             if not is_sparse(gallery):
-                self._center = gallery.mean(axis=0)
+                self._center = self.gallery.mean(axis=0)
             self._terms = self._squared_norms_from_center() / -2
+        # For each feature the images that have it: an inverted file.
+        self._inverted = self.gallery.T.tocsr() if is_sparse(gallery) else None
+
+    def __getstate__(self):
+        return {**self.__dict__, "_inverted": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._inverted = whole_rows(self.gallery).T.tocsr() if is_sparse(self.gallery) else None
 
     def prepare(self, queries):
         """Return the queries as the products want them: of unit length for the cosine."""
-        return unit_rows(queries) if self.metric == "cosine" else queries
+        if self.metric == "cosine":
+            return unit_rows(queries)
+        return queries if self._scale == 1 else queries * queries.dtype.type(self._scale)
+
+    def prepared_gallery(self):
+        """Return the gallery as queries are prepared."""
+        return unit_rows(self.gallery) if self.metric == "cosine" else self.gallery
+
+    def from_squares(self, squared):
+        """Return similarities of prepared queries, given squares of the distances."""
+        if self.metric == "cosine":
+            return 1 - squared / 2
+        return -np.sqrt(squared) / squared.dtype.type(self._scale)
 
     def similarities(self, queries):
         """Return the similarities (n_queries, n_gallery) of prepared queries."""
         if self.metric == "euclidean":
-            return -euclidean_distances(queries, self.gallery).astype(queries.dtype, copy=False)
+            distances = euclidean_distances(queries, self.gallery) / self._scale
+            return -distances.astype(queries.dtype, copy=False)
         return self.reader(queries)(slice(None))
 
     def reader(self, queries):
@@ -80,7 +109,7 @@ class GalleryProducts:
         if self.metric == "euclidean":
             indices = np.sort(indices, axis=1)
             squared = squared_differences(queries, self.gallery, indices)
-            similarities, indices = best_first(-np.sqrt(squared), indices)
+            similarities, indices = best_first(self.from_squares(squared), indices)
         return similarities[:, :n_neighbors], indices[:, :n_neighbors]
 
     def listed(self, queries, indices):
@@ -102,11 +131,15 @@ class GalleryProducts:
 
 
 def _norms(rows):
-    """Return the length of each row; squares of very small and very large ones take float64."""
+    """Return the length of each row; of very small and very large ones without squaring them."""
     norms = row_norms(rows)
-    extreme = ~((norms > 1e-15) & (norms < 1e15))
-    if extreme.any():
-        norms[extreme] = row_norms(rows[extreme].astype(np.float64))
+    extreme = np.flatnonzero(~((norms > 1e-15) & (norms < 1e15)))
+    if len(extreme):
+        chosen = rows[extreme]
+        unit = unit_rows(chosen)
+        along = chosen.multiply(unit) if is_sparse(chosen) else chosen * unit
+        with np.errstate(over="ignore"):
+            norms[extreme] = np.ravel(along.sum(axis=1))
     return norms
 
 
@@ -121,6 +154,13 @@ def as_like(rows, gallery):
 def is_sparse(rows):
     """Say whether rows are a sparse matrix or array."""
     return bool(sparse.issparse(rows))
+
+
+def whole_rows(rows):
+    """Return rows that came out of a file, if sparse ones point at nothing outside themselves."""
+    if is_sparse(rows):
+        rows.check_format(full_check=True)
+    return rows
 
 
 def squared_differences(queries, gallery, indices):

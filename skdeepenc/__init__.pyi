@@ -22,4 +22,6 @@ from .retrieval import IndexedRanker as IndexedRanker
 from .retrieval import LayerFusionRanker as LayerFusionRanker
 from .retrieval import LocalizingRanker as LocalizingRanker
 from .retrieval import NearestNeighborRanker as NearestNeighborRanker
+from .retrieval import RetrievalPipeline as RetrievalPipeline
 from .retrieval import SignCodes as SignCodes
+from .retrieval import make_retrieval_pipeline as make_retrieval_pipeline

@@ -43,6 +43,8 @@ _TRUSTED_ROOMS = {
     "maps",
     "retrieval",
 }
+# Rows of sparse arrays; what holds them compares their indices with their shape when it is read.
+_TRUSTED_TYPES = {"scipy.sparse._csr.csr_array"}
 _VERSIONS = ("scikit-learn", "numpy", "scipy", "onnxruntime-gpu", "onnxruntime")
 _READ_CHUNK = 1 << 22
 # Far more than any estimator's schema; a schema is parsed as a whole.
@@ -292,7 +294,9 @@ def _own_types(path):
 
 
 def _is_own(name):
-    """Tell whether a full name is that of a class of ours, or of a public function of the maths."""
+    """Tell whether a full name is that of a class of ours or that ours hold, or of the maths."""
+    if name in _TRUSTED_TYPES:
+        return True
     module, _, attribute = name.rpartition(".")
     package, _, rest = module.partition(".")
     if package != "skdeepenc" or rest.partition(".")[0] not in _TRUSTED_ROOMS:

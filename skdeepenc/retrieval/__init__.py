@@ -6,6 +6,7 @@ from skdeepenc.retrieval.index import IndexedRanker
 from skdeepenc.retrieval.layer_fusion import LayerFusionRanker
 from skdeepenc.retrieval.localization import localize
 from skdeepenc.retrieval.localizing_ranker import LocalizingRanker
+from skdeepenc.retrieval.pipeline import RetrievalPipeline, make_retrieval_pipeline
 from skdeepenc.retrieval.ranker import NearestNeighborRanker
 from skdeepenc.retrieval.sign_codes import SignCodes
 
@@ -15,8 +16,10 @@ __all__ = [
     "LayerFusionRanker",
     "LocalizingRanker",
     "NearestNeighborRanker",
+    "RetrievalPipeline",
     "SignCodes",
     "augment_gallery",
     "expand_queries",
     "localize",
+    "make_retrieval_pipeline",
 ]

@@ -1,36 +1,52 @@
-"""What all rankers share: they keep a gallery and order it for each query."""
+"""What all rankers share: they order the gallery for each query, and measure the order."""
 
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_consistent_length, column_or_1d, gen_batches
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import column_or_1d, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepenc._sklearn import get_chunk_n_rows
+from skdeepenc._sklearn import Interval, get_chunk_n_rows
 from skdeepenc.arrays.threads import in_jobs
 from skdeepenc.arrays.top_k import best_first, top_k
+from skdeepenc.exceptions import NonFiniteError
 from skdeepenc.metrics.oxford import trapezoid_average_precision
+from skdeepenc.retrieval._gallery import GalleryKeeper
+from skdeepenc.retrieval.self_matches import find_themselves
 
 
-class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
     """Base of rankers: cuts queries into batches, orders the gallery, measures the order.
 
-    A subclass has the parameters `n_neighbors` and `n_jobs`, keeps its gallery and `labels_` in
-    `fit`, and implements
+    A ranker of your own has the parameters `n_neighbors` and `n_jobs` (threads, each with one batch
+    of queries) and implements two hooks:
 
-    - ``_check_queries(X)``: validate and return the queries, something that has ``.shape[0]`` and
-      takes a slice;
-    - ``_similarities(queries)``: return the dense similarities (n_queries, n_gallery) of a batch;
-    - ``_n_features_out``: the number of gallery images;
-    - ``_distances(similarities)``: what `kneighbors` returns in their place, growing as they fall;
-    - ``_find_themselves(X, y)``: the gallery index that each query is, or -1;
-    - ``_gallery_queries()``: the gallery as queries, for `kneighbors` without any.
+    - ``_check_images(X, *, reset)``: validate images, of the gallery or queries, and return them in
+      the form in which they are compared: an array, a sparse array, `FeatureMaps`, or whatever has
+      ``.shape[0]`` and takes slices and arrays of indices. With `reset` (in `fit`) it remembers
+      what they are like, otherwise it compares them with that: `validate_data` does both.
+    - ``_similarities(queries)``: return the dense similarities (n_queries, n_gallery) of a batch
+      with the gallery, ``self._gallery``. They may depend on no other query.
 
-    ``_nearest(queries, n_kept)`` and ``_bytes_per_query(n_kept)`` may be overridden where the first
-    few can be found without all similarities.
+    All else has a default that it may override:
+
+    - ``_keep(images)``, called whenever the gallery changes, where searching needs preparation;
+    - ``_join(gallery, images)``, where images are not arrays;
+    - ``_distances(similarities)``, where minus the similarity is not what `kneighbors` should
+      return;
+    - ``_blocks(images)``, where images are not arrays: a list of arrays by which an image is
+      recognised, so that a query does not find itself;
+    - ``_nearest(queries, n_kept)`` and ``_bytes_per_query(n_kept)``, where the first few can be
+      found without all similarities.
     """
+
+    _parameter_constraints: dict = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+    }
 
     def transform(self, X):
         """Compute the similarity of each query with each gallery image.
@@ -44,16 +60,21 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_queries, n_gallery)
             Similarities, larger for images that are more alike.
+
+        Raises
+        ------
+        NonFiniteError
+            If similarities are too large for the float type.
         """
         check_is_fitted(self)
-        queries, similarities = self._check_queries(X), None
+        queries, similarities = self._check_images(X, reset=False), None
         for batch, block in self._in_batches(self._similarities, queries):
             if similarities is None:
                 similarities = np.empty((queries.shape[0], self._n_features_out), block.dtype)
             similarities[batch] = block
-        return similarities
+        return _finite(similarities)
 
-    def rank(self, X, n_neighbors=None):
+    def rank(self, X, n_neighbors=None, *, return_names=False):
         """Order the gallery for each query.
 
         Parameters
@@ -63,16 +84,21 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_neighbors : int, default=None
             How many images to return; None means the parameter `n_neighbors`, and where that is
             None too, the whole gallery.
+        return_names : bool, default=False
+            Whether to return the names that `fit` was given in the place of indices.
 
         Returns
         -------
         ndarray of shape (n_queries, n_neighbors)
-            Gallery indices, best first. Images of equal similarity keep their order.
+            Gallery indices or names, best first. Images of equal similarity keep their order.
         """
         check_is_fitted(self)
+        if return_names and self.names_ is None:
+            raise ValueError(f"{type(self).__name__} was fitted without names: fit(X, names=...).")
         n_gallery = self._n_features_out
         n_kept = min(self._resolve_n_neighbors(n_neighbors, n_gallery), n_gallery)
-        return self._search(self._check_queries(X), n_kept)[1]
+        indices = self._search(self._check_images(X, reset=False), n_kept)[1]
+        return self.names_[indices] if return_names else indices
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
         """Find the gallery images nearest to each query, as scikit-learn's `NearestNeighbors` does.
@@ -102,11 +128,43 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"{available} images to choose from."
             )
         if X is None:
-            found = _without_themselves(*self._search(self._gallery_queries(), n_kept + 1))
+            found = _without_themselves(*self._search(self._gallery, n_kept + 1))
         else:
-            found = self._search(self._check_queries(X), n_kept)
+            found = self._search(self._check_images(X, reset=False), n_kept)
         similarities, indices = found
         return (self._distances(similarities), indices) if return_distance else indices
+
+    def radius_neighbors(self, X=None, radius=1.0, return_distance=True, sort_results=False):
+        """Find the gallery images within a distance, as scikit-learn's `NearestNeighbors` does.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features), default=None
+            The queries; None asks for the neighbours of each gallery image, itself left out.
+        radius : float, default=1.0
+            Largest distance, as `kneighbors` returns it.
+        return_distance : bool, default=True
+            Whether to return distances as well as indices.
+        sort_results : bool, default=False
+            Whether the nearest come first; otherwise images are in the gallery's order.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries,) of arrays
+            Of each query's neighbours. Only if `return_distance`.
+        indices : ndarray of shape (n_queries,) of arrays
+            Gallery indices.
+        """
+        check_is_fitted(self)
+        queries = self._gallery if X is None else self._check_images(X, reset=False)
+        distances, indices = np.empty((2, queries.shape[0]), dtype=object)
+        for batch, similarities in self._in_batches(self._similarities, queries):
+            for query, row in enumerate(self._distances(_finite(similarities)), start=batch.start):
+                found = np.flatnonzero(row <= radius)
+                found = found[found != query] if X is None else found
+                order = np.argsort(row[found], kind="stable") if sort_results else slice(None)
+                indices[query], distances[query] = found[order], row[found[order]]
+        return (distances, indices) if return_distance else indices
 
     def score(self, X, y):
         """Measure the mean average precision of queries with known labels.
@@ -126,25 +184,52 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         -------
         float
             Mean average precision from 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If no query has a right answer. A search with ``error_score="raise"`` stops at it; with
+            scikit-learn's default it warns, and the fold's score is NaN.
         """
         check_is_fitted(self)
         if self.labels_ is None:
             raise ValueError(f"{type(self).__name__} was fitted without y: it cannot score.")
-        queries, y = self._check_queries(X), column_or_1d(y)
+        queries, y = self._check_images(X, reset=False), column_or_1d(y)
         if queries.shape[0] != len(y):
             raise ValueError(f"{queries.shape[0]} queries have {len(y)} labels.")
-        themselves = self._find_themselves(X, y)
+        themselves = self._find_themselves(queries, y)
         precisions = np.empty(len(y))
         for batch, similarities in self._in_batches(self._similarities, queries):
             lists = zip(similarities, y[batch], themselves[batch], strict=True)
             precisions[batch] = [self._average_precision(*query) for query in lists]
         if np.isnan(precisions).all():
             raise ValueError(
-                "No query shares its label with another gallery image: nothing to score. In cross "
-                "validation, take a splitter that leaves images of each label in the gallery, such "
-                "as StratifiedKFold."
+                f"None of {len(y)} queries shares its label with another image of the gallery: "
+                "nothing to score. In cross validation the splitter does that: KFold, where labels "
+                "are sorted, puts all images of a label into one fold. Take "
+                "cv=StratifiedKFold(n_splits), and at least two images of each label."
             )
         return float(np.nanmean(precisions))
+
+    def _similarities(self, queries):
+        """Return the similarities of a batch of queries with the gallery."""
+        raise NotImplementedError
+
+    def _distances(self, similarities):
+        """Return what `kneighbors` gives in place of similarities, growing as they fall."""
+        return -similarities
+
+    def _blocks(self, images):
+        """Return the arrays by which an image is recognised, a row per image."""
+        return [images]
+
+    @property
+    def _n_features_out(self):
+        return self._gallery.shape[0]
+
+    def _find_themselves(self, queries, y):
+        """Return the gallery index that each query is, or -1."""
+        return find_themselves(self._blocks(queries), y, self._blocks(self._gallery), self.labels_)
 
     def _average_precision(self, similarities, label, itself):
         order = np.argsort(-similarities, kind="stable")
@@ -156,7 +241,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         search = partial(self._nearest, n_kept=n_kept)
         batches = self._in_batches(search, queries, self._bytes_per_query(n_kept))
         similarities, indices = zip(*(found for _, found in batches), strict=True)
-        return np.concatenate(similarities), np.concatenate(indices)
+        return _finite(np.concatenate(similarities)), np.concatenate(indices)
 
     def _nearest(self, queries, n_kept):
         similarities = self._similarities(queries)
@@ -173,7 +258,12 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         bytes_per_query = bytes_per_query or self._bytes_per_query(self._n_features_out)
         fitting = get_chunk_n_rows(row_bytes=bytes_per_query * n_jobs)
         batches = list(gen_batches(n_queries, min(fitting, -(-n_queries // n_jobs))))
-        results = in_jobs(lambda batch: work(queries[batch]), batches, n_jobs)
+
+        def work_on(batch):
+            with np.errstate(over="ignore", invalid="ignore"):  # told once, with the query's number
+                return work(queries[batch])
+
+        results = in_jobs(work_on, batches, n_jobs)
         yield from zip(batches, results, strict=True)
 
     def _resolve_n_neighbors(self, n_neighbors, default):
@@ -185,13 +275,16 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return default
 
 
-def check_labels(y, n_images):
-    """Return the gallery's labels as an array, or None where none are given."""
-    if y is None:
-        return None
-    y = column_or_1d(y)
-    check_consistent_length(y, range(n_images))
-    return y
+def _finite(similarities):
+    """Return similarities that are finite, or raise an error that names the query."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.sum(similarities)) or np.isfinite(similarities).all():
+            return similarities
+    query = np.flatnonzero(~np.isfinite(similarities).all(axis=1))[0]
+    raise NonFiniteError(
+        f"Similarities of query {query} are too large for {similarities.dtype}: scale the vectors "
+        "down, for instance with l2_normalize, or give float64."
+    )
 
 
 def _without_themselves(similarities, indices):

@@ -8,11 +8,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 
-from skdeepenc.retrieval.products import is_sparse
+from skdeepenc.retrieval.products import is_sparse, whole_rows
 
 
 class Blocks:
-    """Blocks (n_images, width) of the same images, each dense or sparse; slices cut all of them.
+    """Blocks (n_images, width) of the same images, dense or sparse; an index takes rows of all.
 
     Parameters
     ----------
@@ -22,7 +22,11 @@ class Blocks:
 
     def __init__(self, blocks):
         self.blocks = tuple(blocks)
-        self.shape = (self.blocks[0].shape[0], self.widths.sum())
+        self.shape = (self.blocks[0].shape[0], int(self.widths.sum()))
+
+    def __setstate__(self, state):
+        self.blocks = tuple(map(whole_rows, state["blocks"]))
+        self.shape = state["shape"]
 
     @property
     def widths(self):
@@ -37,6 +41,10 @@ class Blocks:
 
     def __getitem__(self, images):
         return Blocks(block[images] for block in self.blocks)
+
+    def joined(self, others):
+        """Return these images and others behind them, block by block of the same kind."""
+        return Blocks(map(_stacked, self.blocks, others.blocks))
 
 
 def has_block_names(X):
@@ -82,13 +90,18 @@ def split_columns(X, widths):
     widths = [X.shape[1]] if widths is None else [int(width) for width in widths]
     if sum(widths) != X.shape[1] or min(widths) < 1:
         raise ValueError(
-            f"layers={widths} are {sum(widths)} columns and X has {X.shape[1]}: "
+            f"block_widths={widths} are {sum(widths)} columns and X has {X.shape[1]}: "
             "give the width of each block."
         )
     ends = np.cumsum(widths)
     return Blocks(
         _as_array(X[:, end - width : end]) for width, end in zip(widths, ends, strict=True)
     )
+
+
+def _stacked(first, second):
+    stack = sparse.vstack if is_sparse(first) else np.concatenate
+    return stack([first, second])
 
 
 def _as_array(block):

@@ -9,9 +9,9 @@ from numbers import Integral
 
 import numpy as np
 
-from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
-from skdeepenc.retrieval.base import Ranker, check_labels
-from skdeepenc.retrieval.self_matches import RELATIVE_DIFFERENCE, find_themselves
+from skdeepenc._sklearn import Interval, StrOptions, validate_data
+from skdeepenc.retrieval.base import Ranker
+from skdeepenc.retrieval.self_matches import RELATIVE_DIFFERENCE
 from skdeepenc.retrieval.sign_codes import SignCodes
 
 
@@ -48,6 +48,8 @@ class AdaptiveChannelRanker(Ranker):
         Number of channels that are compared.
     labels_ : ndarray of shape (n_gallery,) or None
         What `y` was in `fit`.
+    names_ : ndarray of shape (n_gallery,) or None
+        What `names` was in `fit`.
     n_features_in_ : int
         Number of columns of `X`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -82,11 +84,10 @@ class AdaptiveChannelRanker(Ranker):
     """
 
     _parameter_constraints: dict = {
+        **Ranker._parameter_constraints,
         "n_channels": [Interval(Integral, 1, None, closed="left"), None],
         "n_guidance_channels": [Interval(Integral, 1, None, closed="left"), None],
         "quantize": [StrOptions({"sign"}), None],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -104,64 +105,25 @@ class AdaptiveChannelRanker(Ranker):
         self.n_neighbors = n_neighbors
         self.n_jobs = n_jobs
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Keep the gallery.
+    @property
+    def gallery_(self):
+        """The pooled vectors of the gallery."""
+        return self._gallery.vectors
 
-        Parameters
-        ----------
-        X : array-like of shape (n_gallery, n_features)
-            Pooled vectors and average activations of the images.
-        y : array-like of shape (n_gallery,), default=None
-            Labels or names of the images, for `score` and `metrics.retrieval_scorer`.
+    @property
+    def activations_(self):
+        """The average activations of the gallery."""
+        return self._gallery.activations
 
-        Returns
-        -------
-        AdaptiveChannelRanker
-            The ranker itself.
-        """
-        images = self._validate(X, reset=True)
-        n_channels = images.activations.shape[1]
-        self.n_channels_ = (
-            n_channels if self.n_channels is None else min(self.n_channels, n_channels)
-        )
-        self.labels_ = check_labels(y, len(images))
-        self.gallery_, self.activations_ = self._stored(images.vectors), images.activations
-        return self
+    def _keep(self, images):
+        there = images.shape[1]
+        self.n_channels_ = there if self.n_channels is None else min(self.n_channels, there)
+        super()._keep(images.stored(self.quantize))
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
-        """Add images at the end of the gallery: only their signs need to fit in memory together.
+    def _join(self, gallery, images):
+        return gallery.joined(images.stored(self.quantize))
 
-        Parameters
-        ----------
-        X : array-like of shape (n_new, n_features)
-            Pooled vectors and average activations of the images.
-        y : array-like of shape (n_new,), default=None
-            Their labels; needed if, and only if, the images before them have labels.
-
-        Returns
-        -------
-        AdaptiveChannelRanker
-            The ranker itself.
-        """
-        if not hasattr(self, "gallery_"):
-            return self.fit(X, y)
-        images = self._validate(X, reset=False)
-        labels = check_labels(y, len(images))
-        if (labels is None) != (self.labels_ is None):
-            raise ValueError("Give y for all images of the gallery, or for none of them.")
-        join = SignCodes.concatenate if self.quantize == "sign" else np.concatenate
-        if labels is not None:
-            self.labels_ = np.concatenate([self.labels_, labels])
-        self.gallery_ = join([self.gallery_, self._stored(images.vectors)])
-        self.activations_ = np.concatenate([self.activations_, images.activations])
-        return self
-
-    def _stored(self, vectors):
-        return SignCodes.encode(vectors) if self.quantize == "sign" else vectors
-
-    def _validate(self, X, *, reset):
+    def _check_images(self, X, *, reset):
         X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
         if not reset:
             X = X.astype(self.activations_.dtype, copy=False)
@@ -177,13 +139,6 @@ class AdaptiveChannelRanker(Ranker):
             )
         return _Images(X[:, :-n_channels], X[:, -n_channels:])
 
-    def _check_queries(self, X):
-        return self._validate(X, reset=False)
-
-    @property
-    def _n_features_out(self):
-        return len(self.gallery_)
-
     def _similarities(self, queries):
         vectors = queries.strongest(self.n_channels_)
         if self.quantize == "sign":
@@ -194,17 +149,13 @@ class AdaptiveChannelRanker(Ranker):
         n_values = self.gallery_.shape[1]
         return super()._bytes_per_query(n_kept) + 3 * n_values * self.activations_.itemsize
 
-    def _distances(self, similarities):
-        return -similarities
+    def _blocks(self, images):
+        return [images.vectors]
 
-    def _find_themselves(self, X, y):
-        queries = self._validate(X, reset=False).vectors
+    def _find_themselves(self, queries, y):
         if self.quantize is None:
-            return find_themselves([queries], y, [self.gallery_], self.labels_)
-        return _find_same_codes(SignCodes.encode(queries), y, self.gallery_, self.labels_)
-
-    def _gallery_queries(self):
-        return _Images(self.gallery_, self.activations_)
+            return super()._find_themselves(queries, y)
+        return _find_same_codes(SignCodes.encode(queries.vectors), y, self.gallery_, self.labels_)
 
 
 class _Images:
@@ -223,6 +174,19 @@ class _Images:
 
     def __getitem__(self, images):
         return _Images(self.vectors[images], self.activations[images])
+
+    def stored(self, quantize):
+        """Return the images as a gallery keeps them."""
+        if quantize is None or isinstance(self.vectors, SignCodes):
+            return self
+        return _Images(SignCodes.encode(self.vectors), self.activations)
+
+    def joined(self, others):
+        """Return these images and others behind them, both stored alike."""
+        is_coded = isinstance(self.vectors, SignCodes)
+        join = SignCodes.concatenate if is_coded else np.concatenate
+        activations = np.concatenate([self.activations, others.activations])
+        return _Images(join([self.vectors, others.vectors]), activations)
 
     def strongest(self, n_channels):
         """Return the vectors with zeros in all but the channels of highest average activation."""

@@ -5,7 +5,8 @@ finds is asked for, measured and kept.
 """
 
 from importlib.util import find_spec
-from numbers import Integral, Real
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -59,6 +60,8 @@ class IndexedRanker(NearestNeighborRanker):
         The gallery as given.
     labels_ : ndarray of shape (n_gallery,) or None
         What `y` was in `fit`.
+    names_ : ndarray of shape (n_gallery,) or None
+        What `names` was in `fit`.
     n_features_in_ : int
         Length of the vectors.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -82,7 +85,6 @@ class IndexedRanker(NearestNeighborRanker):
         **NearestNeighborRanker._parameter_constraints,
         "metric": [StrOptions({"cosine", "euclidean"})],
         "recall": [Interval(Real, 0, 1, closed="both")],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     }
 
@@ -103,24 +105,58 @@ class IndexedRanker(NearestNeighborRanker):
         self.recall = recall
         self.random_state = random_state
 
-    def _keep(self, gallery, labels):
-        if is_sparse(gallery):
+    def fit(self, X, y=None, *, names=None):
+        """Keep the gallery and index it.
+
+        After `partial_fit` and `remove` the index is made anew when it is next asked for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_gallery, n_features)
+            One vector an image.
+        y : array-like of shape (n_gallery,), default=None
+            Labels of the images, for `score`; or their names, for `metrics.retrieval_scorer`.
+        names : array-like of shape (n_gallery,), default=None
+            What the images are called, such as paths, for ``rank(return_names=True)``.
+
+        Returns
+        -------
+        IndexedRanker
+            The ranker itself.
+        """
+        super().fit(X, y, names=names)
+        self._index.build()
+        return self
+
+    @property
+    def recall_(self):
+        """The share of the exact answer that the index found."""
+        return self._index.measured_recall()
+
+    def _keep(self, images):
+        if is_sparse(images):
             raise ValueError(
                 "An index needs dense vectors: use NearestNeighborRanker for sparse ones."
             )
-        super()._keep(gallery, labels)
+        super()._keep(images)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         n_neighbors = self.n_neighbors or N_CHECKED_NEIGHBORS
-        self._index, self.recall_ = index_gallery(self._products, n_neighbors, self.recall, seed)
-        return self
+        self._index = GalleryIndex(self._products, n_neighbors, self.recall, seed)
+
+    def _search(self, queries, n_kept):
+        if self._is_indexed(n_kept):
+            self._index.build()  # before threads ask for it
+        return super()._search(queries, n_kept)
+
+    def _is_indexed(self, n_kept):
+        return 2 * n_kept <= self._n_features_out
 
     def _nearest(self, queries, n_kept):
-        if 2 * n_kept > self._n_features_out:
+        if not self._is_indexed(n_kept):
             return super()._nearest(queries, n_kept)
-        queries = self._expand(queries)
-        indices, squared = search_index(self._index, queries, n_kept)
-        squared = squared.astype(queries.dtype, copy=False)
-        similarities = 1 - squared / 2 if self.metric == "cosine" else -np.sqrt(squared)
+        queries = self._prepared(queries)
+        indices, squared = self._index.search(queries, n_kept)
+        similarities = self._products.from_squares(squared.astype(queries.dtype, copy=False))
         short = np.flatnonzero((indices < 0).any(axis=1))
         if len(short):  # lists that hold too few images
             similarities[short], indices[short] = self._products.nearest(queries[short], n_kept)
@@ -133,24 +169,68 @@ class IndexedRanker(NearestNeighborRanker):
         return tags
 
 
-def index_gallery(products, n_found, recall, seed, *, compared=True):
-    """Build an index of a gallery's prepared vectors, and return it with the recall it has.
+class GalleryIndex:
+    """An index of a gallery's prepared vectors, built when it is first asked for.
 
-    That is the share of the first 100 neighbours, or fewer, among the first `n_found` of the index.
+    Its recall is the share of the first 100 neighbours, or fewer, among the first `n_found` that it
+    finds. It pickles and saves without the index of faiss, which is a native object, and bytes of
+    one are not safe to read: the vectors and the seed make it again.
+
+    Parameters
+    ----------
+    products : GalleryProducts
+        The similarities with the gallery.
+    n_found : int
+        How many images it will be asked for.
+    recall : float
+        The share of the exact answer to find.
+    seed : int
+        Seed of its lists.
+    compared : bool, default=True
+        Whether what it finds is compared in all dimensions.
     """
-    vectors = products.prepare(products.gallery)
-    rows = np.unique(np.linspace(0, len(vectors) - 1, N_CHECKED).astype(int))
-    n_found = min(n_found, len(vectors))
-    n_neighbors = min(n_found, N_CHECKED_NEIGHBORS)
-    return build_index(
-        vectors,
-        vectors[rows],
-        n_neighbors=n_neighbors,
-        n_found=n_found,
-        compared=compared,
-        recall=recall,
-        random_state=seed,
-    )
+
+    def __init__(self, products: GalleryProducts, n_found, recall, seed, *, compared=True):
+        self.products = products
+        self.n_found = min(n_found, products.gallery.shape[0])
+        self.recall = recall
+        self.seed = seed
+        self.compared = compared
+        self._index: Any = None
+        self._found: float | None = None
+
+    def build(self):
+        """Build the index if there is none."""
+        if self._index is not None:
+            return
+        vectors = self.products.prepared_gallery()
+        rows = np.unique(np.linspace(0, len(vectors) - 1, N_CHECKED).astype(int))
+        self._index, self._found = build_index(
+            vectors,
+            vectors[rows],
+            n_neighbors=min(self.n_found, N_CHECKED_NEIGHBORS),
+            n_found=self.n_found,
+            compared=self.compared,
+            recall=self.recall,
+            random_state=self.seed,
+        )
+
+    def measured_recall(self):
+        """Return the share of the exact answer that the index finds."""
+        if self._found is None:
+            self.build()
+        return self._found
+
+    def search(self, queries, n_neighbors):
+        """Return indices, -1 where nothing was found, and squared distances."""
+        self.build()
+        indices, squared = search_index(self._index, queries, n_neighbors)
+        # What float32 cannot compare is as good as not found, and what is next to it no better.
+        indices[~(squared < np.inf).all(axis=1)] = -1
+        return indices, np.maximum(squared, 0)
+
+    def __getstate__(self):
+        return {**self.__dict__, "_index": None}
 
 
 class CandidateSearch:
@@ -168,19 +248,31 @@ class CandidateSearch:
         self.products = products
         n_gallery = products.gallery.shape[0]
         self.n_candidates = min(n_candidates, n_gallery)
-        self._index, self.recall = None, 1.0
+        self._index = None
         large = n_gallery >= FEWEST_IMAGES_TO_INDEX and 10 * n_candidates <= n_gallery
-        if large and not is_sparse(products.gallery) and find_spec("faiss") is not None:
+        if large and not is_sparse(products.gallery):
             # Candidates are scored anyway, so the index need not order them. One that compares in
             # all dimensions would find more, but takes longer than the exact product.
-            index, recall = index_gallery(
+            self._index = GalleryIndex(
                 products, n_candidates, CANDIDATE_RECALL, seed=0, compared=False
             )
-            if recall >= CANDIDATE_RECALL:
-                self._index, self.recall = index, recall
+
+    def build(self):
+        """Build the index, and do without it where it misses too much or faiss is missing."""
+        if self._index is None:
+            return
+        if find_spec("faiss") is None or self._index.measured_recall() < CANDIDATE_RECALL:
+            self._index = None
+        else:
+            self._index.build()
+
+    @property
+    def recall(self):
+        """The share of the first images that are among those found."""
+        return 1.0 if self._index is None else self._index.measured_recall()
 
     def find(self, queries):
         """Return gallery indices (n_queries, n_candidates); -1 where the index found no more."""
         if self._index is None:
             return self.products.nearest(queries, self.n_candidates)[1]
-        return search_index(self._index, queries, self.n_candidates)[0]
+        return self._index.search(queries, self.n_candidates)[0]

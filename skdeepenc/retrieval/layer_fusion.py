@@ -10,7 +10,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
+from skdeepenc._sklearn import Interval, StrOptions, validate_data
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.top_k import (
     best_first,
@@ -19,7 +19,7 @@ from skdeepenc.arrays.top_k import (
     top_k_of_blocks,
 )
 from skdeepenc.functional import map_similarity
-from skdeepenc.retrieval.base import Ranker, check_labels
+from skdeepenc.retrieval.base import Ranker
 from skdeepenc.retrieval.blocks import (
     Blocks,
     blocks_of_container,
@@ -29,7 +29,6 @@ from skdeepenc.retrieval.blocks import (
 )
 from skdeepenc.retrieval.index import CandidateSearch
 from skdeepenc.retrieval.products import GalleryProducts, as_like
-from skdeepenc.retrieval.self_matches import find_themselves
 
 # Pairs of this many gallery images stand for all pairs where quantiles are asked for.
 QUANTILE_IMAGES = 2000
@@ -47,6 +46,8 @@ class LayerFusionRanker(Ranker):
         The widths of the blocks in an `X` that is stacked from left to right, high layers first, as
         `FeatureUnion` gives it. None means that `X` is a list or dict of blocks, or one block; one
         block is scored by its plain cosine.
+    block_widths : sequence of int, default=None
+        The same as `layers`, by a name that says what the numbers are. Give one of them.
     thresholds : sequence of float, default=(0.2, 1.0)
         One for each block, never falling; 1 leaves a layer as it is. The defaults are the paper's
         for two layers; for three it has (0.2, 0.4, 1.0).
@@ -81,8 +82,12 @@ class LayerFusionRanker(Ranker):
     candidate_recall_ : list of float
         The share of each block's first 100 images that are among its candidates, measured on the
         gallery; 1 for exact search. Empty without `n_candidates`.
+    gallery_ : Blocks
+        The blocks of the gallery.
     labels_ : ndarray of shape (n_gallery,) or None
         What `y` was in `fit`.
+    names_ : ndarray of shape (n_gallery,) or None
+        What `names` was in `fit`.
     n_features_in_ : int
         Width of all blocks together.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -106,25 +111,26 @@ class LayerFusionRanker(Ranker):
     >>> ranker = LayerFusionRanker().fit([high, low])
     >>> ranker.rank([[[1.0, 0.0]], [[1.0, 0.0]]])
     array([[1, 0, 2]])
-    >>> stacked = LayerFusionRanker(layers=[2, 2]).fit(np.hstack([high, low]))
+    >>> stacked = LayerFusionRanker(block_widths=[2, 2]).fit(np.hstack([high, low]))
     >>> stacked.rank([[1.0, 0.0, 1.0, 0.0]])
     array([[1, 0, 2]])
     """
 
     _parameter_constraints: dict = {
+        **Ranker._parameter_constraints,
         "layers": ["array-like", None],
+        "block_widths": ["array-like", None],
         "thresholds": ["array-like"],
         "threshold_mode": [StrOptions({"absolute", "quantile"})],
         "power": [Interval(Real, 0, 1, closed="both"), "array-like"],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "n_candidates": [Interval(Integral, 1, None, closed="left"), None],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
         self,
         *,
         layers=None,
+        block_widths=None,
         thresholds=(0.2, 1.0),
         threshold_mode="absolute",
         power=0.45,
@@ -133,6 +139,7 @@ class LayerFusionRanker(Ranker):
         n_jobs=None,
     ):
         self.layers = layers
+        self.block_widths = block_widths
         self.thresholds = thresholds
         self.threshold_mode = threshold_mode
         self.power = power
@@ -140,8 +147,7 @@ class LayerFusionRanker(Ranker):
         self.n_candidates = n_candidates
         self.n_jobs = n_jobs
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, names=None):
         """Keep the gallery.
 
         Parameters
@@ -149,7 +155,9 @@ class LayerFusionRanker(Ranker):
         X : {array-like, sparse matrix} of shape (n_gallery, n_features), or list or dict of those
             Stacked blocks, or one block a layer, high layers first.
         y : array-like of shape (n_gallery,), default=None
-            Labels or names of the images, for `score` and `metrics.retrieval_scorer`.
+            Labels of the images, for `score`; or their names, for `metrics.retrieval_scorer`.
+        names : array-like of shape (n_gallery,), default=None
+            What the images are called, such as paths, for ``rank(return_names=True)``.
 
         Returns
         -------
@@ -157,15 +165,21 @@ class LayerFusionRanker(Ranker):
             The ranker itself.
         """
         self.block_names_ = list(X) if has_block_names(X) else None
-        gallery = self._check_blocks(X, reset=True)
-        self.labels_ = check_labels(y, gallery.shape[0])
-        self.widths_ = gallery.widths
-        self._products = [GalleryProducts(block, "cosine") for block in gallery]
-        self.thresholds_, self.powers_ = self._resolve_maps(gallery)
-        searched = self._products if self.n_candidates else []
-        self._searches = [CandidateSearch(each, self.n_candidates) for each in searched]
-        self.candidate_recall_ = [search.recall for search in self._searches]
+        super().fit(X, y, names=names)
+        self._build_indices()
         return self
+
+    def _check_images(self, X, *, reset):
+        blocks = self._check_blocks(X, reset=reset)
+        if reset:
+            self.widths_ = blocks.widths
+            return blocks
+        if not np.array_equal(blocks.widths, self.widths_):
+            raise ValueError(
+                f"The blocks have widths {blocks.widths.tolist()}; "
+                f"{type(self).__name__} was fitted on {self.widths_.tolist()}."
+            )
+        return Blocks(map(as_like, blocks, self._gallery))
 
     def _check_blocks(self, X, *, reset):
         if is_block_container(X):
@@ -174,26 +188,45 @@ class LayerFusionRanker(Ranker):
                 self.n_features_in_ = blocks.shape[1]
             return blocks
         X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32])
-        return split_columns(X, self.layers if reset else self.widths_)
+        return split_columns(X, self._given_widths() if reset else self.widths_)
 
-    def _check_queries(self, X):
-        blocks = self._check_blocks(X, reset=False)
-        if not np.array_equal(blocks.widths, self.widths_):
-            raise ValueError(
-                f"The blocks have widths {blocks.widths.tolist()}; "
-                f"{type(self).__name__} was fitted on {self.widths_.tolist()}."
-            )
-        return self._prepared(blocks)
+    def _given_widths(self):
+        if self.layers is not None and self.block_widths is not None:
+            raise ValueError("layers and block_widths are the same: give one of them.")
+        return self.layers if self.block_widths is None else self.block_widths
 
-    def _prepared(self, blocks):
+    def _keep(self, images):
+        super()._keep(images)
+        self._products = [GalleryProducts(block, "cosine") for block in images]
+        self.thresholds_, self.powers_ = self._resolve_maps(images)
+        searched = self._products if self.n_candidates else []
+        self._searches = [CandidateSearch(each, self.n_candidates) for each in searched]
+
+    def _join(self, gallery, images):
+        return gallery.joined(images)
+
+    @property
+    def candidate_recall_(self):
+        """The share of each block's first images that are among its candidates."""
+        self._build_indices()
+        return [search.recall for search in self._searches]
+
+    def _build_indices(self):
+        for search in self._searches:
+            search.build()
+
+    def _in_batches(self, work, queries, bytes_per_query=None):
+        self._build_indices()  # before threads ask for them
+        return super()._in_batches(work, queries, bytes_per_query)
+
+    def _prepared(self, queries):
         return Blocks(
-            products.prepare(as_like(block, products.gallery))
-            for block, products in zip(blocks, self._products, strict=True)
+            products.prepare(block) for block, products in zip(queries, self._products, strict=True)
         )
 
     def _resolve_maps(self, gallery):
         """Return the threshold, as a similarity, and the power of each block."""
-        if len(gallery) == 1 and self.layers is None:
+        if len(gallery) == 1 and self._given_widths() is None:
             return np.ones(1), np.ones(1)
         thresholds = _one_a_block(self.thresholds, len(gallery), "thresholds")
         powers = _one_a_block(self.power, len(gallery), "power")
@@ -206,11 +239,8 @@ class LayerFusionRanker(Ranker):
             thresholds = np.array([_own_quantile(*pair) for pair in pairs])
         return thresholds, powers
 
-    @property
-    def _n_features_out(self):
-        return self._products[0].gallery.shape[0]
-
     def _similarities(self, queries):
+        queries = self._prepared(queries)
         if self._searches:
             return self._candidate_similarities(queries)
         readers = self._readers(queries)
@@ -224,10 +254,11 @@ class LayerFusionRanker(Ranker):
         return similarities
 
     def _nearest(self, queries, n_kept):
+        if 2 * n_kept > self._n_features_out and not self._searches:
+            return super()._nearest(queries, n_kept)
+        queries = self._prepared(queries)
         if self._searches:
             return self._nearest_candidates(queries, n_kept)
-        if 2 * n_kept > self._n_features_out:
-            return super()._nearest(queries, n_kept)
         fused = partial(self._fused, self._readers(queries))
         return top_k_of_blocks(fused, self._n_features_out, n_kept)
 
@@ -286,14 +317,8 @@ class LayerFusionRanker(Ranker):
     def _distances(self, similarities):
         return np.maximum(len(self.widths_) - similarities, 0)
 
-    def _find_themselves(self, X, y):
-        queries = self._check_blocks(X, reset=False)
-        gallery = [products.gallery for products in self._products]
-        alike = [as_like(block, other) for block, other in zip(queries, gallery, strict=True)]
-        return find_themselves(alike, y, gallery, self.labels_)
-
-    def _gallery_queries(self):
-        return self._prepared(products.gallery for products in self._products)
+    def _blocks(self, images):
+        return images.blocks
 
     def __sklearn_tags__(self):
         """Say that sparse input is welcome."""

@@ -5,15 +5,15 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import clone
 
-from skdeepenc._sklearn import HasMethods, Interval, fit_context, validate_data
+from skdeepenc._sklearn import HasMethods, Interval, validate_data
 from skdeepenc.arrays.segments import segment_max
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize
 from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.coercion import is_table
-from skdeepenc.retrieval.base import Ranker, check_labels
+from skdeepenc.maps.joining import join_maps
+from skdeepenc.retrieval.base import Ranker
 from skdeepenc.retrieval.localization import localize
-from skdeepenc.retrieval.self_matches import find_themselves
 
 __all__ = ["LocalizingRanker"]
 
@@ -58,6 +58,8 @@ class LocalizingRanker(Ranker):
         Their vectors, of unit length.
     labels_ : ndarray of shape (n_gallery,) or None
         Their labels.
+    names_ : ndarray of shape (n_gallery,) or None
+        What they are called.
 
     See Also
     --------
@@ -83,14 +85,13 @@ class LocalizingRanker(Ranker):
     """
 
     _parameter_constraints: dict = {
+        **Ranker._parameter_constraints,
         "encoder": [HasMethods(["fit", "transform"])],
         "layer": [str, None],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "n_expansion": [Interval(Integral, 0, None, closed="left")],
         "step": [Interval(Integral, 1, None, closed="left")],
         "tolerance": [Interval(Real, 1, None, closed="left")],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -114,8 +115,7 @@ class LocalizingRanker(Ranker):
         self.n_neighbors = n_neighbors
         self.n_jobs = n_jobs
 
-    @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, names=None):
         """Keep the gallery and encode it.
 
         Parameters
@@ -124,51 +124,60 @@ class LocalizingRanker(Ranker):
             The maps of the gallery, one scale; see `skdeepenc.maps.as_feature_maps`.
         y : array-like of shape (n_gallery,), default=None
             Labels, needed by `score`.
+        names : array-like of shape (n_gallery,), default=None
+            What the images are called, such as paths, for ``rank(return_names=True)``.
 
         Returns
         -------
         LocalizingRanker
             The ranker itself.
         """
+        self._validate_params()
         maps = self._check_maps(X, reset=True)
-        if maps.n_scales != 1:
-            raise FeatureMapsError(
-                f"LocalizingRanker looks in one scale, and the maps have {maps.n_scales}; choose "
-                "one: maps.select(scales=[0])."
-            )
-        self.labels_ = check_labels(y, len(maps))
         self.encoder_ = clone(self.encoder).fit(maps, y)
-        self.gallery_ = maps
-        self.vectors_ = self._vectors(maps)
-        return self
+        return super().fit(maps, y, names=names)
 
-    def _vectors(self, maps):
+    def _check_images(self, X, *, reset):
+        maps = X if reset else self._check_maps(X, reset=False)
         vectors = self.encoder_.transform(maps)
-        return l2_normalize(vectors.toarray() if hasattr(vectors, "toarray") else vectors)
+        vectors = vectors.toarray() if hasattr(vectors, "toarray") else vectors
+        return _EncodedMaps(maps, l2_normalize(vectors))
 
     def _check_maps(self, X, *, reset):
         if is_table(X):
             X = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
         maps = as_feature_maps(X)
+        if maps.n_scales != 1:
+            raise FeatureMapsError(
+                f"LocalizingRanker looks in one scale, and the maps have {maps.n_scales}; choose "
+                "one: maps.select(scales=[0])."
+            )
         if reset:
             self.n_features_in_ = maps.n_channels(self._layer(maps))
         return maps
 
-    def _check_queries(self, X):
-        return self._check_maps(X, reset=False)
+    def _join(self, gallery, images):
+        vectors = np.concatenate([gallery.vectors, images.vectors])
+        return _EncodedMaps(join_maps(gallery.maps, images.maps), vectors)
 
     @property
-    def _n_features_out(self):
-        return len(self.gallery_)
+    def gallery_(self):
+        """The maps of the gallery."""
+        return self._gallery.maps
+
+    @property
+    def vectors_(self):
+        """The vectors of the gallery, of unit length."""
+        return self._gallery.vectors
 
     def _similarities(self, queries):
         """Return similarities whose order is the final one.
 
         Localized images keep their similarity, and all others come 2 lower.
         """
-        similarities = self._vectors(queries) @ self.vectors_.T
-        maxima = l2_normalize(_maxima(queries, self._layer(queries)))
-        for query, (height, width) in enumerate(queries.grid(self._layer(queries))[:, 0]):
+        maps, similarities = queries.maps, queries.vectors @ self.vectors_.T
+        maxima = l2_normalize(_maxima(maps, self._layer(maps)))
+        for query, (height, width) in enumerate(maps.grid(self._layer(maps))[:, 0]):
             ratio = width / height if width and height else 1.0
             candidates = np.argsort(-similarities[query], kind="stable")[: self.n_candidates]
             reranked = self._rerank(candidates, maxima[query], ratio)
@@ -213,12 +222,20 @@ class LocalizingRanker(Ranker):
     def _distances(self, similarities):
         return 1 - similarities
 
-    def _find_themselves(self, X, y):
-        queries = self._vectors(self._check_queries(X))
-        return find_themselves([queries], y, [self.vectors_], self.labels_)
+    def _blocks(self, images):
+        return [images.vectors]
 
-    def _gallery_queries(self):
-        return self.gallery_
+
+class _EncodedMaps:
+    """Maps, and the vectors that an encoder makes of them."""
+
+    def __init__(self, maps, vectors):
+        self.maps = maps
+        self.vectors = vectors
+        self.shape = (len(vectors),)
+
+    def __getitem__(self, images):
+        return _EncodedMaps(self.maps[images], self.vectors[images])
 
 
 def _maxima(maps, layer):

@@ -5,12 +5,11 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 
-from skdeepenc._sklearn import Interval, StrOptions, fit_context, validate_data
+from skdeepenc._sklearn import Interval, StrOptions, validate_data
 from skdeepenc.arrays.top_k import ROWS_A_BLOCK, row_blocks
-from skdeepenc.retrieval.base import Ranker, check_labels
+from skdeepenc.retrieval.base import Ranker
 from skdeepenc.retrieval.expansion import expand_prepared
-from skdeepenc.retrieval.products import GalleryProducts, as_like, is_sparse
-from skdeepenc.retrieval.self_matches import find_themselves
+from skdeepenc.retrieval.products import GalleryProducts, as_like, is_sparse, whole_rows
 
 
 class NearestNeighborRanker(Ranker):
@@ -41,6 +40,8 @@ class NearestNeighborRanker(Ranker):
         The gallery as given.
     labels_ : ndarray of shape (n_gallery,) or None
         What `y` was in `fit`.
+    names_ : ndarray of shape (n_gallery,) or None
+        What `names` was in `fit`.
     n_features_in_ : int
         Length of the vectors.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -67,14 +68,16 @@ class NearestNeighborRanker(Ranker):
     array([[0, 2, 1]])
     >>> ranker.score(gallery, ["door", "roof", "door"])
     1.0
+    >>> ranker = NearestNeighborRanker().fit(gallery, names=["a.jpg", "b.jpg", "c.jpg"])
+    >>> ranker.remove([0]).rank([[2.0, 0.5]], return_names=True)
+    array([['c.jpg', 'b.jpg']], dtype='<U5')
     """
 
     _parameter_constraints: dict = {
+        **Ranker._parameter_constraints,
         "metric": [StrOptions({"cosine", "inner_product", "euclidean"})],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "expansion": [Interval(Integral, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(self, *, metric="cosine", n_neighbors=None, expansion=0, alpha=0.0, n_jobs=None):
@@ -84,88 +87,41 @@ class NearestNeighborRanker(Ranker):
         self.alpha = alpha
         self.n_jobs = n_jobs
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Keep the gallery.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_gallery, n_features)
-            One vector an image.
-        y : array-like of shape (n_gallery,), default=None
-            Labels or names of the images, for `score` and `metrics.retrieval_scorer`.
-
-        Returns
-        -------
-        NearestNeighborRanker
-            The ranker itself.
-        """
-        gallery = self._validate(X, reset=True)
-        return self._keep(gallery, check_labels(y, gallery.shape[0]))
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
-        """Add images at the end of the gallery.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_new, n_features)
-            One vector an image.
-        y : array-like of shape (n_new,), default=None
-            Their labels; needed if, and only if, the images before them have labels.
-
-        Returns
-        -------
-        NearestNeighborRanker
-            The ranker itself.
-        """
-        if not hasattr(self, "gallery_"):
-            return self.fit(X, y)
-        rows = as_like(self._validate(X, reset=False), self.gallery_)
-        labels = check_labels(y, rows.shape[0])
-        if (labels is None) != (self.labels_ is None):
-            raise ValueError("Give y for all images of the gallery, or for none of them.")
-        if labels is not None:
-            labels = np.concatenate([self.labels_, labels])
-        stack = sparse.vstack if is_sparse(self.gallery_) else np.concatenate
-        return self._keep(stack([self.gallery_, rows]), labels)
-
-    def _keep(self, gallery, labels):
-        if self.expansion and self.metric != "cosine":
-            raise ValueError(f'expansion needs metric="cosine", not {self.metric!r}.')
-        self.gallery_ = sparse.csr_array(gallery) if is_sparse(gallery) else gallery
-        self.labels_ = labels
-        self._products = GalleryProducts(self.gallery_, self.metric)
-        return self
-
-    def _validate(self, X, *, reset):
-        return validate_data(
+    def _check_images(self, X, *, reset):
+        images = validate_data(
             self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
         )
+        if not reset:
+            return as_like(images, self._gallery)
+        return sparse.csr_array(images) if is_sparse(images) else images
 
-    def _check_queries(self, X):
-        return self._products.prepare(as_like(self._validate(X, reset=False), self.gallery_))
+    def _keep(self, images):
+        if self.expansion and self.metric != "cosine":
+            raise ValueError(f'expansion needs metric="cosine", not {self.metric!r}.')
+        super()._keep(images)
+        self._products = GalleryProducts(images, self.metric)
 
-    @property
-    def _n_features_out(self):
-        return self.gallery_.shape[0]
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        whole_rows(getattr(self, "_gallery", None))
 
     def _similarities(self, queries):
-        return self._products.similarities(self._expand(queries))
+        return self._products.similarities(self._prepared(queries))
 
     def _nearest(self, queries, n_kept):
         # Selecting most of the gallery block by block would cost more than sorting it once.
         if 2 * n_kept > self._n_features_out:
             return super()._nearest(queries, n_kept)
-        return self._products.nearest(self._expand(queries), n_kept)
+        return self._products.nearest(self._prepared(queries), n_kept)
 
     def _bytes_per_query(self, n_kept):
-        if 2 * n_kept > self._n_features_out or is_sparse(self.gallery_):
+        if 2 * n_kept > self._n_features_out or is_sparse(self._gallery):
             return super()._bytes_per_query(n_kept)
         n_selected = n_kept * len(row_blocks(self._n_features_out))
         return 64 * ROWS_A_BLOCK + 48 * n_selected + 16 * self.expansion * self.n_features_in_
 
-    def _expand(self, queries):
+    def _prepared(self, queries):
+        queries = self._products.prepare(queries)
         if not self.expansion:
             return queries
         return expand_prepared(queries, self._products, self.expansion, self.alpha)
@@ -174,13 +130,6 @@ class NearestNeighborRanker(Ranker):
         if self.metric == "cosine":
             return np.maximum(1 - similarities, 0)
         return -similarities
-
-    def _find_themselves(self, X, y):
-        queries = as_like(self._validate(X, reset=False), self.gallery_)
-        return find_themselves([queries], y, [self.gallery_], self.labels_)
-
-    def _gallery_queries(self):
-        return self._products.prepare(self.gallery_)
 
     def __sklearn_tags__(self):
         """Say that sparse input is welcome."""

@@ -1,14 +1,23 @@
 """Rankers and scikit-learn's neighbours end pipelines whose encoders are searched with them."""
 
+import pickle
+
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
+import skdeepenc
 from skdeepenc.encoders import BagOfVisualWords, GlobalPooler, MOPVLADEncoder
 from skdeepenc.maps import FeatureMaps
-from skdeepenc.retrieval import LayerFusionRanker, NearestNeighborRanker
+from skdeepenc.retrieval import (
+    LayerFusionRanker,
+    NearestNeighborRanker,
+    RetrievalPipeline,
+    make_retrieval_pipeline,
+)
 
 
 @pytest.fixture
@@ -57,3 +66,53 @@ def test_scikit_learns_neighbours_follow_any_encoder(scenes):
     theirs = NearestNeighbors(n_neighbors=5, metric="cosine").fit(vectors).kneighbors(vectors)[1]
     ours = NearestNeighborRanker(n_neighbors=5).fit(vectors).rank(vectors)
     assert np.array_equal(ours, theirs)
+
+
+@pytest.fixture
+def pipeline():
+    return make_retrieval_pipeline(GlobalPooler(), NearestNeighborRanker(n_neighbors=3))
+
+
+def test_a_retrieval_pipeline_ranks_as_its_ranker_does(scenes, pipeline):
+    maps, labels = scenes
+    pipeline.fit(maps, labels, nearestneighborranker__names=[f"{i}.jpg" for i in range(30)])
+    plain = make_pipeline(GlobalPooler(), NearestNeighborRanker(n_neighbors=3)).fit(maps, labels)
+    encoder, ranker = plain
+    vectors = encoder.transform(maps[:4])
+    indices = ranker.rank(vectors)
+    assert np.array_equal(pipeline.rank(maps[:4]), indices)
+    assert pipeline.rank(maps[:4], 1, return_names=True)[2].tolist() == ["2.jpg"]
+    assert np.array_equal(pipeline.kneighbors(maps[:4])[0], ranker.kneighbors(vectors)[0])
+    assert np.array_equal(pipeline.kneighbors(return_distance=False), ranker.kneighbors()[1])
+    near = pipeline.radius_neighbors(maps[:4], 0.01, sort_results=True)[1]
+    assert [row[0] for row in near] == [0, 1, 2, 3]
+    assert pipeline.score(maps, labels) == plain.score(maps, labels)
+    assert np.array_equal(pipeline[:-1].transform(maps[:4]), vectors)
+
+
+def test_a_retrieval_pipeline_grows_and_shrinks(scenes, pipeline, tmp_path):
+    maps, labels = scenes
+    pipeline.fit(maps[:20], labels[:20]).partial_fit(maps[20:], labels[20:]).remove([0, 1])
+    skdeepenc.save(pipeline, tmp_path / "pipeline.skops")
+    for again in (
+        pickle.loads(pickle.dumps(pipeline)),
+        skdeepenc.load(tmp_path / "pipeline.skops"),
+    ):
+        assert isinstance(again, RetrievalPipeline)
+        assert again.rank(maps[2:], 1).ravel().tolist() == list(range(28))
+
+
+def test_a_retrieval_pipeline_of_one_step_and_one_without_a_ranker(scenes, pipeline):
+    with pytest.raises(NotFittedError):
+        pipeline.rank(scenes[0])
+    X = np.eye(3)
+    assert make_retrieval_pipeline(NearestNeighborRanker()).fit(X).rank(X, 1).shape == (3, 1)
+    assert not hasattr(make_retrieval_pipeline(GlobalPooler()), "rank")
+
+
+def test_grid_search_takes_a_retrieval_pipeline(scenes, pipeline):
+    maps, labels = scenes
+    grid = {"globalpooler__method": ["avg", "max"]}
+    search = GridSearchCV(pipeline, grid, cv=StratifiedKFold(2), error_score="raise")
+    search.fit(maps, labels)
+    assert search.best_estimator_.rank(maps[:2]).shape == (2, 3)

@@ -169,7 +169,7 @@ def test_maps_in_files_stay_there_when_others_join_them(tmp_path, rng):
 
 
 @pytest.mark.parametrize("size", [1e-40, 1e-25, 1e30, 1e37])
-@pytest.mark.parametrize("ranker", [NearestNeighborRanker(), IndexedRanker(recall=1.0)])
+@pytest.mark.parametrize("ranker", [NearestNeighborRanker(), IndexedRanker(random_state=0)])
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")  # scikit-learn's own
 def test_vectors_of_any_size_have_the_same_neighbors(rng, size, ranker, metric):
@@ -178,9 +178,10 @@ def test_vectors_of_any_size_have_the_same_neighbors(rng, size, ranker, metric):
     ranker.fit((size * gallery).astype(np.float32))
     expected = NearestNeighbors(metric=metric, n_neighbors=6).fit(gallery).kneighbors(queries)
     distances, indices = ranker.kneighbors((size * queries).astype(np.float32))
-    assert_array_equal(indices, expected[1])
+    same = indices == expected[1]
+    assert same.mean() > 0.6 if hasattr(ranker, "recall_") else same.all()
     unit = size if metric == "euclidean" else 1
-    assert_allclose(distances / unit, expected[0], rtol=1e-3, atol=1e-4)
+    assert_allclose(distances[same] / unit, expected[0][same], rtol=1e-3, atol=1e-4)
 
 
 def test_similarities_beyond_the_float_type_are_one_error(rng):

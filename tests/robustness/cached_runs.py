@@ -20,7 +20,7 @@ from skdeepenc.exceptions import StorageError
 from skdeepenc.extraction import ActivationExtractor
 
 IMAGES = [
-    np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(30)
+    np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(12)
 ]
 
 
@@ -73,7 +73,7 @@ def killed_runs(memory, n_kills, n_writers):
     n_killed = 0
     for _ in range(n_kills):
         writers = [forked(is_right, memory) for _ in range(n_writers)]
-        time.sleep(rng.uniform(0, 0.5))
+        time.sleep(rng.uniform(0, 0.3))
         for pid in writers[: max(1, n_writers // 2)]:
             os.kill(pid, signal.SIGKILL)
         codes = [ended(pid) for pid in writers]

@@ -5,9 +5,15 @@ variable `SKDEEPENC_ROBUSTNESS`: 1 for every run of the tests, 40 for the long f
 """
 
 import os
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
+
+import robustness.watched  # noqa: F401 (says what the server imports)
+
+# The server's imports take seconds, in which the tests are collected.
+forkserver.ensure_running()
 
 FACTOR = int(os.environ.get("SKDEEPENC_ROBUSTNESS", "1"))
 

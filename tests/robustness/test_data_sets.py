@@ -10,7 +10,7 @@ from robustness.small_data_sets import SMALL
 from robustness.watched import watched
 from skdeepenc.exceptions import DataSetError
 
-N_CASES = 20
+N_CASES = 15
 
 
 def load_damaged(folder, n_cases):

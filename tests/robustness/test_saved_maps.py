@@ -11,7 +11,7 @@ from skdeepenc.exceptions import StorageError
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import SignCodes
 
-N_CASES = 60
+N_CASES = 40
 
 
 def load_damaged(folder, n_cases):

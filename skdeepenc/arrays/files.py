@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import tokenize
 
 import numpy as np
 
@@ -19,6 +20,10 @@ _HEADERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _DIGEST = "digest"
+# Those of our arrays have 128 bytes. A longer literal could exhaust the stack that reads it.
+_LONGEST_HEADER = 256
+# What reads a damaged header raises these; it is a literal of Python's.
+_DAMAGE = (ValueError, LookupError, TypeError, SyntaxError, AttributeError, tokenize.TokenError)
 
 
 def read_array(file, size):
@@ -80,8 +85,8 @@ def _read_header(file, size):
     """Return shape, order and type of an array that fills the file to its end."""
     try:
         version = np.lib.format.read_magic(file)
-        shape, fortran_order, dtype = _HEADERS[version](file)
-    except Exception as error:  # a damaged header fails in whatever reads Python literals
+        shape, fortran_order, dtype = _HEADERS[version](file, max_header_size=_LONGEST_HEADER)
+    except _DAMAGE as error:
         raise ValueError(f"its header is damaged: {error}") from error
     if dtype.hasobject or not dtype.itemsize:
         raise ValueError(f"it holds {dtype}, not plain values")

@@ -9,6 +9,7 @@ a process without free descriptors must not wipe a good cache.
 import contextlib
 import errno
 import os
+import struct
 import uuid
 import zipfile
 from pathlib import Path
@@ -18,8 +19,14 @@ import numpy as np
 from skdeepenc.arrays.files import read_array
 from skdeepenc.exceptions import StorageError
 
-# What a damaged archive makes the system say: seeking to nowhere, or data that do not decompress.
+# What a damaged archive makes the system say: seeking to nowhere.
 _ERRORS_OF_DAMAGE = (None, errno.EINVAL)
+# What takes a damaged archive apart raises these: its directory, its flags (encrypted, patched),
+# names of members, and values that make no sense.
+_DAMAGE = (
+    *(zipfile.BadZipFile, RuntimeError, LookupError, EOFError, ValueError, OverflowError),
+    struct.error,
+)
 
 
 class DamagedEntryError(StorageError):
@@ -86,21 +93,30 @@ class Entry:
     def size(self, key):
         """Return the size of an array's file, with its header."""
         with self._explained():
-            return self._archive.getinfo(_member(key)).file_size
+            return self._info(key).file_size
 
     def array(self, key):
         """Return a whole array, whose checksum is compared."""
-        with self._explained(), self._archive.open(_member(key)) as file:
-            return read_array(file, self.size(key))
+        with self._explained():
+            info = self._info(key)
+            with self._archive.open(info) as file:
+                return read_array(file, info.file_size)
+
+    def _info(self, key):
+        """Return what the archive says of an array; nothing in it is ever unpacked."""
+        info = self._archive.getinfo(_member(key))
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{key} is compressed")
+        return info
 
     @contextlib.contextmanager
     def _explained(self):
-        """Tell damage from what cannot be read now."""
+        """Tell damage from what cannot be read now; whatever else happens is not the file's."""
         try:
             yield
-        except (FileNotFoundError, StorageError, MemoryError):
+        except (FileNotFoundError, StorageError, RecursionError):
             raise
-        except Exception as error:  # a damaged archive fails in whatever takes it apart
+        except (OSError, *_DAMAGE) as error:
             if isinstance(error, OSError) and error.errno not in _ERRORS_OF_DAMAGE:
                 raise StorageError(
                     f"{self._path} cannot be read now ({error.strerror}); it is left as it is."

@@ -158,7 +158,8 @@ def _describe(folder):
     entries = _entries(folder)
     try:
         layers = tuple(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["layers"])
-    except (OSError, ValueError, KeyError, TypeError):  # it is for people, who may have edited it
+    # It is for people, who may have edited it.
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         layers = ()
     used, sizes, _ = zip(*entries, strict=True) if entries else ((0.0,), (), ())
     return CachedRecipe(folder, layers, len(entries), sum(sizes), max(used))

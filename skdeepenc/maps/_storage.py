@@ -220,9 +220,22 @@ def _read_contents(folder):
         raise StorageError(f"{path} does not describe {_FORMAT!r}.")
     try:
         description, digest = read_description(path)
-        return dict(zip(description["layers"], description["contents"], strict=True)), digest
+        return _contents_by_layer(description), digest
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} is not what was saved: {error}.") from error
+
+
+def _contents_by_layer(description):
+    """Return what a description says of each layer, or raise a ValueError if it makes no sense."""
+    layers, contents = description.get("layers"), description.get("contents")
+    if not isinstance(layers, list) or not all(isinstance(layer, str) for layer in layers):
+        raise ValueError("its layers are not names")
+    whole = isinstance(contents, list) and all(
+        isinstance(content, dict) and isinstance(content.get("values"), str) for content in contents
+    )
+    if not whole or len(layers) != len(contents):
+        raise ValueError("it does not describe every layer")
+    return dict(zip(layers, contents, strict=True))
 
 
 def _open(path, mmap_mode):

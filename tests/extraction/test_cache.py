@@ -342,6 +342,35 @@ def no_descriptors():
     return without
 
 
+@pytest.mark.parametrize("error", [ImportError("no module"), RecursionError(), MemoryError()])
+def test_what_is_not_the_fault_of_an_entry_removes_none(
+    extractor, paths, expected, memory, monkeypatch, error
+):
+    def fail(file, size):
+        raise error
+
+    maps = extractor.fit_transform(paths)
+    with monkeypatch.context() as context, pytest.raises(type(error)):
+        context.setattr(entries_module, "read_array", fail)
+        maps.values("conv2")
+    assert len(entries(memory)) == len(paths)
+    assert_same_maps(maps, expected)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_compressed_entry_is_made_again(extractor, paths, expected, memory, method):
+    extractor.fit_transform(paths)
+    path = entries(memory)[0]
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+        comment = archive.comment
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+        archive.comment = comment
+    assert_same_maps(extractor.fit_transform(paths), expected)
+
+
 @needs_proc
 def test_what_cannot_be_read_now_is_not_damaged(extractor, paths, expected, memory, no_descriptors):
     maps = extractor.fit_transform(paths)

@@ -13,8 +13,9 @@ STRANGE_SIZES = [-(2**63), -(2**31), -1, 0, 1, 2, 3, 7, 1000, 2**31 - 1, 2**40, 
 STRANGE_NAMES = ["", "pixels", "nowhere", "../x", "a\x00b", "x" * 5000, "²"]
 STRANGE_TYPES = [0, 1, 2, 6, 7, 8, 9, 10, 11, 16, 21, 1000]
 OPERATORS = [
-    *("Relu", "Conv", "MatMul", "Reshape", "Transpose", "Concat", "Loop", "If", "Softmax", "Cast"),
-    *("Gather", "Slice", "Expand", "Tile", "ConstantOfShape", "Resize", "Shape", "Unknown", "Split"),
+    *("Relu", "Conv", "MatMul", "Reshape", "Transpose", "Concat", "Loop", "If", "Softmax"),
+    *("Cast", "Gather", "Slice", "Expand", "Tile", "ConstantOfShape", "Resize", "Shape"),
+    *("Split", "Unknown"),
 ]
 
 

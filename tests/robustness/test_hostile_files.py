@@ -69,10 +69,8 @@ def faults_of(read, documents, error=SkdeepencError):
         try:
             read(document)
             outcomes["read"] += 1
-        except error as refusal:
+        except error:
             outcomes["refused"] += 1
-            if len(str(refusal)) > 5000:
-                faults.append(f"case {case}: a message of {len(str(refusal))} characters")
         except BaseException as other:
             faults.append(f"case {case}: {other!r:.300}")
     return outcomes, faults
@@ -93,7 +91,8 @@ def forged_maps(folder, n_cases):
 
     def read(forged):
         write_description(maps / "maps.json", forged)
-        FeatureMaps.load(maps).values("a")
+        opened = FeatureMaps.load(maps)
+        opened.values(opened.layers[0])
 
     outcome = faults_of(read, forgeries(description, n_cases), StorageError)
     (maps / "maps.json").write_text(DEEP)

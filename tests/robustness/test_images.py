@@ -1,4 +1,4 @@
-"""Damaged images are decoded, or refused with our own error; the extractor refuses the same ones."""
+"""Damaged images are decoded or refused with our own error, by the extractor the same ones."""
 
 import warnings
 from collections import Counter

@@ -172,7 +172,7 @@ class ModelSpec:
             record = json.loads(text)
             known = {entry.name for entry in fields(cls)}
             return cls(**{key: value for key, value in record.items() if key in known})
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"A model's description cannot be read: {error}") from error
 
     @classmethod

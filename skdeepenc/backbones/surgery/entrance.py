@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from skdeepenc.backbones.describing.spec import LARGEST_SIDE
 from skdeepenc.backbones.graphs.graph import declared_shape, fed_by, set_shape
 from skdeepenc.backbones.surgery.channel_axis import find_channels
 from skdeepenc.exceptions import ModelError
@@ -130,6 +131,8 @@ def _entrance(value, skeleton):
         raise ModelError(f"{channels} channels; export the model for RGB or grey images")
     sides = [size for other, size in enumerate(shape) if other not in (0, axis)]
     fixed = all(isinstance(side, int) and side > 0 for side in sides)
+    if fixed and max(sides) > LARGEST_SIDE:
+        raise ModelError(f"sides of more than {LARGEST_SIDE} pixels")
     batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
     size = one_size(sides) if fixed else None
     return Entrance(value.name, elem_type, channels, axis == 3, size, batch)

@@ -20,6 +20,7 @@ from skdeepenc.backbones.transformers.shape_walk import ShapeWalk
 from skdeepenc.backbones.transformers.size_feeds import SizeVector
 from skdeepenc.backbones.transformers.size_fixes import FIXES
 from skdeepenc.backbones.transformers.tokens import TokenLayout
+from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides
 
 
@@ -202,7 +203,12 @@ class _Follower:
         """Free one node, and note how the sizes of its outputs follow the image."""
         fix = FIXES.get(node.op_type)
         if fix is not None and all(self.new.shape(name) for name in node.input[:1]):
-            node = fix(self, node) or node
+            try:
+                node = fix(self, node) or node
+            except IndexError as error:
+                raise ModelError(
+                    f"{node.op_type} {node.name!r} has an axis that its inputs lack."
+                ) from error
         self.nodes.append(node)
         self.new.visit(node)
         for name in node.output:

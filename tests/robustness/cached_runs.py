@@ -20,7 +20,7 @@ from skdeepenc.exceptions import StorageError
 from skdeepenc.extraction import ActivationExtractor
 
 IMAGES = [
-    np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(12)
+    np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(8)
 ]
 
 

@@ -44,7 +44,7 @@ def test_forks_amid_threads_end(memory, factor):
 
 
 def test_damaged_entries_are_never_believed(memory, factor):
-    n_cases = 20 * factor
+    n_cases = 10 * factor
     refused, believed = watched(cached_runs.damaged_entries, memory, n_cases, seconds=60 + n_cases)
     print(f"{n_cases} damaged entries, {refused} refused, {len(believed)} believed")
     assert not believed

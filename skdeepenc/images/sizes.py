@@ -2,6 +2,9 @@
 
 from numbers import Integral
 
+#: Models and their descriptions come from anywhere; one that asks for more asks for all memory.
+LARGEST_SIDE = 10_000
+
 
 def both_sides(size):
     """Return a size as (height, width).

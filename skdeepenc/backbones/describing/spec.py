@@ -13,11 +13,9 @@ from skdeepenc.backbones.describing.huggingface_config import huggingface_fields
 from skdeepenc.backbones.describing.timm_config import timm_fields
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.preprocessing import Preprocessing
-from skdeepenc.images.sizes import one_size
+from skdeepenc.images.sizes import LARGEST_SIDE, one_size
 from skdeepenc.images.views import Whole
 
-# A description comes from anywhere; one that asks for more asks for all of the memory.
-LARGEST_SIDE = 10_000
 # What `Whole` takes; see there.
 _CHOICES = {
     "fit": ("warp", "crop", "pad"),

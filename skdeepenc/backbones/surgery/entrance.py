@@ -11,12 +11,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from skdeepenc.backbones.describing.spec import LARGEST_SIDE
 from skdeepenc.backbones.graphs.graph import declared_shape, fed_by, set_shape
 from skdeepenc.backbones.surgery.channel_axis import find_channels
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.preprocessing import Preprocessing
-from skdeepenc.images.sizes import one_size
+from skdeepenc.images.sizes import LARGEST_SIDE, one_size
 
 #: What the names of everything begin with that is put in front of a graph.
 FRONT = "skdeepenc/entrance"

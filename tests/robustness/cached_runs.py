@@ -3,6 +3,7 @@
 All of it happens in a watched process without threads or sessions of its own, so that it may fork.
 """
 
+import contextlib
 import os
 import resource
 import shutil
@@ -96,6 +97,26 @@ def full_disk(memory):
         return False
 
     codes = [ended(forked(starved, n_bytes)) for n_bytes in (0, 30, 300, 500)]
+    return [*codes, ended(forked(is_right, memory))]
+
+
+def small_disk(memory):
+    """Write to a file system that is full, make room, and go on; say how each ended."""
+
+    def refused():
+        try:
+            extract(memory)
+        except StorageError as error:
+            return "No space left" in str(error) and str(memory) in str(error)
+        return False
+
+    filler = Path(memory).parent / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    os.truncate(filler, filler.stat().st_size - (1 << 15))  # room for folders and a few entries
+    codes = [ended(forked(refused))]
+    filler.unlink()
     return [*codes, ended(forked(is_right, memory))]
 
 

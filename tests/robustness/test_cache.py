@@ -1,7 +1,9 @@
 """A cache under kills, several writers, full and read-only disks, forks and damage."""
 
 import os
+import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -28,6 +30,22 @@ def test_killed_writers_harm_nobody(memory, n_writers, factor):
 
 def test_a_full_disk_is_one_error_and_loses_nothing(memory):
     assert watched(cached_runs.full_disk, memory) == [0] * 5
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KiB, where this user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_small_disk_that_is_full_loses_nothing(small_disk):
+    assert watched(cached_runs.small_disk, str(small_disk / "cache")) == [0, 0]
 
 
 @pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() == 0, reason="root may write anywhere")

@@ -30,6 +30,8 @@ All errors but the last three are also `ValueError`, so code written against sci
 them.
 """
 
+from collections.abc import Mapping
+
 
 class SkdeepencError(Exception):
     """Base class of every error that skdeepenc raises on purpose."""
@@ -48,11 +50,11 @@ class ImageBatchError(ImageError):
         Why each image failed, by its path or position.
     """
 
-    def __init__(self, failures):
+    def __init__(self, failures: Mapping[str, str]) -> None:
         super().__init__(failures)
         self.failures = dict(failures)
 
-    def __str__(self):
+    def __str__(self) -> str:
         """List every image and its reason, one per line."""
         return (
             f'{_count(self.failures)} could not be read (on_error="warn" leaves bad images out, '
@@ -125,11 +127,11 @@ class ImageBatchWarning(ImageWarning):
         Why each image failed, by its path or position.
     """
 
-    def __init__(self, failures):
+    def __init__(self, failures: Mapping[str, str]) -> None:
         super().__init__(failures)
         self.failures = dict(failures)
 
-    def __str__(self):
+    def __str__(self) -> str:
         """List every image and its reason, one per line."""
         return (
             f"{_count(self.failures)} could not be read, and have no descriptors:\n"

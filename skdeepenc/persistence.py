@@ -14,14 +14,17 @@ import os
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from sklearn.base import BaseEstimator
 from skops import io as skops_io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from skdeepenc import functional
+from skdeepenc._typing import PathLike
 from skdeepenc._version import __version__
 from skdeepenc.exceptions import ModelError, StorageError, StorageWarning
 
@@ -51,7 +54,13 @@ _READ_CHUNK = 1 << 22
 _LARGEST_SCHEMA = 1 << 28
 
 
-def save(estimator, path, *, include_model=False, trusted=()):
+def save(
+    estimator: BaseEstimator,
+    path: PathLike,
+    *,
+    include_model: bool = False,
+    trusted: Sequence[str | type] = (),
+) -> None:
     """Write an estimator, fitted or not, to one file.
 
     Parameters
@@ -111,7 +120,7 @@ def save(estimator, path, *, include_model=False, trusted=()):
         _describe(aside, type(estimator).__qualname__)
 
 
-def load(path, *, trusted=()):
+def load(path: PathLike, *, trusted: Sequence[str | type] = ()) -> Any:
     """Read an estimator from a file that `save` wrote.
 
     Opening a file runs nothing and loads no library: it may hold types of scikit-learn, numpy and

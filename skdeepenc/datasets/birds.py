@@ -3,12 +3,13 @@
 import numpy as np
 from sklearn.utils import Bunch
 
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder, below, finite, one_of, positions
 
 SOURCE = "https://www.vision.caltech.edu/datasets/cub_200_2011/"
 
 
-def load_cub200(folder):
+def load_cub200(folder: PathLike) -> Bunch:
     """List the images of CUB-200-2011, their boxes and split.
 
     Expected are `images/<class>/*.jpg`, `images.txt`, `classes.txt`, `image_class_labels.txt`,

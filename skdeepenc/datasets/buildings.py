@@ -1,11 +1,13 @@
 """Oxford5k and Paris6k, with their own and with the revisited ground truth."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skdeepenc._sklearn import StrOptions, validate_params
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder, finite, positions
 from skdeepenc.datasets._restricted_pickle import read_pickle
 from skdeepenc.exceptions import DataSetError
@@ -21,7 +23,9 @@ _check_parameters = validate_params(
 
 
 @_check_parameters
-def load_oxford5k(folder, *, ground_truth="original"):
+def load_oxford5k(
+    folder: PathLike, *, ground_truth: Literal["original", "revisited"] = "original"
+) -> Bunch:
     """List the images of Oxford5k, its queries and right answers.
 
     Expected are, at any depth, the images, and either the text files of the ground truth
@@ -69,7 +73,9 @@ def load_oxford5k(folder, *, ground_truth="original"):
 
 
 @_check_parameters
-def load_paris6k(folder, *, ground_truth="original"):
+def load_paris6k(
+    folder: PathLike, *, ground_truth: Literal["original", "revisited"] = "original"
+) -> Bunch:
     """List the images of Paris6k, its queries and right answers.
 
     Expected are, at any depth, the images, and either the text files of the ground truth

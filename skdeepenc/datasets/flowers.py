@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skdeepenc._sklearn import Interval, validate_params
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder
 
 SOURCE_17 = "https://www.robots.ox.ac.uk/~vgg/data/flowers/17/"
@@ -18,7 +19,7 @@ SPLITS_102 = {"train": "trnid", "val": "valid", "test": "tstid"}
     {"folder": "no_validation", "split": [Interval(Integral, 1, 3, closed="both")]},
     prefer_skip_nested_validation=True,
 )
-def load_flowers17(folder, *, split=1):
+def load_flowers17(folder: PathLike, *, split: int = 1) -> Bunch:
     """List the images of Oxford Flowers 17 and one of its three splits.
 
     Expected are `jpg/image_0001.jpg` ... `jpg/image_1360.jpg`, 80 of each kind one after the other,
@@ -67,7 +68,7 @@ def load_flowers17(folder, *, split=1):
     )
 
 
-def load_flowers102(folder):
+def load_flowers102(folder: PathLike) -> Bunch:
     """List the images of Oxford Flowers 102 and its split.
 
     Expected are `jpg/image_00001.jpg` ... , `imagelabels.mat` and `setid.mat`.

@@ -2,17 +2,19 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from sklearn.utils import Bunch
 
+from skdeepenc._typing import PathLike
 from skdeepenc.exceptions import DataSetError
 
 LAYOUT = "Expected is one subfolder for each class, with that class's images in it."
 
 
-def load_image_folder(folder, *, return_X_y=False):
+def load_image_folder(folder: PathLike, *, return_X_y: bool = False) -> Any:
     """List the images of a folder that has one subfolder for each class.
 
     Images are not opened, only found: by the name's ending, at any depth below the class's
@@ -76,7 +78,7 @@ def _find_class_folders(folder):
     return sorted(subfolders)
 
 
-def find_images(path):
+def find_images(path: PathLike) -> list[str]:
     """List the images of a folder, at any depth, without opening them.
 
     Parameters

@@ -5,13 +5,14 @@ import re
 import numpy as np
 from sklearn.utils import Bunch
 
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder
 
 SOURCE = "https://thoth.inrialpes.fr/~jegou/data.php"
 NAME = re.compile("[0-9]{3,9}")
 
 
-def load_holidays(folder):
+def load_holidays(folder: PathLike) -> Bunch:
     """List the images of INRIA Holidays and its queries.
 
     Expected are the images of both archives, at any depth: `100000.jpg`, `100001.jpg` ... The

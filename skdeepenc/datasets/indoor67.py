@@ -3,12 +3,13 @@
 import numpy as np
 from sklearn.utils import Bunch
 
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder, below
 
 SOURCE = "http://web.mit.edu/torralba/www/indoor.html"
 
 
-def load_indoor67(folder):
+def load_indoor67(folder: PathLike) -> Bunch:
     """List the images of MIT Indoor 67 and its split.
 
     Expected are `Images/<class>/*.jpg`, `TrainImages.txt` and `TestImages.txt` (80 and 20 images

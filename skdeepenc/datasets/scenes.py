@@ -6,12 +6,14 @@ descriptors of its parts can tell apart; that is what the package's methods are 
 """
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 from sklearn.utils import Bunch, check_random_state
 
 from skdeepenc._sklearn import Interval, validate_params
+from skdeepenc._typing import RandomState
 from skdeepenc.datasets._objects import OBJECTS, USUAL_COLORS, box, ellipse, polygon
 
 # Pillow draws without blending; the image is drawn enlarged and reduced, so edges are smooth.
@@ -31,8 +33,13 @@ NEAREST = Image.Resampling.NEAREST
     prefer_skip_nested_validation=True,
 )
 def make_scenes(
-    n_samples=100, *, image_size=160, n_classes=10, random_state=None, return_X_y=False
-):
+    n_samples: int = 100,
+    *,
+    image_size: int = 160,
+    n_classes: int = 10,
+    random_state: RandomState = None,
+    return_X_y: bool = False,
+) -> Any:
     """Draw objects at random place, scale and rotation over clutter.
 
     Classes follow each other in turn, so any run of `n_classes` images shows each of them once.

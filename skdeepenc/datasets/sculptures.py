@@ -1,8 +1,11 @@
 """Sculptures 6k: works by Henry Moore and Auguste Rodin, photographed by many."""
 
+from typing import Literal
+
 from sklearn.utils import Bunch
 
 from skdeepenc._sklearn import StrOptions, validate_params
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder
 from skdeepenc.datasets.buildings import load_text_ground_truth
 
@@ -13,7 +16,7 @@ SOURCE = "https://www.robots.ox.ac.uk/~vgg/data/sculptures6k/"
     {"folder": "no_validation", "subset": [StrOptions({"train", "test"})]},
     prefer_skip_nested_validation=True,
 )
-def load_sculptures6k(folder, *, subset="test"):
+def load_sculptures6k(folder: PathLike, *, subset: Literal["train", "test"] = "test") -> Bunch:
     """List the images of one half of Sculptures 6k, its queries and right answers.
 
     Expected are the images in `train` and `test`, and at any depth the ground truth in the text

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skdeepenc._sklearn import Interval, validate_params
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder, below, positions
 
 SOURCE = "https://vision.princeton.edu/projects/2010/SUN/"
@@ -15,7 +16,7 @@ SOURCE = "https://vision.princeton.edu/projects/2010/SUN/"
     {"folder": "no_validation", "split": [Interval(Integral, 1, 10, closed="both")]},
     prefer_skip_nested_validation=True,
 )
-def load_sun397(folder, *, split=1):
+def load_sun397(folder: PathLike, *, split: int = 1) -> Bunch:
     """List the images of SUN397 and one of its ten splits.
 
     Expected are `SUN397/<letter>/<class>/*.jpg`, and in `Partitions` the files `ClassName.txt`,

@@ -3,12 +3,13 @@
 import numpy as np
 from sklearn.utils import Bunch
 
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder
 
 SOURCE = "https://archive.org/details/ukbench"
 
 
-def load_ukb(folder):
+def load_ukb(folder: PathLike) -> Bunch:
     """List the images of the University of Kentucky Benchmark.
 
     Expected are `ukbench00000.jpg`, `ukbench00001.jpg` ..., at any depth; each four in a row show

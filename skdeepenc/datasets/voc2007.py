@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import Bunch
 
+from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder, below, one_of, positions
 
 SOURCE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/"
@@ -30,7 +31,7 @@ CLASSES = [
 ]
 
 
-def load_voc2007(folder):
+def load_voc2007(folder: PathLike) -> Bunch:
     """List the images of PASCAL VOC 2007, their labels and splits.
 
     Expected are `JPEGImages/*.jpg` and `ImageSets/Main` with `train.txt`, `val.txt`, `test.txt` and

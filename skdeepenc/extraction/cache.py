@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from skdeepenc.extraction.cache_store import CacheStore
-from skdeepenc.extraction.claims import Claims
-from skdeepenc.extraction.entries import (
+from skdeepenc.extraction._cache_store import CacheStore
+from skdeepenc.extraction._claims import Claims
+from skdeepenc.extraction._entries import (
     DamagedEntryError,
     Entry,
     entry_owner,
     entry_path,
     write_entry,
 )
-from skdeepenc.extraction.recipe import as_json
+from skdeepenc.extraction._recipe import as_json
 
 GRIDS = "grids"
 RUNS = "runs.log"

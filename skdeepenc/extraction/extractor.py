@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.exceptions import ImageBatchError, ImageBatchWarning
+from skdeepenc.extraction._projection import fit_projections, projections_digest
+from skdeepenc.extraction._recipe import RGB, Recipe
+from skdeepenc.extraction._runner import Runner
+from skdeepenc.extraction._sources import as_sources, row_labels
 from skdeepenc.extraction.cache import Cache
-from skdeepenc.extraction.projection import fit_projections, projections_digest
-from skdeepenc.extraction.recipe import RGB, Recipe
-from skdeepenc.extraction.runner import Runner
-from skdeepenc.extraction.sources import as_sources, row_labels
 from skdeepenc.images import Preprocessing
 from skdeepenc.images.views import View
 

@@ -11,15 +11,17 @@ import os
 import threading
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from skdeepenc._typing import ImageSource
 from skdeepenc.exceptions import ImageError
-from skdeepenc.images.arrays import image_from_array
-from skdeepenc.images.colour import as_rgb
-from skdeepenc.images.files import read_file
-from skdeepenc.images.jpeg import decode_jpeg, shrink_factor
-from skdeepenc.images.limits import check_size
-from skdeepenc.images.signatures import describe_unreadable, register_plugins
+from skdeepenc.images._arrays import image_from_array
+from skdeepenc.images._colour import as_rgb
+from skdeepenc.images._files import read_file
+from skdeepenc.images._jpeg import decode_jpeg, shrink_factor
+from skdeepenc.images._limits import check_size
+from skdeepenc.images._signatures import describe_unreadable, register_plugins
 
 # Drawings that need other programs, and names for files that Pillow knows but cannot decode.
 REFUSED_FORMATS = {
@@ -53,7 +55,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_locks)
 
 
-def decode_image(source, *, smallest=None):
+def decode_image(source: ImageSource, *, smallest: int | None = None) -> NDArray[np.uint8]:
     """Decode one image to RGB pixels, as a person would see it.
 
     Parameters
@@ -105,7 +107,7 @@ def describe_source(source, position=None):
     return f"image{where} ({what})"
 
 
-def load_image(content, *, smallest=None):
+def load_image(content: ImageSource, *, smallest: int | None = None) -> Image.Image:
     """Decode what `read_source` returned into an upright RGB image.
 
     Parameters

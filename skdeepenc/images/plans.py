@@ -6,8 +6,10 @@ and one place where pixels are resampled.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from skdeepenc.exceptions import ImageError
@@ -43,7 +45,7 @@ class Network:
     interpolation: str = "bilinear"
     fill: tuple[int, ...] = (0, 0, 0)
 
-    def sides(self, size=None):
+    def sides(self, size: int | tuple[int, int] | None = None) -> tuple[int, int]:
         """Return (height, width) of a size, the input's for None, rounded up to whole patches."""
         height, width = both_sides(self.input_size if size is None else size)
         return round_up(height, self.patch_size), round_up(width, self.patch_size)
@@ -76,12 +78,12 @@ class Stack:
     mirrored: bool = False
 
     @property
-    def n_pieces(self):
+    def n_pieces(self) -> int:
         """How many pieces the scale has."""
         return len(self.boxes) * (1 + self.mirrored)
 
     @classmethod
-    def of_whole(cls, height, width):
+    def of_whole(cls, height: int, width: int) -> Self:
         """Make the stack of the whole image at one size."""
         return cls(height, width, (height, width), ((0, 0, height, width),))
 
@@ -105,7 +107,7 @@ class Plan:
     fill: tuple[int, ...] = (0, 0, 0)
 
 
-def cut_plan(image, plan):
+def cut_plan(image: Image.Image, plan: Plan) -> list[NDArray[np.uint8]]:
     """Cut an image into pieces.
 
     Parameters

@@ -4,10 +4,12 @@ Every model has its own convention. One small record holds it, so that it can st
 in the metadata of an ONNX file and in a cache key.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdeepenc.images.plans import FILTERS
 
@@ -56,7 +58,7 @@ class Preprocessing:
     scale: float = 1 / 255
     interpolation: str = "bilinear"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Lists from JSON and arrays from users become what can be hashed and compared.
         for name in ("mean", "std"):
             object.__setattr__(self, name, _three_floats(name, getattr(self, name)))
@@ -73,12 +75,14 @@ class Preprocessing:
             )
 
     @property
-    def fill(self):
+    def fill(self) -> tuple[int, ...]:
         """The colour, as RGB bytes, that becomes zero or nearly so: what padding is made of."""
         colour = np.rint(np.clip(np.divide(self.mean, self.scale), 0, 255)).astype(int).tolist()
         return tuple(colour if self.channel_order == "RGB" else reversed(colour))
 
-    def to_tensor(self, images, out=None):
+    def to_tensor(
+        self, images: NDArray[np.uint8], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Turn a batch of images into the network's input.
 
         Parameters
@@ -104,7 +108,7 @@ class Preprocessing:
             plane -= np.float32(self.mean[channel] / self.std[channel])
         return out
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the record as plain values that JSON can hold.
 
         Returns
@@ -116,7 +120,7 @@ class Preprocessing:
         return {**record, "mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
-    def from_dict(cls, record) -> Self:
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
         """Make the record again from `to_dict`'s values.
 
         Parameters

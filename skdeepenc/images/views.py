@@ -8,11 +8,15 @@ and sizes alone; the extractor runs the network and puts the maps together.
 import math
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
+from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from sklearn.base import BaseEstimator
 
 from skdeepenc._sklearn import Interval, StrOptions
-from skdeepenc.images.fits import fit_whole, widened
+from skdeepenc.images._fits import fit_whole, widened
 from skdeepenc.images.plans import Network, Plan, Stack, check_extent, cut_plan
 from skdeepenc.images.sizes import both_sides, in_words
 
@@ -31,7 +35,7 @@ class View(BaseEstimator, ABC):
     decoding = "fast"
 
     @abstractmethod
-    def stacks(self, height, width, network):
+    def stacks(self, height: int, width: int, network: Network) -> list[Stack]:
         """Say what is cut out of an image of this size, before there is one.
 
         Parameters
@@ -48,10 +52,10 @@ class View(BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def smallest_edge(self, network):
+    def smallest_edge(self, network: Network) -> int:
         """Return the shorter edge, in pixels, that a decoded image must have for this view."""
 
-    def plan(self, image, network):
+    def plan(self, image: Image.Image, network: Network) -> Plan:
         """Say what is cut out of an image, once.
 
         Parameters
@@ -69,7 +73,7 @@ class View(BaseEstimator, ABC):
         stacks = self.stacks(image.height, image.width, network)
         return Plan(tuple(stacks), network.interpolation, network.fill)
 
-    def cut(self, image, plan):
+    def cut(self, image: Image.Image, plan: Plan) -> list[NDArray[np.uint8]]:
         """Cut an image as planned.
 
         Parameters
@@ -86,15 +90,15 @@ class View(BaseEstimator, ABC):
         """
         return cut_plan(image, plan)
 
-    def decoded_edge(self, network):
+    def decoded_edge(self, network: Network) -> int | None:
         """Return the shorter edge that will do when decoding; None asks for every pixel."""
         return None if self.decoding == "full" else self.smallest_edge(network)
 
-    def check(self, input_size):
+    def check(self, input_size: int | tuple[int, int]) -> None:
         """Raise ValueError where the parameters make no sense, alone or for this input size."""
         self._validate_params()
 
-    def varies_in_size(self):
+    def varies_in_size(self) -> bool:
         """Tell whether pieces come in several sizes, of one image or of several."""
         self._validate_params()
         stacks = [*self.stacks(1, 2, Network(64)), *self.stacks(2, 1, Network(64))]
@@ -148,25 +152,32 @@ class Whole(View):
         **DECODING,
     }
 
-    def __init__(self, size=None, fit="warp", crop_fraction=1.0, rounding="even", decoding="fast"):
+    def __init__(
+        self,
+        size: int | tuple[int, int] | None = None,
+        fit: str = "warp",
+        crop_fraction: float = 1.0,
+        rounding: str = "even",
+        decoding: str = "fast",
+    ) -> None:
         self.size = size
         self.fit = fit
         self.crop_fraction = crop_fraction
         self.rounding = rounding
         self.decoding = decoding
 
-    def check(self, input_size):
+    def check(self, input_size: int | tuple[int, int]) -> None:
         """Refuse sizes that are not a height and a width."""
         super().check(input_size)
         sides = both_sides(1 if self.size is None else self.size)
         if min(sides) < 1:
             raise ValueError(f"size of Whole must be positive, not {in_words(sides)}.")
 
-    def stacks(self, height, width, network):
+    def stacks(self, height: int, width: int, network: Network) -> list[Stack]:
         """Announce one piece."""
         return [fit_whole(height, width, network.sides(self.size), self)]
 
-    def smallest_edge(self, network):
+    def smallest_edge(self, network: Network) -> int:
         """Return the longer side, before the crop."""
         return max(widened(network.sides(self.size), self.crop_fraction))
 
@@ -210,21 +221,28 @@ class Pyramid(View):
         **DECODING,
     }
 
-    def __init__(self, n_scales=7, ratio=2**0.5, base=None, aspect="warp", decoding="fast"):
+    def __init__(
+        self,
+        n_scales: int = 7,
+        ratio: float = 2**0.5,
+        base: int | None = None,
+        aspect: Literal["warp", "keep"] = "warp",
+        decoding: str = "fast",
+    ) -> None:
         self.n_scales = n_scales
         self.ratio = ratio
         self.base = base
         self.aspect = aspect
         self.decoding = decoding
 
-    def stacks(self, height, width, network):
+    def stacks(self, height: int, width: int, network: Network) -> list[Stack]:
         """Announce one piece per side."""
         sizes = self._sizes(network)
         if self.aspect == "keep":
             sizes = [_keep_aspect(height, width, min(size), network.patch_size) for size in sizes]
         return [Stack.of_whole(*size) for size in sizes]
 
-    def smallest_edge(self, network):
+    def smallest_edge(self, network: Network) -> int:
         """Return the largest side."""
         return max(self._sizes(network)[-1])
 

@@ -1,12 +1,14 @@
 """Views that give one descriptor per piece: sliding windows, and crops with their mirror images."""
 
 import itertools
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 
 from skdeepenc._sklearn import Interval, Options, StrOptions
-from skdeepenc.images.plans import Stack
+from skdeepenc.images.plans import Network, Stack
 from skdeepenc.images.sizes import both_sides, in_words
 from skdeepenc.images.views import DECODING, View
 
@@ -48,15 +50,20 @@ class Windows(View):
     }
 
     def __init__(
-        self, image_size=256, sizes=(256, 128, 64), stride=32, pool="avg", decoding="fast"
-    ):
+        self,
+        image_size: int = 256,
+        sizes: Sequence[int] = (256, 128, 64),
+        stride: int = 32,
+        pool: Literal["avg", "max"] = "avg",
+        decoding: str = "fast",
+    ) -> None:
         self.image_size = image_size
         self.sizes = sizes
         self.stride = stride
         self.pool = pool
         self.decoding = decoding
 
-    def check(self, input_size):
+    def check(self, input_size: int | tuple[int, int]) -> None:
         """Refuse windows that are larger than the image they slide over."""
         super().check(input_size)
         wrong = [size for size in self.sizes if not 1 <= size <= self.image_size]
@@ -66,11 +73,11 @@ class Windows(View):
                 f"not {tuple(self.sizes)}."
             )
 
-    def stacks(self, height, width, network):
+    def stacks(self, height: int, width: int, network: Network) -> list[Stack]:
         """Announce one stack per window size, the windows row by row."""
         return [self._stack(size, network) for size in self.sizes]
 
-    def smallest_edge(self, network):
+    def smallest_edge(self, network: Network) -> int:
         """Return the side of the square."""
         return self.image_size
 
@@ -118,14 +125,21 @@ class Crops(View):
         **DECODING,
     }
 
-    def __init__(self, n=5, flip=True, image_size=256, pool="avg", decoding="fast"):
+    def __init__(
+        self,
+        n: Literal[1, 5, 25] = 5,
+        flip: bool = True,
+        image_size: int = 256,
+        pool: Literal["avg", "max"] = "avg",
+        decoding: str = "fast",
+    ) -> None:
         self.n = n
         self.flip = flip
         self.image_size = image_size
         self.pool = pool
         self.decoding = decoding
 
-    def check(self, input_size):
+    def check(self, input_size: int | tuple[int, int]) -> None:
         """Refuse crops that are larger than the image they are taken from."""
         super().check(input_size)
         needed = max(both_sides(input_size))
@@ -135,7 +149,7 @@ class Crops(View):
                 f"image_size={self.image_size}: give an image_size of at least {needed}."
             )
 
-    def stacks(self, height, width, network):
+    def stacks(self, height: int, width: int, network: Network) -> list[Stack]:
         """Announce one stack of all crops."""
         height, width = _crop_size(network)
         corners = self._corners(self.image_size - height, self.image_size - width)
@@ -143,7 +157,7 @@ class Crops(View):
         square = self.image_size, self.image_size
         return [Stack(height, width, square, boxes, len(boxes) * (1 + self.flip), 1, self.flip)]
 
-    def smallest_edge(self, network):
+    def smallest_edge(self, network: Network) -> int:
         """Return the side of the square."""
         return self.image_size
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdeepenc.images import decode_image
-from skdeepenc.inspection.drawing import figure_and_axes, require_pyplot
+from skdeepenc.inspection._drawing import figure_and_axes, require_pyplot
 from skdeepenc.maps import as_feature_maps
 
 OPACITY = 0.65

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from skdeepenc.images import decode_image
-from skdeepenc.inspection.classes import class_index
-from skdeepenc.inspection.drawing import axes_for_image, require_pyplot
+from skdeepenc.inspection._classes import class_index
+from skdeepenc.inspection._drawing import axes_for_image, require_pyplot
 
 __all__ = ["ConfidenceMapDisplay"]
 

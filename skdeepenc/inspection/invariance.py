@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from sklearn.metrics import check_scoring
 
 from skdeepenc.images import decode_image
-from skdeepenc.inspection.drawing import figure_and_axes, require_pyplot
+from skdeepenc.inspection._drawing import figure_and_axes, require_pyplot
 
 __all__ = ["InvarianceDisplay", "image_transformations", "warp_to_square"]
 

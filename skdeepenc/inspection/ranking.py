@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from skdeepenc.images import decode_image
-from skdeepenc.inspection.drawing import RIGHT, WRONG, figure_and_axes, require_pyplot
+from skdeepenc.inspection._drawing import RIGHT, WRONG, figure_and_axes, require_pyplot
 
 FRAME_WIDTH = 4
 LEGEND = "solid frame: right, dashed frame: wrong"

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from skdeepenc._typing import ItemLists, Items
+from skdeepenc.metrics._rankings import as_items, check_queries
 from skdeepenc.metrics.oxford import mean_average_precision
-from skdeepenc.metrics.rankings import as_items, check_queries
 
 
-def holidays_map(rankings, queries, positives):
+def holidays_map(rankings: ItemLists, queries: Items, positives: ItemLists) -> float:
     """Measure rankings by the INRIA Holidays protocol.
 
     The first image of each group is a query and also in the gallery: it is taken out of its own
@@ -45,11 +46,11 @@ def holidays_map(rankings, queries, positives):
     0.625
     """
     rankings, queries, positives = check_queries(rankings, queries=queries, positives=positives)
-    queries = as_items(queries, "queries")
-    for query, right in zip(queries, positives, strict=True):
+    asked = as_items(queries, "queries")
+    for query, right in zip(asked, positives, strict=True):
         if query in np.asarray(right):
             raise ValueError(
                 f"The query {query!r} is among its own positives: "
                 "Holidays does not count it as a hit."
             )
-    return mean_average_precision(rankings, positives, junk=queries[:, None])
+    return mean_average_precision(rankings, positives, junk=asked[:, None])

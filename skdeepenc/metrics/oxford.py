@@ -7,7 +7,8 @@ retrieval (`sklearn.metrics.average_precision_score`), which gives other numbers
 
 import numpy as np
 
-from skdeepenc.metrics.rankings import check_queries, check_query, hit_ranks
+from skdeepenc._typing import ItemLists, Items
+from skdeepenc.metrics._rankings import check_queries, check_query, hit_ranks
 
 
 def trapezoid_average_precision(ranks, n_positives):
@@ -24,7 +25,7 @@ def trapezoid_average_precision(ranks, n_positives):
     return float((before + after).sum() / (2 * n_positives))
 
 
-def average_precision(ranked, positives, junk=()):
+def average_precision(ranked: Items, positives: Items, junk: Items = ()) -> float:
     """Measure one ranking by the Oxford Buildings protocol.
 
     Junk images are taken out of the list before ranks are counted. The precision-recall curve is
@@ -68,7 +69,9 @@ def average_precision(ranked, positives, junk=()):
     return trapezoid_average_precision(hit_ranks(ranked, positives, junk), len(positives))
 
 
-def mean_average_precision(rankings, positives, junk=None):
+def mean_average_precision(
+    rankings: ItemLists, positives: ItemLists, junk: ItemLists | None = None
+) -> float:
     """Average the precision of many queries, as Oxford5k and Paris6k are reported.
 
     Queries without positives are left out of the mean.

@@ -1,12 +1,17 @@
 """Recall at k, as metric learning and place recognition report it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from skdeepenc.metrics.rankings import as_items, check_queries, check_ranking
+from skdeepenc._typing import Floats, ItemLists
+from skdeepenc.metrics._rankings import as_items, check_queries, check_ranking
 from skdeepenc.metrics.revisited import check_depths
 
 
-def recall_at_k(rankings, positives, k):
+def recall_at_k(
+    rankings: ItemLists, positives: ItemLists, k: int | Sequence[int]
+) -> float | Floats:
     """Measure how many queries find at least one right image among their first k.
 
     Queries without positives are left out.

@@ -4,13 +4,21 @@ The revisited ground truth sorts each query's images into easy, hard and junk; t
 differ in which of them are right answers and which are ignored.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from skdeepenc._typing import Floats, ItemLists
+from skdeepenc.metrics._rankings import check_queries, check_query, hit_ranks
 from skdeepenc.metrics.oxford import average_precisions
-from skdeepenc.metrics.rankings import check_queries, check_query, hit_ranks
 
 
-def revisited_map(rankings, easy, hard, junk):
+def revisited_map(
+    rankings: ItemLists,
+    easy: ItemLists,
+    hard: ItemLists,
+    junk: ItemLists,
+) -> dict[str, float]:
     """Measure rankings by the revisited Oxford and Paris protocols.
 
     Easy: easy images are right and hard ones ignored. Medium: easy and hard ones are right. Hard:
@@ -57,7 +65,13 @@ def revisited_map(rankings, easy, hard, junk):
     }
 
 
-def revisited_precision_at_k(rankings, easy, hard, junk, k=(1, 5, 10)):
+def revisited_precision_at_k(
+    rankings: ItemLists,
+    easy: ItemLists,
+    hard: ItemLists,
+    junk: ItemLists,
+    k: int | Sequence[int] = (1, 5, 10),
+) -> dict[str, float | Floats]:
     """Measure how many of the first k images are right, by the revisited protocols.
 
     A query whose last positive stands before rank k is divided by that rank instead of k, so that

@@ -1,5 +1,8 @@
 """A scorer for grid search when right answers come from files instead of equal labels."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from skdeepenc.metrics.oxford import mean_average_precision
@@ -36,7 +39,12 @@ class RetrievalScorer:
         return np.flatnonzero(right), np.flatnonzero(ignored)
 
 
-def retrieval_scorer(positives, *, junk=None, measure=mean_average_precision):
+def retrieval_scorer(
+    positives: Mapping[Any, Sequence[Any]],
+    *,
+    junk: Mapping[Any, Sequence[Any]] | None = None,
+    measure: Callable[..., float] = mean_average_precision,
+) -> Callable[[Any, Any, Any], float]:
     """Make a scorer for `GridSearchCV` from lists of right answers.
 
     Hand the images' names as `y`: the ranker keeps the names of its gallery, and each query of the

@@ -1,11 +1,13 @@
 """The score of the University of Kentucky Benchmark."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from skdeepenc.metrics.rankings import check_ranking
+from skdeepenc._typing import ItemLists
+from skdeepenc.metrics._rankings import check_ranking
 
 
-def ukb_score(rankings, labels):
+def ukb_score(rankings: ItemLists, labels: ArrayLike) -> float:
     """Count the images of the query's object among the first four, as UKB does.
 
     Every image queries the whole gallery, itself included, and each object has four images: a

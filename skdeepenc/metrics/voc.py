@@ -1,10 +1,17 @@
 """Average precision as PASCAL VOC 2007 defines it, at eleven recalls."""
 
+from typing import Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import assert_all_finite
 
+from skdeepenc._typing import Floats
 
-def voc_average_precision(y_true, scores, *, average="macro"):
+
+def voc_average_precision(
+    y_true: ArrayLike, scores: ArrayLike, *, average: Literal["macro"] | None = "macro"
+) -> float | Floats:
     """Measure a classification by the PASCAL VOC 2007 protocol.
 
     The precision at each of the recalls 0, 0.1 ... 1 is the highest precision at that recall or

@@ -1,11 +1,21 @@
 """Small feature maps of every kind, the same on every run."""
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from skdeepenc._typing import Floats
 
 __all__ = ["ragged_images", "random_maps"]
 
 
-def random_maps(n_images=6, height=3, width=4, n_channels=5, dtype=np.float32, random_state=0):
+def random_maps(
+    n_images: int = 6,
+    height: int = 3,
+    width: int = 4,
+    n_channels: int = 5,
+    dtype: DTypeLike = np.float32,
+    random_state: int = 0,
+) -> Floats:
     """Return rectified random maps, sparse and positive as a backbone's activations are.
 
     Parameters
@@ -32,7 +42,9 @@ def random_maps(n_images=6, height=3, width=4, n_channels=5, dtype=np.float32, r
     return np.maximum(normal((n_images, height, width, n_channels)) + 0.5, 0).astype(dtype)
 
 
-def ragged_images(n_scales=2, n_images=6, n_channels=5, dtype=np.float32):
+def ragged_images(
+    n_scales: int = 2, n_images: int = 6, n_channels: int = 5, dtype: DTypeLike = np.float32
+) -> list[list[Floats]]:
     """Return images of different sizes at several scales.
 
     Parameters
@@ -45,7 +57,7 @@ def ragged_images(n_scales=2, n_images=6, n_channels=5, dtype=np.float32):
     Returns
     -------
     list of lists of ndarray of shape (H, W, n_channels)
-        Each image's maps, one a scale.
+        Each image's maps, one per scale.
 
     Examples
     --------

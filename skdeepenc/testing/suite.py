@@ -1,16 +1,20 @@
-"""Run all checks on an estimator: at once, or one test a check."""
+"""Run all checks on an estimator: at once, or one test per check."""
 
 import warnings
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
-from skdeepenc.testing import checks
+from skdeepenc.testing import _checks
 
 __all__ = ["check_maps_encoder", "maps_encoder_checks", "parametrize_with_maps_checks"]
 
 
-def maps_encoder_checks(estimator, *, orderless=True):
+def maps_encoder_checks(
+    estimator: BaseEstimator, *, orderless: bool = True
+) -> Iterator[tuple[BaseEstimator, partial[None]]]:
     """Yield the checks that an encoder of feature maps should pass.
 
     Parameters
@@ -34,14 +38,14 @@ def maps_encoder_checks(estimator, *, orderless=True):
     >>> estimator, check = next(maps_encoder_checks(MOPVLADEncoder(n_clusters=3)))
     >>> check(estimator)
     """
-    for name, check in vars(checks).items():
+    for name, check in vars(_checks).items():
         if not name.startswith("check_"):
             continue
-        if orderless or check is not checks.check_descriptor_order:
+        if orderless or check is not _checks.check_descriptor_order:
             yield clone(estimator), partial(_run, check)
 
 
-def check_maps_encoder(estimator, *, orderless=True):
+def check_maps_encoder(estimator: BaseEstimator, *, orderless: bool = True) -> None:
     """Check that an encoder of feature maps does what encoders of this package do.
 
     It feeds what scikit-learn's ``check_estimator`` does not know: 3-D, 4-D and ragged maps,
@@ -70,7 +74,9 @@ def check_maps_encoder(estimator, *, orderless=True):
         check(clone_of_estimator)
 
 
-def parametrize_with_maps_checks(estimators, *, orderless=True):
+def parametrize_with_maps_checks(
+    estimators: Sequence[BaseEstimator], *, orderless: bool = True
+) -> Any:
     """Make a pytest decorator that runs every check on every estimator as a test of its own.
 
     Parameters

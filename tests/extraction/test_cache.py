@@ -19,14 +19,14 @@ from PIL import Image
 
 from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import CacheWarning, ImageBatchError, StorageError
-from skdeepenc.extraction import ActivationExtractor, backbone_runs, memory_check
+from skdeepenc.extraction import ActivationExtractor, _memory_check, backbone_runs
+from skdeepenc.extraction import _entries as entries_module
+from skdeepenc.extraction import _runner as runner_module
+from skdeepenc.extraction import _sources as sources_module
 from skdeepenc.extraction import cache as cache_module
-from skdeepenc.extraction import entries as entries_module
-from skdeepenc.extraction import runner as runner_module
-from skdeepenc.extraction import sources as sources_module
-from skdeepenc.extraction.claims import Claims
-from skdeepenc.extraction.entries import DamagedEntryError
-from skdeepenc.extraction.recipe import as_json
+from skdeepenc.extraction._claims import Claims
+from skdeepenc.extraction._entries import DamagedEntryError
+from skdeepenc.extraction._recipe import as_json
 from skdeepenc.images import Pyramid, Windows
 
 VIEWS = Pyramid(n_scales=2)
@@ -495,7 +495,7 @@ def test_long_parameters_of_views_tell_recipes_apart():
 
 
 def test_a_large_run_is_announced(extractor, paths, memory, monkeypatch):
-    monkeypatch.setattr(memory_check, "_UNNOTICED_BYTES", 100)
+    monkeypatch.setattr(_memory_check, "_UNNOTICED_BYTES", 100)
     extractor.fit(paths)
     with pytest.warns(CacheWarning, match=rf"GB of maps into {memory}; .* are free"):
         extractor.transform(paths)

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from skdeepenc.extraction import byte_locks
-from skdeepenc.extraction.claims import Claims
+from skdeepenc.extraction import _byte_locks
+from skdeepenc.extraction._claims import Claims
 
 FIRST, SECOND = (hashlib.sha256(name).hexdigest() for name in (b"first", b"second"))
 
@@ -24,7 +24,7 @@ for digest in sys.argv[2:]:
         print("free")
 """
 
-needs_locks = pytest.mark.skipif(byte_locks.fcntl is None, reason="this system has no fcntl")
+needs_locks = pytest.mark.skipif(_byte_locks.fcntl is None, reason="this system has no fcntl")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_file_system_without_locks_does_no_harm(path, monkeypatch):
     def refuse(*arguments):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(byte_locks.fcntl, "lockf", refuse)
+    monkeypatch.setattr(_byte_locks.fcntl, "lockf", refuse)
     with Claims(path) as claims:
         assert claims.take(FIRST)
         claims.release(FIRST)
@@ -121,8 +121,8 @@ class FakeWindows:
 
 
 def test_windows_locks_bytes_too(path, monkeypatch):
-    monkeypatch.setattr(byte_locks, "fcntl", None)
-    monkeypatch.setattr(byte_locks, "msvcrt", windows := FakeWindows())
+    monkeypatch.setattr(_byte_locks, "fcntl", None)
+    monkeypatch.setattr(_byte_locks, "msvcrt", windows := FakeWindows())
     with Claims(path) as claims:
         assert claims.take(FIRST)
         locked = set(windows.locked)

@@ -8,12 +8,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc.backbones import ModelSpec, write_spec
 from skdeepenc.exceptions import NotEnoughMemoryError
-from skdeepenc.extraction import ActivationExtractor, memory_check
+from skdeepenc.extraction import ActivationExtractor, _memory_check
 from skdeepenc.images import Pyramid
 
 
 def test_a_run_that_will_not_fit_is_refused_before_it_starts(model, images, monkeypatch):
-    monkeypatch.setattr(memory_check, "available_memory", lambda: 12 * 16 * 5 * 4 - 1)
+    monkeypatch.setattr(_memory_check, "available_memory", lambda: 12 * 16 * 5 * 4 - 1)
     extractor = ActivationExtractor(model).fit(images)
     monkeypatch.setattr(extractor.backbone_, "run", None)  # would fail if it were called
     with pytest.raises(NotEnoughMemoryError, match=r"memory=.*n_components=.*float16"):
@@ -24,7 +24,7 @@ def test_a_run_that_will_not_fit_is_refused_before_it_starts(model, images, monk
 def estimates(monkeypatch):
     """Sizes that runs were thought to have, in bytes."""
     found = []
-    monkeypatch.setattr("skdeepenc.extraction.runner.check_room", found.append)
+    monkeypatch.setattr("skdeepenc.extraction._runner.check_room", found.append)
     return found
 
 

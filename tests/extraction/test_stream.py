@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skdeepenc.extraction import stream
-from skdeepenc.extraction.stream import Job, batches, blocks, prefetched, prepared
+from skdeepenc.extraction import _stream
+from skdeepenc.extraction._stream import Job, batches, blocks, prefetched, prepared
 from skdeepenc.images import Preprocessing
 
 PLAIN = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1), scale=1)
@@ -88,7 +88,7 @@ def test_blocks_hold_the_pixels_of_four_batches():
 
 
 def test_blocks_hold_so_many_bytes(monkeypatch):
-    monkeypatch.setattr(stream, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(_stream, "BLOCK_BYTES", 100)
     jobs = [job_of(position, (4, 4)) for position in range(5)]
     assert [len(block) for block in blocks(jobs, 32, 4)] == [3, 2]
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageCms
 
-from skdeepenc.images import colour, decode_image
+from skdeepenc.images import _colour, decode_image
 
 # Columns are the XYZ of red, green and blue, adapted to D50.
 DISPLAY_P3 = ((0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))
@@ -116,5 +116,5 @@ def test_lab_is_shown():
 def test_strips_change_nothing(image, monkeypatch, mode):
     image = image.convert(mode)
     whole = decode_image(image)
-    monkeypatch.setattr(colour, "_STRIP_PIXELS", 100)
+    monkeypatch.setattr(_colour, "_STRIP_PIXELS", 100)
     assert_array_equal(decode_image(image), whole)

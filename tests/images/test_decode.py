@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageOps
 
 from skdeepenc.exceptions import ImageError
-from skdeepenc.images import decode_image, jpeg, limits
+from skdeepenc.images import _jpeg, _limits, decode_image
 
 LOSSLESS = ["PNG", "BMP", "TIFF", "PPM", "TGA"]
 
@@ -257,7 +257,7 @@ def test_what_is_no_image_is_called_by_its_name(monkeypatch, content, reason):
 
 
 def test_images_that_take_too_much_memory_are_refused_before_they_are_decoded(monkeypatch):
-    monkeypatch.setattr(limits, "LARGEST_IMAGE", 48 * 64 * 6)
+    monkeypatch.setattr(_limits, "LARGEST_IMAGE", 48 * 64 * 6)
     opaque, through = smooth_image(), np.full((48, 64, 4), 255, dtype=np.uint8)
     decode_image(encode(opaque, "PNG"))
     with pytest.raises(ImageError, match=r"64 x 48 pixels \(RGBA\) take .* more than the"):
@@ -327,7 +327,7 @@ def test_other_things_are_no_images(source):
 
 @pytest.fixture
 def without_simplejpeg(monkeypatch):
-    monkeypatch.setattr(jpeg, "_simplejpeg", lambda: None)
+    monkeypatch.setattr(_jpeg, "_simplejpeg", lambda: None)
 
 
 @pytest.mark.parametrize("smallest", [None, 40, 24, 10, 5])
@@ -338,7 +338,7 @@ def test_simplejpeg_gives_the_pixels_of_pillow(monkeypatch, shape, subsampling, 
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     data = encode(noise, "JPEG", subsampling=subsampling)
     fast = decode_image(data, smallest=smallest)
-    monkeypatch.setattr(jpeg, "_simplejpeg", lambda: None)
+    monkeypatch.setattr(_jpeg, "_simplejpeg", lambda: None)
     assert_array_equal(fast, decode_image(data, smallest=smallest))
 
 
@@ -371,5 +371,5 @@ def test_damage_that_pillow_repairs_is_repaired_with_simplejpeg_too(monkeypatch,
     data = encode(image, "JPEG")
     damaged = data[:-2] + b"\x00\x00\x00" + data[-2:]  # stray bytes before the end marker
     repaired = decode_image(damaged)
-    monkeypatch.setattr(jpeg, "_simplejpeg", lambda: None)
+    monkeypatch.setattr(_jpeg, "_simplejpeg", lambda: None)
     assert_array_equal(repaired, decode_image(damaged))

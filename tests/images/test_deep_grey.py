@@ -13,7 +13,7 @@ from PIL import Image, TiffImagePlugin
 
 from skdeepenc.exceptions import ImageWarning
 from skdeepenc.images import decode_image
-from skdeepenc.images.deep_grey import shown_as_bytes
+from skdeepenc.images._deep_grey import shown_as_bytes
 
 RAMP = np.linspace(0, 1, 256)
 

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from skdeepenc.exceptions import ImageError
-from skdeepenc.images import decode_image, files
+from skdeepenc.images import _files, decode_image
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
@@ -35,7 +35,7 @@ def test_sockets_are_refused(tmp_path, monkeypatch):
 def test_endless_files_are_refused_by_their_size(tmp_path):
     path = tmp_path / "sparse.jpg"
     with open(path, "wb") as file:
-        file.truncate(files.LARGEST_FILE + 1)
+        file.truncate(_files.LARGEST_FILE + 1)
     with pytest.raises(ImageError, match=r"0\.5 GiB, more than the 0\.5 GiB"):
         decode_image(path)
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from skdeepenc.images import decode_image, jpeg
+from skdeepenc.images import _jpeg, decode_image
 
 pytestmark = [
     pytest.mark.real_data,
@@ -25,7 +25,7 @@ def photographs():
 def test_simplejpeg_gives_the_pixels_of_pillow(photographs, smallest, monkeypatch):
     pytest.importorskip("simplejpeg")
     fast = [decode_image(path, smallest=smallest) for path in photographs]
-    monkeypatch.setattr(jpeg, "_simplejpeg", lambda: None)
+    monkeypatch.setattr(_jpeg, "_simplejpeg", lambda: None)
     for path, pixels in zip(photographs, fast, strict=True):
         assert_array_equal(pixels, decode_image(path, smallest=smallest))
 

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepenc.inspection import RankingDisplay
-from skdeepenc.inspection.drawing import RIGHT, WRONG
+from skdeepenc.inspection._drawing import RIGHT, WRONG
 from skdeepenc.retrieval import NearestNeighborRanker
 
 

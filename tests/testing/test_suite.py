@@ -8,8 +8,8 @@ from skdeepenc.arrays.segments import segment_mean
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional import l2_normalize
 from skdeepenc.testing import (
+    _checks,
     check_maps_encoder,
-    checks,
     maps_encoder_checks,
     parametrize_with_maps_checks,
 )
@@ -174,7 +174,7 @@ def test_every_check_says_what_it_claims():
 
 
 def test_one_test_an_estimator_and_check():
-    n_checks = sum(name.startswith("check_") for name in vars(checks))
+    n_checks = sum(name.startswith("check_") for name in vars(_checks))
     mark = parametrize_with_maps_checks([Honest(), Honest(scales=[0])]).mark
     names, pairs = mark.args
     assert names == ("estimator", "check")

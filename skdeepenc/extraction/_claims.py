@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 
-from skdeepenc.extraction import byte_locks
+from skdeepenc.extraction import _byte_locks
 
 
 class _LockFile:
@@ -107,14 +107,14 @@ class Claims:
                 self._own.discard(digest)
 
     def _lock(self, digest):
-        return self._file.descriptor is None or byte_locks.take(
+        return self._file.descriptor is None or _byte_locks.take(
             self._file.descriptor, _number(digest)
         )
 
     def _unlock(self, digest):
         self._file.taken.discard(digest)
         if self._file.descriptor is not None:
-            byte_locks.release(self._file.descriptor, _number(digest))
+            _byte_locks.release(self._file.descriptor, _number(digest))
 
 
 def _number(digest):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from skdeepenc.exceptions import ImageError
-from skdeepenc.images.deep_grey import shown_as_bytes
+from skdeepenc.images._deep_grey import shown_as_bytes
 
 ROUNDING = 1e-3  # resampled floats overshoot their range by a little
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdeepenc.exceptions import StorageError
-from skdeepenc.extraction.entries import (
+from skdeepenc.extraction._entries import (
     DamagedEntryError,
     Entry,
     entry_owner,

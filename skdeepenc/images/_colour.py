@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from skdeepenc.images.arrays import image_from_array
-from skdeepenc.images.deep_grey import shown_as_bytes
+from skdeepenc.images._arrays import image_from_array
+from skdeepenc.images._deep_grey import shown_as_bytes
 
 _STRIP_PIXELS = 1 << 22
 _NODATA_TAG = 42113  # GDAL's, in TIFF

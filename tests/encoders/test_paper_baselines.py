@@ -1,7 +1,6 @@
 """The baselines of multi-scale pyramid pooling are pipelines of parts, on the embedded model."""
 
 import pytest
-from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -50,7 +49,7 @@ def test_displays_take_the_whole_pipeline(scenes):
     encoder = MultiScaleFisherEncoder(n_components=8, n_gaussians=4, random_state=0)
     extractor = ActivationExtractor(views=Pyramid(n_scales=2))
     pipeline = make_pipeline(extractor, encoder, LinearSVC(C=100)).fit(images, labels)
-    axes = Figure().subplots(2)
+    axes = pytest.importorskip("matplotlib.figure").Figure().subplots(2)
     display = ConfidenceMapDisplay.from_estimator(pipeline, images[0], labels[0], ax=axes[0])
     assert [scores.shape for scores in display.maps] == [(1, 1), (2, 2)]
     (computed,) = encoder.confidence_maps(extractor.transform(images[:1]), pipeline[-1])

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from skimage.feature import fisher_vector as skimage_fisher_vector
 from sklearn.mixture import GaussianMixture
 
 from skdeepenc.functional import fisher_vector
@@ -50,11 +49,12 @@ def test_equals_the_equations(seed, n, n_channels, n_gaussians, dtype):
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_scikit_image(seed):
     """Theirs starts with gradients by weights, and its deviation part has the other sign."""
+    feature = pytest.importorskip("skimage.feature")
     rng = np.random.default_rng(seed)
     n_gaussians, n_channels = 16, 10
     mixture = random_mixture(rng, n_gaussians, n_channels)
     descriptors = rng.normal(size=(3000, n_channels)) + 5
-    theirs = skimage_fisher_vector(descriptors, sklearn_mixture(*mixture))[n_gaussians:]
+    theirs = feature.fisher_vector(descriptors, sklearn_mixture(*mixture))[n_gaussians:]
     by_mean, by_deviation = np.split(theirs, 2)
     expected = np.concatenate([by_mean, -by_deviation])
     assert_allclose(fisher_vector(descriptors, *mixture), expected, atol=1e-10)

@@ -1,6 +1,7 @@
 """The whole image at other proportions: sizes of the libraries that models come from."""
 
 import numpy as np
+import PIL
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,8 @@ from skdeepenc.images import Crops, Network, Preprocessing, Pyramid, Whole, Wind
 from skdeepenc.images.plans import FILTERS
 from tests.images.reference_tensors import CASES, RECORDED, pattern
 
+# Pillow 13 rounds a few resampled pixels to the other grey level than Pillow 12 and older ones do.
+ROUNDS_AS_RECORDED = int(PIL.__version__.split(".")[0]) >= 13
 SIDES = st.integers(1, 400)
 
 
@@ -29,7 +32,9 @@ def test_tensors_are_those_of_timm_and_transformers(case):
     image = pattern(*case.image)
     (pixels,) = view.cut(image, view.plan(image, network))
     name = next(name for name, other in CASES.items() if other is case)
-    assert_allclose(preprocessing.to_tensor(pixels)[0], np.load(RECORDED)[name], atol=2e-6)
+    grey_level = 1 / 255 / min(preprocessing.std)
+    tolerance = 2e-6 if ROUNDS_AS_RECORDED else 1.001 * grey_level
+    assert_allclose(preprocessing.to_tensor(pixels)[0], np.load(RECORDED)[name], atol=tolerance)
 
 
 @pytest.mark.parametrize("name", FILTERS)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -14,6 +13,8 @@ from skdeepenc.encoders import GlobalPooler, MultiScaleFisherEncoder
 from skdeepenc.exceptions import ClassifierError
 from skdeepenc.inspection import ConfidenceMapDisplay
 from skdeepenc.inspection.confidence_map import _best_rival
+
+Figure = pytest.importorskip("matplotlib.figure").Figure
 
 
 class PixelMaps(TransformerMixin, BaseEstimator):

@@ -5,8 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-from matplotlib import pyplot
-from matplotlib.figure import Figure
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -24,6 +22,9 @@ from skdeepenc.inspection import (
     WindowScanDisplay,
 )
 from skdeepenc.retrieval import NearestNeighborRanker
+
+pyplot = pytest.importorskip("matplotlib.pyplot")
+Figure = pytest.importorskip("matplotlib.figure").Figure
 
 SHADES = np.array([0, 80, 160, 240])
 IMAGES = [np.full((24, 32, 3), shade, dtype=np.uint8) for shade in SHADES]

@@ -4,13 +4,14 @@ import pickle
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skdeepenc.exceptions import ImageError
 from skdeepenc.inspection import InvarianceDisplay, image_transformations
+
+Figure = pytest.importorskip("matplotlib.figure").Figure
 
 # Every pixel of a square of 10 tells its place: row * 10 + column.
 PLACES = np.arange(100, dtype=np.uint8).reshape(10, 10)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -11,6 +9,9 @@ from sklearn.preprocessing import StandardScaler
 from skdeepenc.inspection import RankingDisplay
 from skdeepenc.inspection._drawing import RIGHT, WRONG
 from skdeepenc.retrieval import NearestNeighborRanker
+
+to_rgba = pytest.importorskip("matplotlib.colors").to_rgba
+Figure = pytest.importorskip("matplotlib.figure").Figure
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
@@ -10,6 +9,8 @@ from sklearn.exceptions import NotFittedError
 from skdeepenc.exceptions import ClassifierError
 from skdeepenc.inspection import WindowScanDisplay, best_window
 from skdeepenc.inspection.window_scan import ScoredWindow, _windows
+
+Figure = pytest.importorskip("matplotlib.figure").Figure
 
 
 class Brightness(ClassifierMixin, BaseEstimator):

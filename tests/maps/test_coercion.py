@@ -1,7 +1,6 @@
 """Everything that the documentation says encoders accept becomes the same maps."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,7 +100,6 @@ def test_what_is_no_map_is_named(images, message):
         [[1, 2], [3, 4]],
         [1, 2, 3],
         [np.ones(3), np.ones(3)],
-        pd.DataFrame({"a": [1, 2]}),
         sparse.eye_array(3),
         "text",
         None,
@@ -114,6 +112,11 @@ def test_what_is_no_map_is_named(images, message):
 )
 def test_rows_are_left_to_scikit_learn(table):
     assert is_table(table)
+
+
+def test_a_data_frame_is_left_to_scikit_learn():
+    pandas = pytest.importorskip("pandas")
+    assert is_table(pandas.DataFrame({"a": [1, 2]}))
 
 
 @pytest.mark.parametrize(

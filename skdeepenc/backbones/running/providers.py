@@ -48,12 +48,16 @@ def resolve(providers, present, known):
         providers = [providers]
     for name in map(provider_name, providers):
         if name not in known:
-            nearest = difflib.get_close_matches(str(name), known, 3, 0.3) or known
-            raise ModelError(
-                f"onnxruntime has no provider {name!r}; nearest: {', '.join(nearest)}."
-            )
+            nearest = ", ".join(_nearest(str(name), known))
+            raise ModelError(f"onnxruntime has no provider {name!r}; nearest: {nearest}.")
     chosen = list(providers)
     return chosen if CPU in map(provider_name, chosen) else [*chosen, CPU]
+
+
+def _nearest(name, known):
+    """Return similar names, whatever their case: CudaExecutionProvider means CUDA's."""
+    cased = {each.lower(): each for each in known}
+    return [cased[key] for key in difflib.get_close_matches(name.lower(), cased, 3, 0.3)] or known
 
 
 def warn_of_missing(requested, running, said):

@@ -1,6 +1,7 @@
 """Exact search in tiles against all distances; an index against the exact search."""
 
 import pickle
+from importlib import util
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from sklearn.metrics.pairwise import euclidean_distances
 from skdeepenc.arrays import nearest
 from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
 from skdeepenc.exceptions import DegenerateDataError, MissingDependencyError
+
+needs_faiss = pytest.mark.skipif(util.find_spec("faiss") is None, reason="needs faiss")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -30,6 +33,7 @@ def test_of_equal_vectors_the_first_is_found():
     assert_array_equal(squared, 0)
 
 
+@needs_faiss
 def test_an_index_finds_what_it_promises():
     rng = np.random.default_rng(0)
     vectors = rng.random((3000, 80), dtype=np.float32)
@@ -45,6 +49,7 @@ def test_an_index_finds_what_it_promises():
     assert_array_equal(search_index(again, queries)[0], indices)
 
 
+@needs_faiss
 def test_an_index_finds_several_and_is_seeded():
     rng = np.random.default_rng(0)
     vectors = rng.random((400, 6), dtype=np.float32)
@@ -57,6 +62,7 @@ def test_an_index_finds_several_and_is_seeded():
     assert_array_equal(indices, search_index(second, vectors, 8)[0])
 
 
+@needs_faiss
 def test_an_index_of_compressed_vectors_finds_them_among_more():
     rng = np.random.default_rng(0)
     vectors = rng.random((2000, 30), dtype=np.float32)
@@ -77,6 +83,7 @@ def test_says_how_to_install_faiss(monkeypatch):
         build_index(np.ones((2, 2)), np.ones((1, 2)))
 
 
+@needs_faiss
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_the_nearest_of_extreme_vectors_is_that_of_their_directions(scale):
     """Whose squares are no numbers of float32."""
@@ -96,6 +103,7 @@ def test_what_cannot_be_compared_is_near_the_first():
     assert_array_equal(nearest_vectors(queries, np.ones((5, 2), np.float32))[0], 0)
 
 
+@needs_faiss
 def test_an_index_says_what_it_does_not_find():
     vectors = np.random.default_rng(0).random((400, 6), dtype=np.float32)
     index, _ = build_index(vectors, vectors[:50])

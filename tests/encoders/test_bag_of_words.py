@@ -1,5 +1,7 @@
 """Bags of words: counted by hand, learned as k-means learns, approximate only as far as stated."""
 
+from importlib import util
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -17,6 +19,7 @@ from skdeepenc.functional import visual_words as words
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import parametrize_with_maps_checks
 
+needs_faiss = pytest.mark.skipif(util.find_spec("faiss") is None, reason="needs faiss")
 VARIANTS = [BagOfVisualWords(), BagOfVisualWords(n_words=4, idf=True, search="exact")]
 
 
@@ -77,6 +80,7 @@ def test_one_round_moves_words_to_their_means_and_empty_ones_elsewhere():
 
 
 def test_an_index_agrees_as_far_as_it_says():
+    pytest.importorskip("faiss")
     rng = np.random.default_rng(0)
     maps = FeatureMaps.from_arrays(rng.random((40, 10, 10, 12), dtype=np.float32))
     encoder = BagOfVisualWords(n_words=300, search="faiss", random_state=0).fit(maps)
@@ -119,7 +123,7 @@ def test_feeds_a_classifier_in_float32(images):
     assert pipeline[0].transform(maps).dtype == np.float32
 
 
-@pytest.mark.parametrize("search", ["exact", "faiss"])
+@pytest.mark.parametrize("search", ["exact", pytest.param("faiss", marks=needs_faiss)])
 @pytest.mark.parametrize("scale", [1, 1e10, 1e21, 1e30])
 def test_every_descriptor_counts_for_a_word_however_large_it_is(search, scale):
     maps = np.random.default_rng(4).standard_normal((6, 5, 5, 8)).astype(np.float32)
@@ -132,6 +136,7 @@ def test_every_descriptor_counts_for_a_word_however_large_it_is(search, scale):
 
 def test_words_of_sparse_activations_are_found_by_an_index():
     """Many equal descriptors leave lists of the index empty."""
+    pytest.importorskip("faiss")
     rng = np.random.RandomState(9)
     maps = np.maximum(rng.standard_normal((40, 14, 14, 2)) - 1, 0).astype(np.float32)
     encoder = BagOfVisualWords(n_words=200, search="faiss", random_state=0).fit(maps)
@@ -139,6 +144,7 @@ def test_words_of_sparse_activations_are_found_by_an_index():
 
 
 def test_words_of_extreme_descriptors_are_exact_or_refused(monkeypatch):
+    pytest.importorskip("faiss")
     maps = np.random.default_rng(0).standard_normal((4, 5, 5, 3)).astype(np.float32)
     huge = maps * np.float32(1e30)
     assert BagOfVisualWords(n_words=4, random_state=0).fit(huge).n_words_ == 4

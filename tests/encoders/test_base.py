@@ -76,6 +76,7 @@ def test_unknown_layers_and_scales_are_named():
 
 
 def test_a_data_frame_comes_out_where_it_is_asked_for():
+    pytest.importorskip("pandas")
     encoder = MeanEncoder().set_output(transform="pandas").fit(random_maps())
     frame = encoder.transform(random_maps())
     assert list(frame.columns) == [f"meanencoder{number}" for number in range(5)]

@@ -108,6 +108,7 @@ def test_a_pickled_extractor_gives_the_same_maps(model, images):
 
 
 def test_a_pipeline_may_ask_for_tables(model, images):
+    pytest.importorskip("pandas")
     labels = np.arange(len(images)) % 2
     pipeline = make_pipeline(ActivationExtractor(model), MeanOfMaps(), LogisticRegression())
     pipeline[:1].set_output(transform="pandas")

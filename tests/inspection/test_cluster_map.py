@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skdeepenc.encoders import ClusterMAC
 from skdeepenc.inspection import ClusterMapDisplay
 
+pytest.importorskip("matplotlib")
+
 
 @pytest.fixture(scope="module")
 def maps():

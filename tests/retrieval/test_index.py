@@ -10,6 +10,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdeepenc.retrieval import IndexedRanker, LayerFusionRanker, NearestNeighborRanker
 from skdeepenc.retrieval import index as index_module
 
+pytest.importorskip("faiss")
+
 
 @pytest.fixture
 def clustered(rng):

@@ -197,6 +197,11 @@ def test_ends_a_pipeline_and_survives_pickling(labelled):
     again = pickle.loads(pickle.dumps(pipeline))
     assert again.score(X, y) == pipeline.score(X, y)
     assert_array_equal(again.transform(X), pipeline.transform(X))
+
+
+def test_similarities_come_as_a_data_frame(labelled):
+    pytest.importorskip("pandas")
+    X, _ = labelled
     frame = NearestNeighborRanker().set_output(transform="pandas").fit(X).transform(X)
     assert list(frame.columns[:2]) == ["nearestneighborranker0", "nearestneighborranker1"]
 

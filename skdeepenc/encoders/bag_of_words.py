@@ -15,6 +15,7 @@ from skdeepenc._sklearn import Interval, StrOptions, fit_context, output_contain
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional.visual_words import VisualWords, bag_of_words, fit_words, open_index
 from skdeepenc.maps import sample_descriptors
+from skdeepenc.maps.labels import labelled
 
 __all__ = ["BagOfVisualWords"]
 
@@ -180,7 +181,7 @@ class BagOfVisualWords(MapsEncoder):
         counts = self._count_words(self._check_maps(X, reset=False))
         if output_container(self) == "default":
             return counts
-        return self._with_labels(counts.toarray(), X)
+        return labelled(self, counts.toarray(), X)
 
     def _count_words(self, maps):
         return sparse.vstack(

@@ -16,13 +16,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._progress import progress_bar
-from skdeepenc._sklearn import output_container, validate_data
+from skdeepenc._sklearn import validate_data
 from skdeepenc.arrays.threads import in_jobs
 from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
-from skdeepenc.maps import FeatureMaps, as_feature_maps
+from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.batches import unread_batches
 from skdeepenc.maps.checks import check_finite
 from skdeepenc.maps.coercion import is_table
+from skdeepenc.maps.labels import labelled
 
 __all__ = ["MapsEncoder"]
 
@@ -73,7 +74,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_is_fitted(self)
         maps = self._check_maps(X, reset=False)
         vectors = self._gather(maps, self._n_features_out, self._encode)
-        return self._with_labels(vectors, X)
+        return labelled(self, vectors, X)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns: the class and a number.
@@ -94,15 +95,6 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if n_names == getattr(self, "_n_channels_given", None) != self.n_features_in_:
             input_features = None
         return super().get_feature_names_out(input_features)
-
-    def _with_labels(self, vectors, X):
-        """Make vectors a table with the labels of maps; those of tables scikit-learn keeps."""
-        index = X.index if isinstance(X, FeatureMaps) else None
-        if index is None or output_container(self) != "pandas":
-            return vectors
-        import pandas as pd
-
-        return pd.DataFrame(vectors, index=index, copy=False)
 
     def _check_maps(self, X, *, reset):
         """Return `X` as the maps of the layers and scales to encode.

@@ -13,6 +13,7 @@ from skdeepenc._sklearn import Interval, get_chunk_n_rows
 from skdeepenc.arrays.threads import in_jobs
 from skdeepenc.arrays.top_k import best_first, top_k
 from skdeepenc.exceptions import NonFiniteError
+from skdeepenc.maps.labels import labelled
 from skdeepenc.metrics.oxford import trapezoid_average_precision
 from skdeepenc.retrieval._gallery import GalleryKeeper
 from skdeepenc.retrieval.self_matches import find_themselves
@@ -72,7 +73,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
             if similarities is None:
                 similarities = np.empty((queries.shape[0], self._n_features_out), block.dtype)
             similarities[batch] = block
-        return _finite(similarities)
+        return labelled(self, _finite(similarities), X)
 
     def rank(self, X, n_neighbors=None, *, return_names=False):
         """Order the gallery for each query.

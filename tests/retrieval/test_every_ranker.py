@@ -14,10 +14,16 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import NearestNeighbors
 
 import skdeepenc
+from skdeepenc.encoders import GlobalPooler
 from skdeepenc.exceptions import NonFiniteError, StorageError
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.maps.joining import join_maps
-from skdeepenc.retrieval import IndexedRanker, LayerFusionRanker, NearestNeighborRanker
+from skdeepenc.retrieval import (
+    IndexedRanker,
+    LayerFusionRanker,
+    LocalizingRanker,
+    NearestNeighborRanker,
+)
 from skdeepenc.retrieval import index as index_module
 
 QUERIES = slice(3, 10)
@@ -130,6 +136,14 @@ def test_a_frame_keeps_its_index_and_its_names_are_compared(ranker, rng):
     assert list(table.index) == list("wxyz")
     with pytest.raises(ValueError, match="feature names"):
         clone(ranker).fit(frame).transform(frame[list("dcba")])
+
+
+def test_maps_with_labels_keep_them(rng):
+    maps = FeatureMaps.from_arrays(rng.random((4, 3, 3, 5))).with_index(pd.Index(list("abcd")))
+    ranker = LocalizingRanker(GlobalPooler())
+    with sklearn.config_context(transform_output="pandas"):
+        assert list(ranker.fit(maps).transform(maps[1:3]).index) == ["b", "c"]
+    assert isinstance(ranker.transform(maps), np.ndarray)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

@@ -348,6 +348,9 @@ def _options(graph, n_threads, arena):
     options.enable_mem_pattern = arena
     # Waiting threads must not burn the processors that decode images or run other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Older processors add products of bytes with a sign in 16 bits, which overflow: as bytes
+    # without a sign they do not. Nothing changes for other graphs and other processors.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if graph.folder is not None:
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", os.fspath(graph.folder)
@@ -357,7 +360,15 @@ def _options(graph, n_threads, arena):
 
 def _create(graph, options, providers):
     """Create a session; where a provider fails, go on with the processor alone."""
-    for attempt in (providers, [CPU]):
+    level = options.graph_optimization_level
+    # onnxruntime's own rewriting of quantised graphs can fail where two nodes share a weight.
+    plain = min(level, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC, key=int)
+    for attempt, options.graph_optimization_level in (
+        (providers, level),
+        (providers, plain),
+        ([CPU], level),
+        ([CPU], plain),
+    ):
         try:
             session = onnxruntime.InferenceSession(
                 graph, options, attempt, enable_fallback=0, read_config_from_model=0

@@ -103,6 +103,8 @@ def _fix_split(walk, node):
     if source[axis] == grown[axis]:
         return None
     sizes = [int(n) for n in parts]
+    if sum(sizes) == grown[axis]:
+        return None
     largest = sizes.index(max(sizes))
     sizes[largest] += grown[axis] - sum(sizes)
     return walk.feed_sizes(node, 1, sizes, parts)

@@ -172,8 +172,9 @@ class Network:
 
         def read():
             whole = contents or self._model.read_again()
-            feeds = self._surgery.feeds.values()
-            return read_tables(feeds, self._model.parsed.skeleton, whole.model, whole.folder)
+            feeds, skeleton = self._surgery.feeds.values(), self._model.parsed.skeleton
+            size = both_sides(self._own_size)
+            return read_tables(feeds, skeleton, whole.model, whole.folder, size)
 
         return known_tables(self._model.digest, read)
 

@@ -9,9 +9,8 @@ import math
 
 from onnx import NodeProto
 
-from skdeepenc.backbones.graphs.graph import node_inputs
+from skdeepenc.backbones.graphs.graph import fed_by_values, node_inputs
 
-_MEASURING = {"Shape", "Size"}
 _ATTENTION = {"Attention", "BiasSoftmax", "MultiHeadAttention", "QLinearSoftmax", "Softmax"}
 _SCORING = {"LogSoftmax", "QLinearSoftmax", "Softmax"}
 # fmt: off
@@ -43,7 +42,7 @@ def read_by_head(skeleton, anatomy):
         outputs depend on, but scores of classes and the projections of an attention in the head;
         None where no tensor has positions.
     """
-    valued = _valued(skeleton)
+    valued = fed_by_values(skeleton)
     outputs = [value.name for value in skeleton.graph.output if value.name in valued]
     made = [name for node in skeleton.graph.node for name in node.output if name in valued]
     placed = [name for name in made if _has_positions(name, anatomy)]
@@ -55,15 +54,6 @@ def read_by_head(skeleton, anatomy):
         if name in placed and not _scores_classes(tail):
             return _before_attention(necks[position:], placed, anatomy)
     return placed[-1] if placed else None
-
-
-def _valued(skeleton):
-    """Return the tensors that depend on the values of the pixels, not on their number alone."""
-    valued = {skeleton.graph.input[0].name}
-    for node in skeleton.graph.node:
-        if node.op_type not in _MEASURING and valued.intersection(node_inputs(node)):
-            valued.update(filter(None, node.output))
-    return valued
 
 
 def _has_positions(name, anatomy):

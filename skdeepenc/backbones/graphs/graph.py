@@ -10,6 +10,7 @@ from skdeepenc.exceptions import ModelError
 
 # Constants as short as this may be the shapes that inference needs to see.
 SHORT_CONSTANT = 64
+_MEASURING = {"Shape", "Size"}
 
 
 def free_inputs(model):
@@ -75,6 +76,15 @@ def fed_by(model, name):
         if reached.intersection(node_inputs(node)):
             reached.update(output for output in node.output if output)
     return reached
+
+
+def fed_by_values(skeleton):
+    """Return the tensors that depend on the values of the pixels, not on their number alone."""
+    valued = {skeleton.graph.input[0].name}
+    for node in skeleton.graph.node:
+        if node.op_type not in _MEASURING and valued.intersection(node_inputs(node)):
+            valued.update(filter(None, node.output))
+    return valued
 
 
 def with_nodes(skeleton, nodes, constants=()):

@@ -12,6 +12,15 @@ from onnx import helper, numpy_helper
 
 from skdeepenc.backbones.graphs.graph import SHORT_CONSTANT, attribute, short_constants
 
+# Where operators on codes name tensors, between scales and zero points.
+_DATA = {
+    "QLinearAdd": slice(0, 4, 3),
+    "QLinearConcat": slice(2, None, 3),
+    "QLinearMatMul": slice(0, 4, 3),
+    "QLinearMul": slice(0, 4, 3),
+}
+# The domain of operators on channels in blocks.
+BLOCKED = "com.microsoft.nchwc"
 # Operators whose output is as large as their last input says.
 _GROWING = ("ConstantOfShape", "Expand", "Tile")
 
@@ -146,13 +155,51 @@ class ShapeWalk:
 
     def _infer_fused(self, node):
         """Find the shape that an operator of onnxruntime's own gives."""
-        source = self.shape(node.input[0]) if node.input else None
-        if node.domain != "com.microsoft" or source is None:
+        if node.domain == BLOCKED:
+            return self._infer_blocked(node)
+        parts = data_inputs(node)
+        shapes = [self.shape(name) for name in parts]
+        if node.domain != "com.microsoft" or not shapes or shapes[0] is None:
             return {}
-        if node.op_type == "FusedMatMul":
-            source = self._product(node)
-        kind = helper.make_tensor_type_proto(self.element_type(node.input[0]), source)
+        kind = helper.make_tensor_type_proto(
+            self.element_type(parts[0]), self._fused_shape(node, shapes)
+        )
         return {name: kind for name in node.output if name}
+
+    def _fused_shape(self, node, shapes):
+        """Return the shape that an operator gives, most often that of what it reads first."""
+        if node.op_type == "FusedMatMul":
+            return self._product(node)
+        if None not in shapes and node.op_type == "QLinearConcat":
+            axis = attribute(node, "axis")
+            joined = list(shapes[0])
+            joined[axis] = sum(shape[axis] for shape in shapes)
+            return joined
+        if None not in shapes and node.op_type in ("QLinearAdd", "QLinearMul"):
+            return np.broadcast_shapes(*shapes)
+        return shapes[0]
+
+    def _infer_blocked(self, node):
+        """Find the shape of a map whose channels stand in blocks, as if they did not."""
+        source = self.shape(node.input[0])
+        if source is None:
+            return {}
+        if node.op_type.startswith("Reorder"):
+            shape = _reordered(node, source)
+            return {
+                node.output[0]: helper.make_tensor_type_proto(
+                    self.element_type(node.input[0]), shape
+                )
+            }
+        plain = onnx.NodeProto()
+        plain.CopyFrom(node)
+        plain.domain = ""
+        del plain.input[3:]  # what is added after the convolution
+        kept = [entry for entry in plain.attribute if not entry.name.startswith("activation")]
+        del plain.attribute[:]
+        plain.attribute.extend(kept)
+        self._infer(plain)
+        return {}
 
     def _product(self, node):
         """Return the shape of a product of two tensors, each transposed if a flag says so."""
@@ -162,3 +209,18 @@ class ShapeWalk:
         if attribute(node, "transB", 0):
             right[-2:] = right[:-3:-1]
         return [*np.broadcast_shapes(left[:-2], right[:-2]), *left[-2:-1], *right[-1:]]
+
+
+def data_inputs(node):
+    """Return what a node reads, without the scales and zero points of codes."""
+    return node.input[_DATA.get(node.op_type, slice(None))]
+
+
+def _reordered(node, source):
+    """Return the shape of a map that enters or leaves blocks."""
+    channels_last = bool(attribute(node, "channels_last", 0))
+    batch, *others = source
+    if node.op_type == "ReorderInput":
+        return (batch, others[-1], *others[:-1]) if channels_last else source
+    channels = attribute(node, "channels")
+    return (batch, *others[1:], channels) if channels_last else (batch, channels, *others[1:])

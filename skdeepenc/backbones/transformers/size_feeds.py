@@ -168,7 +168,7 @@ def known_tables(digest, read):
     return tables
 
 
-def read_tables(feeds, skeleton, model, folder):
+def read_tables(feeds, skeleton, model, folder, size):
     """Return the values of position tables, by the tensor that holds them.
 
     Parameters
@@ -181,6 +181,8 @@ def read_tables(feeds, skeleton, model, folder):
         The model, with its weights.
     folder : path-like or None
         Where weights lie that are kept beside the file.
+    size : (int, int)
+        Height and width of the images that the model was made for.
 
     Returns
     -------
@@ -188,15 +190,15 @@ def read_tables(feeds, skeleton, model, folder):
         The values.
     """
     names = {feed.source for feed in feeds if not isinstance(feed, SizeVector)}
-    return {name: _constant(name, skeleton, model, folder) for name in names}
+    return {name: _constant(name, skeleton, model, folder, size) for name in names}
 
 
-def _constant(name, skeleton, model, folder):
-    """Compute a tensor that depends on no pixels."""
+def _constant(name, skeleton, model, folder, size):
+    """Compute a tensor that depends on no pixels, at most on how many there are."""
     from onnx.reference import ReferenceEvaluator  # a fifth of a second, for transformers alone
 
     cut = truncate(skeleton, [name])
-    del cut.graph.input[:]
+    blank = {cut.graph.input[0].name: np.zeros((1, 3, *size), dtype=np.float32)}
     with_weights(cut, model)
     for tensor in cut.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL:
@@ -204,7 +206,7 @@ def _constant(name, skeleton, model, folder):
             tensor.data_location = TensorProto.DEFAULT
     if not cut.graph.node:
         return numpy_helper.to_array(cut.graph.initializer[0])
-    (value,) = ReferenceEvaluator(cut).run(None, {})
+    (value,) = ReferenceEvaluator(cut).run(None, blank)
     return value
 
 

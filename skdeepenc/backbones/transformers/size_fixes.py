@@ -12,9 +12,10 @@ from onnx import TensorProto, helper
 from skdeepenc.backbones.graphs.graph import attribute
 from skdeepenc.backbones.transformers.extents import read_extent
 from skdeepenc.backbones.transformers.reshape_targets import follow_reshape
+from skdeepenc.backbones.transformers.shape_walk import data_inputs
 from skdeepenc.backbones.transformers.size_feeds import Nothing, PositionTable, SizeVector
 
-_BROADCASTING = ("Add", "Sub", "Mul", "Div", "Where", "Sum")
+_BROADCASTING = ("Add", "Sub", "Mul", "Div", "Where", "Sum", "QLinearAdd", "QLinearMul")
 _MASKING = ("Where", "Expand", "Unsqueeze", "Identity", "Cast")
 _END = np.iinfo(np.int64).max
 
@@ -112,8 +113,9 @@ def _fix_split(walk, node):
 
 def _fix_concat(walk, node):
     """Note which tokens stand before the patches, and whether the first is a class token."""
-    shapes = [walk.new.shape(name) for name in node.input]
-    owns = [walk.own.shape(name) for name in node.input]
+    parts = data_inputs(node)
+    shapes = [walk.new.shape(name) for name in parts]
+    owns = [walk.own.shape(name) for name in parts]
     if None in shapes or None in owns or len({len(shape) for shape in shapes}) != 1:
         return
     axis = attribute(node, "axis", 0)
@@ -175,15 +177,16 @@ def _feed_table(walk, node, place, shape, frozen, grown):
 
 
 def _mask_behind(walk, name):
-    """Return the constant of truth values that an added mask is made of, or None."""
+    """Return the truth values that an added mask is made of, if no pixel decides them, or None."""
     while name in walk.moving and name in walk.makers:
         maker = walk.makers[name]
+        if maker.op_type not in _MASKING:
+            break
         if maker.op_type == "Where" and walk.new.known.get(maker.input[1], 1) != 0:
             return None
-        if maker.op_type not in _MASKING:
-            return None
         name = maker.input[0]
-    return name if walk.new.element_type(name) == TensorProto.BOOL else None
+    is_mask = walk.new.element_type(name) == TensorProto.BOOL
+    return name if is_mask and name not in walk.valued else None
 
 
 def _feed_nothing(walk, node, place, source):
@@ -237,6 +240,7 @@ FIXES = {
     "Slice": _fix_slice,
     "Split": _fix_split,
     "Concat": _fix_concat,
+    "QLinearConcat": _fix_concat,
     "MatMul": _fix_product,
     **dict.fromkeys(_BROADCASTING, _fix_broadcast),
 }

@@ -14,14 +14,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from skdeepenc.backbones.graphs.graph import fed_by, with_nodes
+from skdeepenc.backbones.graphs.graph import fed_by, fed_by_values, with_nodes
 from skdeepenc.backbones.transformers.extents import BATCH, COLUMNS, ROWS, read_extent
-from skdeepenc.backbones.transformers.shape_walk import ShapeWalk
+from skdeepenc.backbones.transformers.shape_walk import ShapeWalk, data_inputs
 from skdeepenc.backbones.transformers.size_feeds import SizeVector
 from skdeepenc.backbones.transformers.size_fixes import FIXES
 from skdeepenc.backbones.transformers.tokens import TokenLayout
 from skdeepenc.exceptions import ModelError
 from skdeepenc.images.sizes import both_sides
+
+# Products, of which attention multiplies two tensors that were made of pixels.
+_PRODUCTS = {"Einsum", "MatMul", "MatMulInteger", "QLinearMatMul"}
 
 
 @dataclass
@@ -154,7 +157,7 @@ def _mixes_tokens(skeleton):
     moving = fed_by(skeleton, skeleton.graph.input[0].name)
     return any(
         "Attention" in node.op_type
-        or (node.op_type in ("MatMul", "Einsum") and moving.issuperset(node.input[:2]))
+        or (node.op_type in _PRODUCTS and moving.issuperset(data_inputs(node)[:2]))
         for node in skeleton.graph.node
     )
 
@@ -195,6 +198,7 @@ class _Follower:
         self.batch = batch
         self.new = ShapeWalk(skeleton, (batch, 3, ROWS * patch[0], COLUMNS * patch[1]))
         self.moving = fed_by(skeleton, skeleton.graph.input[0].name)
+        self.valued = fed_by_values(skeleton)
         self.sized = SizedGraph(skeleton, patch, takes_batches=batch > 1)
         self.makers = {name: node for node in skeleton.graph.node for name in node.output}
         self.nodes = []
@@ -202,7 +206,7 @@ class _Follower:
     def visit(self, node):
         """Free one node, and note how the sizes of its outputs follow the image."""
         fix = FIXES.get(node.op_type)
-        if fix is not None and all(self.new.shape(name) for name in node.input[:1]):
+        if fix is not None and all(self.new.shape(name) for name in data_inputs(node)[:1]):
             try:
                 node = fix(self, node) or node
             except IndexError as error:

@@ -12,6 +12,7 @@ from skdeepenc.backbones import Backbone, ModelSpec, parsed_model
 from skdeepenc.backbones.files import contents
 from skdeepenc.backbones.files.contents import known_digest, read_contents
 from skdeepenc.backbones.running import session
+from skdeepenc.backbones.running.session_table import SessionTable
 from skdeepenc.exceptions import ModelError
 
 SPEC = ModelSpec("tiny", ("relu2", "fc2"), 16)
@@ -41,7 +42,7 @@ def forgetful(monkeypatch):
     monkeypatch.setattr(parsed_model, "_MODELS", type(parsed_model._MODELS)())
     monkeypatch.setattr(parsed_model, "SMALL_FILE", 0)
     monkeypatch.setattr(contents, "_KNOWN", type(contents._KNOWN)())
-    monkeypatch.setattr(session, "_TABLE", session._SessionTable())
+    monkeypatch.setattr(session, "_TABLE", SessionTable())
 
 
 def other_content(tiny_network):

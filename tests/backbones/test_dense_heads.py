@@ -46,36 +46,52 @@ def run_untouched(model, layers, pixels):
     return [np.concatenate(outputs) for outputs in zip(*single, strict=True)]
 
 
-def run_surgery(model, layers, pixels, *, dense, size):
+def run_surgery(model, layers, pixels, *, size):
     """Run a model after surgery, on a whole batch."""
     skeleton, *_ = open_entrance(without_weights(model))
     skeleton = free_reshapes(skeleton, size)
-    skeleton = densify(skeleton, size) if dense else skeleton
+    skeleton = densify(skeleton, size)
     graph = with_weights(truncate(skeleton, layers), model).SerializeToString()
     session = session_of(graph)
     return run_session(session, pixels)
 
 
 @pytest.mark.parametrize("name", REAL_GRAPHS)
-def test_real_graphs_are_unchanged_at_their_own_size(name, light_graph, pixels):
+def test_converted_heads_of_real_graphs_give_the_same_at_their_own_size(name, light_graph, pixels):
     layers = REAL_GRAPHS[name]
     model, images = light_graph(name), pixels(1 if name == "vgg19" else 2, 224, 224)
     expected = run_untouched(model, layers, images)
-    for dense in (False, True):
-        actual = run_surgery(model, layers, images, dense=dense, size=224)
-        for ours, untouched in zip(actual, expected, strict=True):
-            scale = np.abs(untouched).max()
-            assert scale > 0
-            assert_allclose(
-                ours.reshape(untouched.shape) / scale, untouched / scale, rtol=1e-4, atol=1e-5
-            )
+    actual = run_surgery(model, layers, images, size=224)
+    for ours, untouched in zip(actual, expected, strict=True):
+        scale = np.abs(untouched).max()
+        assert scale > 0
+        assert_allclose(
+            ours.reshape(untouched.shape) / scale, untouched / scale, rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", REAL_GRAPHS)
+@pytest.mark.filterwarnings("ignore::skdeepenc.exceptions.ModelWarning")
+def test_every_layer_of_a_real_graph_is_what_the_runtime_computes(name, light_graph, pixels):
+    model, images = light_graph(name), pixels(1, 224, 224)
+    content = model.SerializeToString()
+    layers = [info.name for info in Backbone(content, layers=[0]).layer_info]
+    maps = Backbone(content, layers=layers).run(images)
+    assert len(layers) > 15
+    for layer, untouched in zip(layers, run_untouched(model, layers, images), strict=True):
+        expected = np.moveaxis(untouched, 1, -1) if untouched.ndim == 4 else untouched
+        scale = np.abs(expected).max() or 1
+        assert maps[layer].size == expected.size, layer
+        assert_allclose(
+            maps[layer].reshape(expected.shape) / scale, expected / scale, atol=1e-4, err_msg=layer
+        )
 
 
 @pytest.mark.parametrize("name", ["bvlc_alexnet", "inception_v1", "shufflenet", "squeezenet"])
 def test_real_graphs_take_images_of_any_size(name, light_graph, pixels):
     layer = REAL_GRAPHS[name][-1]
     images = pixels(2, 224 + 64, 224 + 96)
-    (output,) = run_surgery(light_graph(name), [layer], images, dense=True, size=224)
+    (output,) = run_surgery(light_graph(name), [layer], images, size=224)
     is_global = name == "squeezenet"  # it averages over whatever there is
     assert output.shape == (2, 1000, *((1, 1) if is_global else (3, 4)))
     assert_allclose(output.sum(axis=1), 1, rtol=1e-5)
@@ -89,7 +105,7 @@ def test_unpadded_real_graphs_give_what_each_window_gives(name, side, layers, li
     """The other graphs' branches do not fit together without padding."""
     model = resized_head(light_graph(name, padded=False), side)
     larger = pixels(1, side + 32, side + 64)
-    dense = run_surgery(model, layers, larger, dense=True, size=side)
+    dense = run_surgery(model, layers, larger, size=side)
     for row in range(2):
         for column in range(3):
             top, left = 32 * row, 32 * column
@@ -177,7 +193,7 @@ def test_heads_as_exporters_write_them(name, nodes, make_model, pixels):
     model = make_model(nodes, used, input_shape=(1, 3, 4, 4), output=(output, 2))
     # Products with a factor are not converted: they are right at the model's own size alone.
     larger = pixels(2, 6, 5) if name != "scaled" else pixels(1, 4, 4)
-    (dense,) = run_surgery(model, [output], larger, dense=True, size=4)
+    (dense,) = run_surgery(model, [output], larger, size=4)
     reference = ReferenceEvaluator(model)
     dense = dense.reshape(len(larger), 5, larger.shape[2] - 3, larger.shape[3] - 3)
     for image, row, column in np.ndindex(len(larger), *dense.shape[2:]):

@@ -192,6 +192,65 @@ def test_masks_that_mask_nothing_are_left_out(expanded, make_model, pixels):
         assert_allclose(maps["block"].reshape(2, 30, 4), expected, rtol=1e-3)
 
 
+def test_masks_that_only_sizes_decide_are_left_out(make_model, pixels):
+    """The dynamo exporter writes "is every token's number at least 0?", of square images."""
+    node, rng = helper.make_node, np.random.default_rng(0)
+    nodes = [
+        node("Conv", ["pixels", "w"], ["patches"], strides=[8, 8]),
+        node("Reshape", ["patches", "rows"], ["flat"]),
+        node("Transpose", ["flat"], ["tokens"], perm=[0, 2, 1]),
+        node("Shape", ["patches"], ["side"], start=2, end=3),
+        node("Mul", ["side", "side"], ["squared"]),
+        node("Squeeze", ["squared"], ["n_tokens"]),
+        node("Range", ["zero", "n_tokens", "one"], ["numbers"]),
+        node("GreaterOrEqual", ["numbers", "zero"], ["allowed"]),
+        node("Where", ["allowed", "nothing", "never"], ["added"]),
+        node("MatMul", ["tokens", "flat"], ["scores"]),
+        node("Add", ["scores", "added"], ["masked"]),
+        node("MatMul", ["masked", "tokens"], ["block"]),
+    ]
+    weights = {
+        "w": rng.normal(size=(4, 3, 8, 8)).astype(np.float32),
+        "rows": np.array([-1, 4, 16]),
+        "zero": np.int64(0),
+        "one": np.int64(1),
+        "nothing": np.float32(0),
+        "never": np.float32(-1e30),
+    }
+    model = make_model(nodes, weights, ("n", 3, 32, 32), output=("block", 3)).SerializeToString()
+    maps = backbone_of(model, "block", "tokens").run(pixels(2, 48, 40))
+    tokens = maps["tokens"].reshape(2, 30, 4)
+    expected = tokens @ tokens.swapaxes(1, 2) @ tokens
+    assert_allclose(maps["block"].reshape(2, 30, 4), expected, rtol=1e-3)
+
+
+def test_splits_that_follow_the_image_are_left_alone(make_model, pixels):
+    """What the graph computes of the size already must not be frozen on the way."""
+    node, rng = helper.make_node, np.random.default_rng(0)
+    nodes = [
+        node("Conv", ["pixels", "w"], ["patches"], strides=[8, 8]),
+        node("Shape", ["patches"], ["n_images"], start=0, end=1),
+        node("Concat", ["n_images", "rows"], ["target"], axis=0),
+        node("Reshape", ["patches", "target"], ["flat"]),
+        node("Transpose", ["flat"], ["tokens"], perm=[0, 2, 1]),
+        node("MatMul", ["tokens", "flat"], ["scores"]),
+        node("MatMul", ["scores", "tokens"], ["mixed"]),
+        node("Shape", ["mixed"], ["n_tokens"], start=1, end=2),
+        node("Sub", ["n_tokens", "one"], ["others"]),
+        node("Concat", ["one", "others"], ["parts"], axis=0),
+        node("Split", ["mixed", "parts"], ["first", "rest"], axis=1),
+        node("Concat", ["first", "rest"], ["block"], axis=1),
+    ]
+    weights = {
+        "w": rng.normal(size=(4, 3, 8, 8)).astype(np.float32),
+        "rows": np.array([4, -1]),
+        "one": np.array([1]),
+    }
+    model = make_model(nodes, weights, output=("block", 3)).SerializeToString()
+    maps = backbone_of(model, "block", "mixed").run(pixels(2, 48, 40))
+    assert_allclose(maps["block"], maps["mixed"])
+
+
 def test_branches_that_the_size_decides_are_walked(make_model):
     """A squeeze that TorchScript guards by the size of an axis, which it knew all along."""
     node, empty = helper.make_node, helper.make_empty_tensor_value_info

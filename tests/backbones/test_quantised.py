@@ -7,6 +7,7 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from skdeepenc.backbones import Backbone, ModelSpec
+from skdeepenc.backbones.transformers.shape_walk import ShapeWalk
 from skdeepenc.exceptions import LayerNotFoundError
 
 node = helper.make_node
@@ -85,3 +86,47 @@ def test_a_dim_image_is_not_disturbed_by_a_bright_one(dynamic, pixels):
 def test_sums_of_integers_are_refused_by_name(dynamic):
     with pytest.raises(LayerNotFoundError, match=r"'sums'.*whole numbers"):
         _ = Backbone(dynamic, spec=ModelSpec("m", ("sums",), 8)).layers
+
+
+def test_products_of_bytes_with_a_sign_do_not_overflow(make_model, pixels):
+    """On processors without instructions for it, pairs of large products leave 16 bits."""
+    nodes = [
+        node("QuantizeLinear", ["pixels", "sx", "zx"], ["codes"]),
+        node("DequantizeLinear", ["codes", "sx", "zx"], ["x"]),
+        node("DequantizeLinear", ["w", "sw", "zw"], ["weights"]),
+        node("Conv", ["x", "weights"], ["conv"]),
+        node("QuantizeLinear", ["conv", "sy", "zx"], ["conv_codes"]),
+        node("DequantizeLinear", ["conv_codes", "sy", "zx"], ["values"]),
+    ]
+    weights = {"w": np.full((16, 3, 3, 3), 127, np.int8), "zw": np.int8(0), "zx": np.uint8(0)}
+    weights |= scales(sx=1 / 255, sw=1 / 127, sy=27 / 255)
+    model = make_model(nodes, weights, ("n", 3, 10, 10), output=("values", 4))
+    ones = np.ones((1, 3, 10, 10), dtype=np.float32)
+    spec = ModelSpec("m", ("values",), 10)
+    assert_allclose(Backbone(model.SerializeToString(), spec=spec).run(ones)["values"], 27)
+
+
+def test_the_sizes_of_tokens_of_codes_are_followed(make_model):
+    """A class token before tokens, and a bias first in its sum: as static quantisers write them."""
+    codes = ["sy", "zy"]
+    nodes = [
+        node("QuantizeLinear", ["pixels", *codes], ["x"]),
+        node("Reshape", ["x", "rows"], ["tokens"]),
+        node(
+            "QLinearConcat", [*codes, "class_token", *codes, "tokens", *codes], ["all"], axis=1,
+            domain="com.microsoft",
+        ),
+        node(
+            "QLinearAdd", ["bias", *codes, "all", *codes, *codes], ["sum"], domain="com.microsoft"
+        ),
+    ]  # fmt: skip
+    weights = {
+        "rows": np.array([0, -1, 12]),
+        "class_token": np.zeros((2, 1, 12), np.uint8),
+        "bias": np.zeros(12, np.uint8),
+        "zy": np.uint8(0),
+        **scales(sy=0.1),
+    }
+    model = make_model(nodes, weights, ("n", 3, 8, 8), output=("sum", 3))
+    walk = ShapeWalk(model, (2, 3, 8, 8)).run(model.graph.node)
+    assert walk.shape("sum") == (2, 17, 12)

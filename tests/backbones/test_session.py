@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.backbones.running import providers, session
+from skdeepenc.backbones.running.session_table import SessionTable
 from skdeepenc.exceptions import ModelError, ModelWarning
 
 SPEC = ModelSpec("tiny", ("relu2", "fc2"), 16)
@@ -24,7 +25,7 @@ def backbone(tiny_network):
 @pytest.fixture
 def fresh_table(monkeypatch):
     """Give the process a table of its own for one test."""
-    table = session._SessionTable()
+    table = SessionTable()
     monkeypatch.setattr(session, "_TABLE", table)
     return table
 

@@ -1,26 +1,23 @@
 """Run a graph: the one file that knows onnxruntime.
 
-A session holds native threads and memory. It can be neither pickled nor copied, and must not be
-destroyed by a process that was forked from the one that made it. So sessions live here, in a table
-of the process, and everybody else holds a key.
+A session holds native threads and memory. It can be neither pickled nor copied, so sessions live
+here, in a table of the process, and everybody else holds a key.
 
 A forked child must also end by `os._exit`, as those of multiprocessing do: onnxruntime's own
 destructors hang there, whether it has sessions or not.
 """
 
-import ctypes
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import onnxruntime
 
 from skdeepenc.backbones.running.providers import CPU, provider_name, resolve, warn_of_missing
+from skdeepenc.backbones.running.session_table import SessionTable
+from skdeepenc.backbones.running.threads import available_threads
 from skdeepenc.backbones.running.watch import watched
 from skdeepenc.exceptions import ModelError
 
@@ -60,26 +57,7 @@ class RunawayError(ModelError):
     """A graph that does not end, or asks for absurdly much memory."""
 
 
-class _SessionTable:
-    """The sessions of this process, least recently used first."""
-
-    def __init__(self):
-        self.clear()
-
-    def clear(self):
-        self.sessions = OrderedDict()
-        self.lock = threading.RLock()
-        self.warned = set()
-
-    def forget_after_fork(self):
-        """Start afresh in a child, and keep the parent's sessions from ever being destroyed."""
-        for session in self.sessions.values():
-            # Their threads do not exist here: a destructor would wait for them for ever.
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
-        self.clear()
-
-
-_TABLE = _SessionTable()
+_TABLE = SessionTable()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_TABLE.forget_after_fork)
 
@@ -292,15 +270,6 @@ def run_apart(content, pixels):
         If the graph does not run on such a batch.
     """
     return run_session(open_apart(Graph(content), [CPU]), pixels)
-
-
-def available_threads():
-    """Return how many threads this process should use.
-
-    Workers of joblib are told by OMP_NUM_THREADS, which onnxruntime does not read.
-    """
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdecimal() and int(told) > 0 else joblib.cpu_count()
 
 
 def resolve_providers(providers):

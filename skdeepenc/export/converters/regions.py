@@ -15,15 +15,42 @@ _MOST_EXTRA = len(_STEPS)  # squares along the longer side beyond those along th
 
 
 def region_maxima(g, maps, n_levels=3):
-    """Return the maxima (R, N, D) of maps (N, H, W, D) over their squares."""
+    """Return the maxima (R, N, D) of maps (N, H, W, D) over their squares.
+
+    The map is read once: first the maxima between neighbouring cuts, then every square from those.
+    """
     regions = regions_of(g, maps.side(1), maps.side(2), n_levels)
+    row_cuts, rows = _cuts(g, regions, (0, 2))
+    column_cuts, columns = _cuts(g, regions, (1, 3))
+    bands = _maxima_between(g, maps, row_cuts, axis=1)  # (n_bands, N, W, D)
+    cells = _maxima_between(g, bands, column_cuts, axis=2)  # (n_columns, n_bands, N, D)
+    spans = g.concat([columns, rows], axis=1)
 
     def of_region(i):
-        region = g.Gather(regions, i, axis=0).reshape(4)
-        window = g.Slice(maps, region.cut(0, 2, axis=0), region.cut(2, 4, axis=0), np.array([1, 2]))
-        return g.ReduceMax(window, np.array([1, 2]), keepdims=0)
+        left, right, top, bottom = g.Split(
+            g.Gather(spans, i, axis=0).reshape(4), axis=0, num_outputs=4, n_outputs=4
+        )
+        return g.ReduceMax(
+            cells.cut(left, right, axis=0).cut(top, bottom, axis=1), np.array([0, 1]), keepdims=0
+        )
 
     return g.stack(regions.side(0), of_region)
+
+
+def _cuts(g, regions, ends):
+    """Return where squares are cut along an axis, and between which cuts (R, 2) each lies."""
+    places = g.Gather(regions, np.array(ends), axis=1).reshape(-1)
+    cuts, _, between = g.Unique(places, sorted=1, n_outputs=3)
+    return cuts, between.reshape(-1, 2)
+
+
+def _maxima_between(g, maps, cuts, axis):
+    """Return the maxima of the slices between neighbouring cuts along an axis, stacked."""
+
+    def of_slice(i):
+        return maps.cut(g.Gather(cuts, i), g.Gather(cuts, i + 1), axis).max(axis)
+
+    return g.stack(cuts.side(0) - 1, of_slice)
 
 
 def regions_of(g, height, width, n_levels):

@@ -45,7 +45,7 @@ def encoders():
         "cross-layer max": (CrossLayerPooler(pooling="max", **SMALL), [(13, 13)], 4),
         "regions of R-MAC": (ClusterMAC(regions="rmac", **SMALL), MAP, 8),
         "whole region": (ClusterMAC(regions="mac", **SMALL), MAP, 8),
-        "visual words": (BagOfVisualWords(n_words=5000, **SMALL), MAP, 8),
+        "visual words": (BagOfVisualWords(n_words=5000, search="exact", **SMALL), MAP, 8),
         **poolers,
     }
 

@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from skdeepenc import encoders
 from skdeepenc._sklearn import Interval, StrOptions
 from skdeepenc.exceptions import ExportError
-from skdeepenc.export import OnnxEncoder
+from skdeepenc.export import OnnxEncoder, to_onnx
 from skdeepenc.maps import FeatureMaps
 
 PYRAMID = [(1, 1), (2, 2), (3, 1)]
@@ -199,6 +199,15 @@ def test_squares_lie_where_python_lays_them(height, width):
     np.testing.assert_allclose(
         OnnxEncoder(encoder).transform(maps), encoder.transform(maps), atol=1e-6
     )
+
+
+def test_words_of_an_index_are_an_approximation():
+    maps = random_maps(FITTED_ON)
+    encoder = encoders.BagOfVisualWords(n_words=60, search="faiss", random_state=0).fit(maps)
+    with pytest.raises(ExportError, match='search="exact"'):
+        OnnxEncoder(encoder).transform(maps)
+    report = to_onnx(encoder, input="maps", images=maps, approximate=True, tolerance=0.2)
+    assert report.min_cosine > 0.8
 
 
 def test_clusters_have_no_graph():

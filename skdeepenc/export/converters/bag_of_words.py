@@ -2,13 +2,14 @@
 
     h_k = |{x : k = argmin_j |x - c_j|^2}|,
 
-as dense rows, times the words' weights. Words are searched exactly, also where the encoder searches
-an index that misses a few.
+as dense rows, times the words' weights. Words are searched exactly: of an encoder that searches an
+index, which misses a few, that is an approximation.
 """
 
 import numpy as np
 
 from skdeepenc.encoders import BagOfVisualWords
+from skdeepenc.exceptions import ExportError
 from skdeepenc.export.converters.positions import descriptors_of, if_any
 from skdeepenc.export.registry import register
 
@@ -19,6 +20,12 @@ _TILE_SIZE = 512  # descriptors whose distances to all words are in memory at on
 def write_bag_of_words(g, encoder, maps):
     """Return the histograms (N, K)."""
     record = encoder.record_
+    if record.index is not None and not maps.approximate:
+        raise ExportError(
+            f"BagOfVisualWords finds {encoder.agreement_:.0%} of the nearest words by an index of "
+            "faiss, and a graph finds all: export it with approximate=True, or fit it with "
+            'search="exact".'
+        )
     (scales,) = maps.of(encoder)
     x = descriptors_of(g, scales)
 

@@ -42,7 +42,7 @@ class Recipe:
         self.dtype = np.dtype(dtype)
         self.preprocessing = backbone.preprocessing
         self.input_size = backbone.spec.input_size
-        self._network = Network(
+        self.network = Network(
             self.input_size,
             backbone.patch_size,
             self.preprocessing.interpolation,
@@ -53,7 +53,7 @@ class Recipe:
     @property
     def n_scales(self):
         """Number of scales, which depends on no image."""
-        return len(self.view.stacks(*both_sides(self.input_size), self._network))
+        return len(self.view.stacks(*both_sides(self.input_size), self.network))
 
     @lazy_property
     def channels(self):
@@ -93,7 +93,7 @@ class Recipe:
             "view": [type(self.view).__qualname__, self.view.get_params()],
             "preprocessing": self.preprocessing.to_dict(),
             "input_size": self.input_size,
-            "patch_size": self._network.patch_size,
+            "patch_size": self.network.patch_size,
             "dtype": self.dtype.name,
         }
 
@@ -107,8 +107,8 @@ class Recipe:
         stacks : list of array of shape (n_pieces, height, width, 3), uint8
             The pieces.
         """
-        image = load_image(content, smallest=self.view.decoded_edge(self._network))
-        plan = self.view.plan(image, self._network)
+        image = load_image(content, smallest=self.view.decoded_edge(self.network))
+        plan = self.view.plan(image, self.network)
         return plan, self.view.cut(image, plan)
 
     def run(self, batch):

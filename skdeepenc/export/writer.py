@@ -43,6 +43,7 @@ class GraphWriter:
 
     def __init__(self):
         self.inputs, self.outputs, self.initializers = [], [], []
+        self.opsets = {"": OPSET}
         self._nodes: list = []
         self._constants: dict = {}
         self._scopes: list = []
@@ -195,9 +196,13 @@ class GraphWriter:
         ]
 
         def run():
-            return going, body(self.Unsqueeze(turn, np.array([0])))
+            results = body(self.Unsqueeze(turn, np.array([0])))
+            return (going, *results) if isinstance(results, list) else (going, results)
 
-        return self.Loop(self.Squeeze(count), None, body=self._subgraph("turn", run, arguments))
+        part = self._subgraph("turn", run, arguments)
+        n_outputs = len(part.output) - 1
+        stacked = self.Loop(self.Squeeze(count), None, body=part, n_outputs=n_outputs)
+        return stacked[0] if n_outputs == 1 else stacked
 
     def _subgraph(self, name, write, arguments=()):
         """Return a graph of what `write` adds; its constants stay outside, where all share them."""
@@ -209,6 +214,17 @@ class GraphWriter:
         inside, self._nodes = self._nodes, outside
         outputs = [helper.make_empty_tensor_value_info(result.name) for result in results]
         return helper.make_graph(inside, self.new_name(name), list(arguments), outputs)
+
+    def tensor(self, name):
+        """Return a value of the graph by its name."""
+        return Tensor(self, name)
+
+    def add_nodes(self, nodes, initializers=(), opsets=None):
+        """Add what was written elsewhere, under names from `new_name`, and the opsets it wants."""
+        self._nodes.extend(nodes)
+        self.initializers.extend(initializers)
+        for domain, version in (opsets or {}).items():
+            self.opsets[domain] = max(version, self.opsets.get(domain, 0))
 
     @contextmanager
     def scope(self, name):
@@ -237,7 +253,7 @@ class GraphWriter:
         self._taken.add(name)
 
     def model(self, metadata=None):
-        """Return the model: opset 18, IR version 8.
+        """Return the model: opset 18, IR version 8, or newer where what was added wants it.
 
         Parameters
         ----------
@@ -254,13 +270,17 @@ class GraphWriter:
         )
         model = helper.make_model(
             graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid(*opset) for opset in self.opsets.items()],
+            ir_version=max(IR_VERSION, _least_ir_version(self.opsets[""])),
             producer_name="skdeepenc",
             producer_version=__version__,
         )
         helper.set_model_props(model, metadata or {})
         return model
+
+
+def _least_ir_version(opset):
+    return helper.find_min_ir_version_for([helper.make_opsetid("", opset)], ignore_unknown=True)
 
 
 def _as_type(array, dtype):

@@ -278,6 +278,16 @@ class ActivationExtractor(
         self.model = model
         return self
 
+    def recipe(self):
+        """Return how an image becomes maps, for those who do it elsewhere.
+
+        Returns
+        -------
+        Recipe
+            The network, the view, the layers and the type.
+        """
+        return self._opened()._recipe(self.dtype)
+
     def get_feature_names_out(self, input_features=None):
         """Return a name for each channel of each layer.
 
@@ -291,8 +301,7 @@ class ActivationExtractor(
         ndarray of str
             The layer's name and the channel's number.
         """
-        opened = self._opened()
-        channels = opened._recipe(self.dtype).channels
+        channels = self.recipe().channels
         names = [f"{layer}_{n}" for layer, count in channels.items() for n in range(count)]
         return np.asarray(names, dtype=object)
 

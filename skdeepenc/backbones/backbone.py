@@ -348,7 +348,7 @@ class Backbone:
         ModelError
             If the model does not run on images of this size, or wants another graph for each.
         """
-        if image_shape is None and SIZED in self._surgery.husks:
+        if image_shape is None and SIZED in self._surgery.skeletons:
             raise ModelError(
                 f"{self._name} has position embeddings, which are resampled for each size of "
                 "images: one graph takes one size."
@@ -361,8 +361,8 @@ class Backbone:
         outputs = self._run(session, np.zeros((1, 3, *shape), dtype=np.float32), feeds)
         names = [value.name for value in session.get_outputs()]
         exits = {
-            layer: self._exit(layer, *output, shape)
-            for layer, *output in zip(self.layers, names, outputs, strict=True)
+            layer: self._exit(layer, name, output, shape)
+            for layer, name, output in zip(self.layers, names, outputs, strict=True)
         }
         any_number = not self._depends_on_neighbours and self._takes_batches(
             lambda part: run_session(session, part, feeds), shape

@@ -15,7 +15,6 @@ from skdeepenc.export.resampling import resample
 from skdeepenc.export.writer import Tensor
 from skdeepenc.images import Crops, Pyramid, Whole, Windows
 from skdeepenc.images.fits import widened
-from skdeepenc.images.sizes import both_sides
 
 __all__ = ["Pieces", "cut_views", "sizes_of"]
 
@@ -73,7 +72,9 @@ def cut_views(view, g, images, network):
 def sizes_of(view, network):
     """Return (height, width) of the pieces of every scale; None for those that follow the image."""
     ways = (view.stacks(*image, network) for image in ((480, 640), (640, 480), (480, 480)))
-    scales = zip(*([(stack.height, stack.width) for stack in stacks] for stacks in ways), strict=True)
+    scales = zip(
+        *([(stack.height, stack.width) for stack in stacks] for stacks in ways), strict=True
+    )
     return [sizes[0] if len(set(sizes)) == 1 else None for sizes in scales]
 
 
@@ -86,7 +87,8 @@ def _cut_announced(view, g, images, network):
         with g.scope(f"scale {number}"):
             if canvas_size != stack.canvas:
                 canvas_size = stack.canvas
-                canvas = resample(g, images, *canvas_size, network.interpolation)
+                height, width = canvas_size
+                canvas = resample(g, images, height, width, network.interpolation)
             scales.append(_cut_stack(g, canvas, stack, network.interpolation))
     return scales
 
@@ -131,7 +133,9 @@ def _cut_pyramid(view: Pyramid, g, images, network):
 def _keep_aspect(g, images, side, unit):
     """Return the size whose shorter edge is `side`, its proportions as near as multiples allow."""
     height, width = images.side(1), images.side(2)
-    longest, shortest = (g.cast(side, np.float64) for side in (g.Max(height, width), g.Min(height, width)))
+    longest, shortest = (
+        g.cast(side, np.float64) for side in (g.Max(height, width), g.Min(height, width))
+    )
     units = g.Round(_double(g, side) * longest / shortest / _double(g, unit))
     longer = g.cast(units * _double(g, unit), np.int64)
     is_upright = height > width
@@ -143,12 +147,14 @@ def _cut_whole(view: Whole, g, images, network):
     sides = network.sides(view.size)
     if view.fit == "warp":
         return _cut_announced(view, g, images, network)
-    canvas = _canvas(g, images, widened(sides, view.crop_fraction), view.fit)
-    pixels = resample(g, images, *canvas, network.interpolation)
+    height, width = canvas = _canvas(g, images, widened(sides, view.crop_fraction), view.fit)
+    pixels = resample(g, images, height, width, network.interpolation)
     if view.fit == "pad":
         pixels = _padded(g, pixels, canvas, sides, network.fill)
         canvas = pixels.side(1), pixels.side(2)
-    begins = [_half(g, extent - side, view.rounding) for extent, side in zip(canvas, sides, strict=True)]
+    begins = [
+        _half(g, extent - side, view.rounding) for extent, side in zip(canvas, sides, strict=True)
+    ]
     begin = g.concat(begins, axis=0)
     return [Pieces(g.Slice(pixels, begin, begin + np.array(sides), np.array([1, 2])), sides)]
 
@@ -168,7 +174,9 @@ def _canvas(g, images, full, fit):
 
 def _padded(g, pixels, canvas, sides, fill):
     """Fill images up to the sides where they are smaller, half of it before them."""
-    short = [g.Max(side - extent, np.array([0])) for extent, side in zip(canvas, sides, strict=True)]
+    short = [
+        g.Max(side - extent, np.array([0])) for extent, side in zip(canvas, sides, strict=True)
+    ]
     before = [missing // np.array([2]) for missing in short]
     after = [missing - half for missing, half in zip(short, before, strict=True)]
     none = np.array([0])

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import onnx
 from onnx import version_converter
 
-from skdeepenc.backbones.constants import subgraphs
+from skdeepenc.backbones.graphs.constants import subgraphs
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.writer import OPSET
 

@@ -12,9 +12,11 @@ import math
 
 import numpy as np
 
+from skdeepenc.exceptions import ExportError
+
 __all__ = ["resample", "shrink_to_grid"]
 
-_RESIZED = {
+_RESIZED: dict[str, dict] = {
     "bilinear": {"mode": "linear"},
     "bicubic": {"mode": "cubic", "cubic_coeff_a": -0.5},
 }
@@ -51,6 +53,11 @@ def resample(g, images, height, width, interpolation):
             coordinate_transformation_mode="half_pixel",
             **_RESIZED[interpolation],
         )
+    if interpolation not in ("nearest", *_FILTERS):
+        raise ExportError(
+            f"No graph is known for interpolation={interpolation!r}: fit the extractor with one of "
+            f"{', '.join(['nearest', *_RESIZED, *_FILTERS])}."
+        )
     sides = ((height, images.side(1)), (width, images.side(2)))
     if interpolation == "nearest":
         for axis, (new, old) in enumerate(sides, start=1):
@@ -71,11 +78,11 @@ def _rounded(g, values):
     return g.Clip(g.Floor(values + 0.5), 0.0, 255.0)
 
 
-def _middles(g, n_pixels):
-    """Return the middles of so many pixels of width 1."""
+def _places(g, n_pixels):
+    """Return 0, 1, 2 ... for so many pixels."""
     # Counted in whole numbers: onnxruntime mistakes the type of ranges of known ends.
     places = g.Range(np.array(0), g.Squeeze(g.sides(n_pixels)), np.array(1))
-    return g.cast(places, np.float64) + _double(g, 0.5)
+    return g.cast(places, np.float64)
 
 
 def _step(g, new, old):
@@ -84,16 +91,21 @@ def _step(g, new, old):
     return old / new
 
 
+def _centres(g, new, old):
+    """Return the middles of new pixels, in pixels of the old image."""
+    return (_places(g, new) + _double(g, 0.5)) * _step(g, new, old)
+
+
 def _nearest(g, new, old):
-    return g.cast(g.Floor(_middles(g, new) * _step(g, new, old)), np.int64)
+    return g.cast(g.Floor(_centres(g, new, old)), np.int64)
 
 
 def _weights(g, new, old, kernel):
     """Return what each old pixel gives to each new one, of shape (new, old)."""
-    step = _step(g, new, old)
-    centres = g.Unsqueeze(_middles(g, new) * step, np.array([1]))
-    distances = (_middles(g, old) - centres) / g.Max(step, _double(g, 1.0))
-    weights = kernel(g, distances)
+    centres = g.Unsqueeze(_centres(g, new, old), np.array([1]))
+    # In Pillow's order of operations: the box filter has an edge that rounding decides.
+    shrinking = _double(g, 1.0) / g.Max(_step(g, new, old), _double(g, 1.0))
+    weights = kernel(g, (_places(g, old) - centres + _double(g, 0.5)) * shrinking)
     return g.cast(weights / weights.sum(1, keepdims=True), np.float32)
 
 
@@ -109,7 +121,9 @@ def _box(g, x):
 def _sinc(g, x):
     turns = x * _double(g, math.pi)
     at_zero = g.Equal(x, _double(g, 0.0))
-    return g.Where(at_zero, _double(g, 1.0), g.Sin(turns) / g.Where(at_zero, _double(g, 1.0), turns))
+    return g.Where(
+        at_zero, _double(g, 1.0), g.Sin(turns) / g.Where(at_zero, _double(g, 1.0), turns)
+    )
 
 
 def _within(g, x, reach, values):

@@ -1,5 +1,7 @@
 """The extractor as a graph: views, preprocessing, the network, and its layers as maps."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from skdeepenc.exceptions import ExportError, ModelError
@@ -62,7 +64,7 @@ def write_extractor(g, extractor, images):
 
 
 def _prepared(g, pixels, preprocessing):
-    """Return ``(pixel * scale - mean) / std``, channels first, as `Preprocessing.to_tensor` does."""
+    """Return ``(pixel * scale - mean) / std``, channels first: `Preprocessing.to_tensor`."""
     if preprocessing.channel_order == "BGR":
         pixels = g.Gather(pixels, np.array([2, 1, 0]), axis=3)
     factors, terms = _affine(preprocessing)
@@ -70,7 +72,10 @@ def _prepared(g, pixels, preprocessing):
 
 
 def _affine(preprocessing):
-    columns = [(preprocessing.scale / s, m / s) for m, s in zip(preprocessing.mean, preprocessing.std, strict=True)]
+    columns = [
+        (preprocessing.scale / s, m / s)
+        for m, s in zip(preprocessing.mean, preprocessing.std, strict=True)
+    ]
     return np.array(columns, dtype=np.float32).T[:, :, None, None]
 
 
@@ -79,7 +84,11 @@ def _unprepared(g, tensor, preprocessing):
     factors, terms = _affine(preprocessing)
     levels = g.Clip(g.Round((tensor + terms) / factors), 0.0, 255.0)
     pixels = g.cast(levels, np.uint8).transpose(0, 2, 3, 1)
-    return g.Gather(pixels, np.array([2, 1, 0]), axis=3) if preprocessing.channel_order == "BGR" else pixels
+    return (
+        g.Gather(pixels, np.array([2, 1, 0]), axis=3)
+        if preprocessing.channel_order == "BGR"
+        else pixels
+    )
 
 
 def _run(g, recipe, scales, tensors):
@@ -89,30 +98,37 @@ def _run(g, recipe, scales, tensors):
     """
     graft = Graft(g, recipe.backbone.spec.name)
     outputs: list = [None] * len(scales)
-    for size in dict.fromkeys(scale.size for scale in scales):
-        together = [n for n, scale in enumerate(scales) if scale.size == size]
-        if size is None:
-            together_by_run = [[n] for n in together]
-        else:
-            together_by_run = [together]
-        for members in together_by_run:
-            with g.scope(f"network {size and 'x'.join(map(str, size))}"):
-                pixels = g.concat([tensors[n] for n in members], axis=0)
-                maps = _network(g, graft, recipe.backbone, pixels, size)
-            start = np.array([0])
-            for n in members:
-                stop = start + tensors[n].side(0)
-                outputs[n] = {
-                    layer: each if len(members) == 1 else each.cut(start, stop, axis=0)
-                    for layer, each in maps.items()
-                }
-                start = stop
+    for size, members in _runs(scales):
+        with g.scope(f"network {size and 'x'.join(map(str, size))}"):
+            pixels = g.concat([tensors[n] for n in members], axis=0)
+            maps = _network(g, graft, recipe.backbone, pixels, size)
+        ends = _ends(g, [tensors[n] for n in members])
+        for n, (start, stop) in zip(members, pairwise(ends), strict=True):
+            outputs[n] = {
+                layer: each if len(members) == 1 else each.cut(start, stop, axis=0)
+                for layer, each in maps.items()
+            }
     if RGB in recipe.layers:
         deepest = [layer for layer in recipe.layers if layer != RGB][-1]
         for scale, maps in zip(scales, outputs, strict=True):
             grid = maps[deepest].side(1), maps[deepest].side(2)
             maps[RGB] = shrink_to_grid(g, scale.pixels, *grid)
     return outputs
+
+
+def _runs(scales):
+    """Yield which scales (their numbers) run together: those of one size that is known."""
+    for size in dict.fromkeys(scale.size for scale in scales):
+        members = [n for n, scale in enumerate(scales) if scale.size == size]
+        yield from [(size, members)] if size else [(None, [n]) for n in members]
+
+
+def _ends(g, tensors):
+    """Return where each of some tensors begins along the first axis, and where the last ends."""
+    ends = [np.array([0])]
+    for tensor in tensors:
+        ends.append(ends[-1] + tensor.side(0))
+    return ends
 
 
 def _network(g, graft, backbone, pixels, size):

@@ -1,8 +1,8 @@
 """Linear classifiers: scores are products with the coefficients.
 
-    scores         x W^T + b
-    probabilities  softmax of them, or their sigmoids, by what the classifier was fitted for
-    class          the place of the largest score; of two classes, whether the one score is positive
+scores         x W^T + b
+probabilities  softmax of them, or their sigmoids, by what the classifier was fitted for
+class          the place of the largest score; of two classes, whether the one score is positive
 """
 
 from functools import partial
@@ -48,8 +48,8 @@ def two_sided(g, positive):
 def _write(g, classifier, x, probabilities=None):
     if np.ndim(classifier.classes_[0]):
         raise ExportError(
-            f"{type(classifier).__name__} was fitted on several labels an image: fit one classifier "
-            "a label."
+            f"{type(classifier).__name__} was fitted on several labels an image: fit one "
+            "for each label."
         )
     n_classes = len(classifier.classes_)
     scores = linear_scores(g, classifier, x)

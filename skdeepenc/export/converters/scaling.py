@@ -1,6 +1,5 @@
 """What stands between encoder and classifier: scaling, projections, normalisation."""
 
-import numpy as np
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 

@@ -348,39 +348,17 @@ class Backbone:
         ModelError
             If the model does not run on images of this size, or wants another graph for each.
         """
-        if image_shape is None and SIZED in self._surgery.skeletons:
-            raise ModelError(
-                f"{self._name} has position embeddings, which are resampled for each size of "
-                "images: one graph takes one size."
-            )
-        shape = both_sides(self._own_size) if image_shape is None else tuple(image_shape)
-        form = DENSE if image_shape is None else self._form(shape)
-        self._check_problems(form)
-        feeds = self._feeds(form, shape)
-        session = self._session(form)
-        outputs = self._run(session, np.zeros((1, 3, *shape), dtype=np.float32), feeds)
-        names = [value.name for value in session.get_outputs()]
-        exits = {
-            layer: self._exit(layer, name, output, shape)
-            for layer, name, output in zip(self.layers, names, outputs, strict=True)
-        }
-        any_number = not self._depends_on_neighbours and self._takes_batches(
-            lambda part: run_session(session, part, feeds), shape
-        )
-        batch = None if any_number else 1 if self._depends_on_neighbours else self._n_images
-        return PlacedGraph(form, lambda: load_graph(self._build(form)), feeds, exits, batch)
-
-    def _exit(self, layer, name, output, image_shape):
-        """Say how a layer's output becomes a map, as `_to_grid` makes it one."""
-        if output.ndim == 4:
-            layout = self._anatomy.layouts.get(layer)
-            return Exit(name, 4, channels_last=bool(layout and layout.channels == 3))
-        if output.ndim == 3 and output.shape[1] != 1:
-            layout = self._layout(layer, output, image_shape)
-            tokens_to_grid(output, image_shape, layout)  # raises where they do not fit
-            rows, columns = np.floor_divide(image_shape, layout.patch).tolist()
-            return Exit(name, 3, tokens=(layout.axis, layout.before, rows, columns))
-        return Exit(name, output.ndim)
+        network = self._network
+        try:
+            if image_shape is None:
+                form, image_shape = network.any_size()
+            else:
+                form = network.form(image_shape)
+            network.check_problems(form)
+            return network.placed(self._session(form), form, tuple(image_shape))
+        except ModelError as error:
+            at_size = "" if image_shape is None else self._at_size(image_shape)
+            raise ModelError(f"{self._opened.name} does not run{at_size}: {error}") from error
 
     def _at_size(self, image_shape):
         """Name the size of images for an error, unless it is the model's own and not to blame."""

@@ -21,6 +21,7 @@ from skdeepenc.backbones.running.batching import (
     takes_any_number,
     tried_once,
 )
+from skdeepenc.backbones.running.placed_graph import PlacedGraph, load_graph
 from skdeepenc.backbones.running.session import Graph, run_session
 from skdeepenc.backbones.surgery.exits import append_exit, append_projected_exit
 from skdeepenc.backbones.surgery.forms import DENSE, OWN, SIZED
@@ -128,6 +129,37 @@ class Network:
             output.name: output.to_grid(values, pixels.shape)
             for output, values in zip(self._outputs, outputs, strict=True)
         }
+
+    def placed(self, session, form, image_shape):
+        """Return one form of the graph as a part of a larger one, for images of one size."""
+        feeds = self._feeds(form, image_shape)
+
+        def run(part):
+            return run_session(session, part, feeds)
+
+        blank = np.zeros((self._model.n_images + 1, 3, *image_shape), dtype=np.float32)
+        batch = self._n_images_at_once(run, blank)
+        outputs = run(blank[: batch or 1])
+        tensors = [value.name for value in session.get_outputs()]
+        exits = {
+            output.name: output.exit(tensor, values, image_shape)
+            for output, tensor, values in zip(self._outputs, tensors, outputs, strict=True)
+        }
+        return PlacedGraph(form, lambda: load_graph(self.build(form)), feeds, exits, batch)
+
+    def any_size(self):
+        """Return the form that takes images of all sizes, and a size to try it on.
+
+        Raises
+        ------
+        ModelError
+            If every size wants what no graph makes.
+        """
+        if SIZED in self._surgery.skeletons:
+            raise ModelError(
+                "position embeddings are resampled for each size of images, so a graph takes one"
+            )
+        return DENSE, both_sides(self._own_size)
 
     def _n_images_at_once(self, run, pixels):
         """Return how many images run at a time, or None where all of them do."""

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdeepenc.backbones.running.placed_graph import Exit
 from skdeepenc.backbones.transformers.tokens import (
     TokenLayout,
     seen_layout,
@@ -67,6 +68,30 @@ class LayerOutput(NamedTuple):
                 f"{self.channels} channels; layers before it may be free of that size."
             )
         return np.ascontiguousarray(grid, dtype=np.float32)
+
+    def exit(self, tensor, output, image_shape):
+        """Say how outputs become maps, for those who do it elsewhere.
+
+        Parameters
+        ----------
+        tensor : str
+            The output's name in the graph.
+        output : array
+            What the runtime returned for an image.
+        image_shape : (int, int)
+            The size of the image.
+
+        Returns
+        -------
+        Exit
+            The steps of `to_grid`.
+        """
+        self.to_grid(output, (len(output), 3, *image_shape))  # raises where it does not fit
+        if output.ndim != 3 or output.shape[1] == 1:
+            return Exit(tensor, output.ndim, self.channels_last)
+        layout = self._token_layout(output.shape[1], image_shape)
+        rows, columns = np.floor_divide(image_shape, layout.patch).tolist()
+        return Exit(tensor, 3, tokens=(layout.axis, layout.before, rows, columns))
 
     def _laid_out(self, output, image_shape):
         """Give an output of two, three or four axes rows and columns."""

@@ -152,6 +152,11 @@ class Backbone:
             )
         return contents.data
 
+    @property
+    def content_digest(self):
+        """SHA-256 of the model as it was read, weights beside the file included."""
+        return self._opened.digest
+
     def projected(self, projections):
         """Return the same backbone with other projections, by layer."""
         return self._altered(projections=dict(projections))

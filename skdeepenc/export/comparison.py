@@ -75,7 +75,8 @@ def compare(session, model, entrance, steps, images):
     images = entrance.prepare(images)
     expected = reference_outputs(steps, images, names)
     got = {name: np.zeros_like(values, order="C") for name, values in expected.items()}
-    for rows, feeds in entrance.batches(images, [each.name for each in session.get_inputs()]):
+    inputs = [each.name for each in session.get_inputs()]
+    for rows, feeds in entrance.batches(images, inputs, steps):
         for name, values in zip(names, run_feeds(session, feeds), strict=True):
             if values.shape[1:] != expected[name].shape[1:]:
                 raise ExportError(

@@ -31,7 +31,7 @@ class Entrance(Protocol):
     def prepare(self, images) -> Any:
         """Return images as Python's first step, and `batches`, want them."""
 
-    def batches(self, images, names) -> Iterator[tuple[Any, dict]]:
+    def batches(self, images, names, steps) -> Iterator[tuple[Any, dict]]:
         """Yield the numbers of some images, and their feeds for the inputs of these names."""
 
 
@@ -60,7 +60,7 @@ class MapsEntrance:
         """Return the maps."""
         return as_feature_maps(images)
 
-    def batches(self, images, names):
+    def batches(self, images, names, steps):
         """Yield images that have one grid at each scale."""
         inputs = {
             input_name(layer, scale, images.n_scales): (layer, scale)
@@ -89,9 +89,20 @@ def find_entrance(kind):
 
 
 def steps_of(pipeline):
-    """Return the names and estimators of a pipeline's steps, without those that do nothing."""
-    steps = pipeline.steps if isinstance(pipeline, Pipeline) else [("encoder", pipeline)]
-    steps = [(name, step) for name, step in steps if step not in (None, "passthrough")]
+    """Return the names and estimators of a pipeline's steps, without those that do nothing.
+
+    Pipelines in it are taken apart, and of a search it is the best estimator.
+    """
+    pipeline = getattr(pipeline, "best_estimator_", pipeline)
+    steps = list(_flat(pipeline.steps)) if isinstance(pipeline, Pipeline) else [("step", pipeline)]
     if not steps:
         raise ExportError("The pipeline has no step: give a fitted encoder or pipeline.")
     return steps
+
+
+def _flat(steps, prefix=""):
+    for name, step in steps:
+        if isinstance(step, Pipeline):
+            yield from _flat(step.steps, f"{prefix}{name}/")
+        elif step not in (None, "passthrough"):
+            yield f"{prefix}{name}", step

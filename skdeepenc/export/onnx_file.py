@@ -18,6 +18,7 @@ from skdeepenc.export.files import (
     write_model,
     written_aside,
 )
+from skdeepenc.export.image_entrances import networks_of
 from skdeepenc.export.outputs import OUTPUTS, choose_outputs, vector_width
 from skdeepenc.export.registry import convert
 from skdeepenc.export.writer import GraphWriter
@@ -51,14 +52,18 @@ def to_onnx(
         The file to write, by custom ``*.onnx``; None keeps the graph in memory. The file appears
         whole or not at all.
     input : {"pixels", "tensor", "maps"}, default="pixels"
-        What the graph is given. With "maps" that is one input per layer, by its name, float32 of
-        shape (N, H, W, D) with free N, H and W; of several scales one per layer and scale, named
-        ``layer/0``, ``layer/1`` and so on. All images of a call have the same H and W.
+        What the graph is given. With "pixels" that is ``images``, decoded images of any size, uint8
+        of shape (N, H, W, 3); the views and the network are in the graph. With "tensor" it is
+        ``pixels``, what the network takes, float32 of shape (N, 3, H, W); of a pyramid one per
+        size, ``pixels/0``, ``pixels/1`` and so on. With "maps" it is one input per layer, by its
+        name, float32 of shape (N, H, W, D) with free N, H and W; of several scales one per layer
+        and scale, named ``layer/0``, ``layer/1`` and so on. All images of a call have one size.
     outputs : sequence of str or None, default=None
         Which of "vector", "scores", "probabilities", "class" and "neighbors" the graph returns;
         None takes all that the pipeline has.
     images : object or None, default=None
         Images, or feature maps with ``input="maps"``, to run both on before the file is kept.
+        Every pixel of images is decoded, so train with ``decoding="full"`` in the views.
     tolerance : float, default=1e-3
         How far the cosine between what the graph and what the pipeline returns may be from 1. The
         vectors of each image are compared, and all scores together. At least nine of ten images
@@ -201,6 +206,7 @@ def _describe(steps, kind, model):
         },
         "input": kind,
         "outputs": [output.name for output in model.graph.output],
+        "networks": networks_of(steps),
         "classes": _plain(getattr(steps[-1][1], "classes_", None)),
         "steps": [
             {

@@ -4,7 +4,8 @@
 output              type     of the pipeline's last step, but for the vector
 ==================  =======  ==================================================================
 ``vector``          float32  (N, d), what goes into a predictor, or comes out of the last step
-``scores``          float32  `decision_function`, (N, n_classes), or (N,) of two classes
+``scores``          float32  `decision_function`, (N, n_classes), or (N,) of two classes; of a
+                             ranker its similarities, (N, n_gallery)
 ``probabilities``   float32  `predict_proba`
 ``class``           int64    (N,), the places of `predict`'s labels among the classes
 ``neighbors``       int64    (N, k), the nearest first
@@ -101,7 +102,11 @@ def _reference(name, last, vectors):
         case "vector":
             return np.asarray(vectors.toarray() if hasattr(vectors, "toarray") else vectors)
         case "scores":
-            return last.decision_function(vectors)
+            return (
+                last.decision_function(vectors)
+                if hasattr(last, "decision_function")
+                else last.transform(vectors)
+            )
         case "probabilities":
             return last.predict_proba(vectors)
         case "neighbors":

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 
 from skdeepenc.exceptions import ExportError
-from skdeepenc.export.converters.linear_classifiers import two_sided
+from skdeepenc.export.converters.linear_classifiers import sigmoid, two_sided
 from skdeepenc.export.converters.normalize import or_one
 from skdeepenc.export.registry import convert, register
 
@@ -64,7 +64,7 @@ def _tempered(g, calibrator, scores, has_scores, n_classes):
 def _calibrated(g, calibrator, scores):
     """Return the curve of a calibrator at scores (N,)."""
     if hasattr(calibrator, "a_"):
-        return g.Sigmoid(scores * -float(calibrator.a_) - float(calibrator.b_))
+        return sigmoid(g, scores * -float(calibrator.a_) - float(calibrator.b_))
     return _interpolated(g, calibrator, scores)
 
 

@@ -22,7 +22,7 @@ from skdeepenc.exceptions import ExportError
 from skdeepenc.export.converters.normalize import or_one
 from skdeepenc.export.registry import register
 
-__all__ = ["class_of", "linear_scores", "two_sided"]
+__all__ = ["class_of", "linear_scores", "sigmoid", "two_sided"]
 
 
 def linear_scores(g, classifier, x):
@@ -59,12 +59,17 @@ def _write(g, classifier, x, probabilities=None):
     return outputs
 
 
+def sigmoid(g, x):
+    """Return ``1 / (1 + exp(-x))``: onnxruntime's own is zero from -18 on."""
+    return 1.0 / (g.Exp(-x) + 1.0)
+
+
 def _softmax(g, scores, n_classes):
-    return two_sided(g, g.Sigmoid(scores)) if n_classes == 2 else g.Softmax(scores, axis=1)
+    return two_sided(g, sigmoid(g, scores)) if n_classes == 2 else g.Softmax(scores, axis=1)
 
 
 def _shares_of_sigmoids(g, scores, n_classes):
-    return _shares(g, g.Sigmoid(scores), n_classes)
+    return _shares(g, sigmoid(g, scores), n_classes)
 
 
 def _shares_of_clipped(g, scores, n_classes):

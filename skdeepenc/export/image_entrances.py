@@ -4,6 +4,7 @@ Images of a folder differ in size, and a batch of a graph does not: they are run
 """
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdeepenc.exceptions import ExportError
@@ -98,12 +99,10 @@ class TensorEntrance(PixelsEntrance):
 
 
 def _recipe(steps):
-    extractor = steps[0][1]
-    if not hasattr(extractor, "backbone_"):
-        raise ExportError(
-            "The ActivationExtractor is not fitted: only what is fitted can be exported."
-        )
-    return extractor.recipe()
+    try:
+        return steps[0][1].recipe()
+    except NotFittedError as error:
+        raise ExportError(f"{error} Only what is fitted can be exported.") from error
 
 
 def _takes_images(step):
@@ -136,14 +135,15 @@ def networks_of(steps):
         elif isinstance(step, Pipeline):
             found += networks_of(steps_of(step))
         elif isinstance(step, ActivationExtractor):
-            spec = step.backbone_.spec
+            recipe = step.recipe()
+            spec = recipe.backbone.spec
             found.append(
                 {
                     "name": spec.name,
-                    "sha256": step.backbone_.content_digest,
+                    "sha256": recipe.backbone.content_digest,
                     "source": spec.source,
                     "licence": spec.licence,
-                    "layers": list(step.layers_),
+                    "layers": list(recipe.layers),
                 }
             )
     return found

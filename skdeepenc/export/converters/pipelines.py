@@ -1,7 +1,7 @@
 """Estimators of estimators: pipelines in pipelines, parallel parts, the best of a search."""
 
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdeepenc.exceptions import ExportError
@@ -40,7 +40,8 @@ def write_union(g, union, inputs):
     return g.concat(parts, axis=1)
 
 
-@register(BaseSearchCV)
+@register(GridSearchCV)
+@register(RandomizedSearchCV)
 def write_search(g, search, inputs):
     """Return what the best estimator returns."""
     if not hasattr(search, "best_estimator_"):

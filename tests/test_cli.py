@@ -18,7 +18,7 @@ from skdeepenc.backbones.describing.catalogue import locate
 from skdeepenc.cli import main
 from skdeepenc.exceptions import ModelWarning
 
-COMMANDS = ("demo", "layers", "describe", "extract", "models", "cache")
+COMMANDS = ("demo", "layers", "describe", "extract", "models", "cache", "export", "verify")
 
 
 @pytest.fixture

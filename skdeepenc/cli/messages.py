@@ -42,3 +42,15 @@ def print_table(headings, rows):
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def print_report(report):
+    """Print what a comparison of a graph with its pipeline measured."""
+    words = {
+        "n_images": "images compared",
+        "min_cosine": "least cosine",
+        "max_abs": "largest difference",
+        "class_agreement": "same class",
+    }
+    for name, value in report.figures.items():
+        print(f"{words[name]}: {value:.7g}")

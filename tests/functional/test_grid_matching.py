@@ -51,3 +51,11 @@ def test_grids_that_cannot_be_matched_are_named(fine, coarse):
     message = f"grid of {fine[0]} x {fine[1]} and guidance on {coarse[0]} x {coarse[1]} cannot"
     with pytest.raises(FeatureMapsError, match=message):
         match_grids(np.ones((*fine, 2)), np.ones((*coarse, 2)))
+
+
+def test_a_grid_of_one_position_takes_the_root_of_the_sum_of_the_other():
+    fine, coarse = np.random.default_rng(0).random((2, 3, 5, 4)), np.ones((2, 1, 1, 2))
+    pooled, kept = match_grids(fine, coarse)
+    assert_allclose(pooled, np.sqrt(fine.sum(axis=(1, 2), keepdims=True)))
+    assert_array_equal(kept, coarse)
+    assert_allclose(match_grids(coarse, fine)[1], pooled)

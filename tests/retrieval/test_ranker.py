@@ -215,3 +215,13 @@ def test_the_cosine_is_that_of_directions(rng, size, container):
     for given_gallery, given_queries in (scaled, (container(gallery), scaled[1])):
         ranker = NearestNeighborRanker().fit(given_gallery)
         assert_allclose(ranker.transform(given_queries), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("expansion", [0, 1])
+def test_one_neighbor_is_the_best_of_all(rng, expansion):
+    gallery, queries = rng.normal(size=(30, 6)), rng.normal(size=(7, 6))
+    every = NearestNeighborRanker(expansion=expansion).fit(gallery)
+    one = NearestNeighborRanker(expansion=expansion, n_neighbors=1).fit(gallery)
+    assert_array_equal(one.rank(queries), every.rank(queries)[:, :1])
+    assert_array_equal(one.kneighbors(queries)[1], every.rank(queries)[:, :1])
+    assert_array_equal(one.kneighbors()[1], every.kneighbors(n_neighbors=29)[1][:, :1])

@@ -60,6 +60,8 @@ EVERY_RANKER = {
 @pytest.fixture(params=EVERY_RANKER)
 def case(request):
     ranker, X = EVERY_RANKER[request.param]
+    if isinstance(ranker, IndexedRanker):
+        pytest.importorskip("faiss")
     return Case(clone(ranker), X)
 
 

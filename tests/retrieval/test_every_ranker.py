@@ -1,10 +1,10 @@
 """What all rankers promise: they grow, shrink, name, save, and measure distances alike."""
 
 import pickle
+from importlib.util import find_spec
 
 import joblib
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
@@ -27,6 +27,7 @@ from skdeepenc.retrieval import (
 from skdeepenc.retrieval import index as index_module
 
 QUERIES = slice(3, 10)
+needs_faiss = pytest.mark.skipif(find_spec("faiss") is None, reason="needs faiss")
 
 
 def assert_same(ranker, other, queries, labels=None):
@@ -121,6 +122,7 @@ def test_neighbors_within_a_radius_are_the_nearest_of_all(case):
 def test_similarities_are_tables_where_tables_are_asked_for(case):
     ranker = clone(case.ranker).fit(case.X)
     expected = ranker.transform(case.take(QUERIES))
+    pytest.importorskip("pandas")
     with sklearn.config_context(transform_output="pandas"):
         table = ranker.transform(case.take(QUERIES))
     assert_allclose(table, expected)
@@ -128,9 +130,15 @@ def test_similarities_are_tables_where_tables_are_asked_for(case):
 
 
 @pytest.mark.parametrize(
-    "ranker", [NearestNeighborRanker(), LayerFusionRanker(block_widths=[2, 2]), IndexedRanker()]
+    "ranker",
+    [
+        NearestNeighborRanker(),
+        LayerFusionRanker(block_widths=[2, 2]),
+        pytest.param(IndexedRanker(), marks=needs_faiss),
+    ],
 )
 def test_a_frame_keeps_its_index_and_its_names_are_compared(ranker, rng):
+    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(rng.random((6, 4)), index=list("uvwxyz"), columns=list("abcd"))
     table = clone(ranker).set_output(transform="pandas").fit(frame).transform(frame[2:])
     assert list(table.index) == list("wxyz")
@@ -139,6 +147,7 @@ def test_a_frame_keeps_its_index_and_its_names_are_compared(ranker, rng):
 
 
 def test_maps_with_labels_keep_them(rng):
+    pd = pytest.importorskip("pandas")
     maps = FeatureMaps.from_arrays(rng.random((4, 3, 3, 5))).with_index(pd.Index(list("abcd")))
     ranker = LocalizingRanker(GlobalPooler())
     with sklearn.config_context(transform_output="pandas"):
@@ -183,7 +192,10 @@ def test_maps_in_files_stay_there_when_others_join_them(tmp_path, rng):
 
 
 @pytest.mark.parametrize("size", [1e-40, 1e-25, 1e30, 1e37])
-@pytest.mark.parametrize("ranker", [NearestNeighborRanker(), IndexedRanker(random_state=0)])
+@pytest.mark.parametrize(
+    "ranker",
+    [NearestNeighborRanker(), pytest.param(IndexedRanker(random_state=0), marks=needs_faiss)],
+)
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")  # scikit-learn's own
 def test_vectors_of_any_size_have_the_same_neighbors(rng, size, ranker, metric):
@@ -198,6 +210,7 @@ def test_vectors_of_any_size_have_the_same_neighbors(rng, size, ranker, metric):
     assert_allclose(distances[same] / unit, expected[0][same], rtol=1e-3, atol=1e-4)
 
 
+@needs_faiss
 def test_similarities_beyond_the_float_type_are_one_error(rng):
     gallery = rng.normal(size=(60, 4)).astype(np.float32)
     huge = gallery[:2] * np.float32(1e30)
@@ -211,6 +224,7 @@ def test_similarities_beyond_the_float_type_are_one_error(rng):
                 ask(huge)
 
 
+@needs_faiss
 def test_an_index_is_made_anew_only_when_it_is_asked_for(monkeypatch, rng):
     built = []
     build = index_module.build_index

@@ -26,9 +26,15 @@ def check_target(path, overwrite):
         raise ExportError(f"{path.parent} is not a folder: make it first, or name another one.")
     if path.is_dir():
         raise ExportError(f"{path} is a folder: name a file in it, such as {path / 'model.onnx'}.")
-    if path.exists() and not overwrite:
-        raise ExportError(f"{path} exists: name another file, or give overwrite=True.")
+    there = [file for file in (path, weights_path(path), description_path(path)) if file.exists()]
+    if there and not overwrite:
+        raise ExportError(f"{there[0]} exists: name another file, or give overwrite=True.")
     return path
+
+
+def weights_path(path):
+    """Return where weights lie that do not fit into the graph."""
+    return path.with_name(f"{path.name}.data")
 
 
 def description_path(path):
@@ -80,7 +86,7 @@ def write_model(model, path, beside):
             model,
             path,
             save_as_external_data=True,
-            location=f"{path.name}.data",
+            location=weights_path(path).name,
             size_threshold=_SMALLEST_BESIDE,
         )
     else:

@@ -131,6 +131,9 @@ def test_a_file_that_is_there_is_replaced_when_asked(encoder, tmp_path):
     with pytest.raises(ExportError, match="overwrite=True"):
         to_onnx(encoder, path, input="maps")
     assert path.read_bytes() == b"mine"
+    (tmp_path / "other.onnx.json").write_text("{}")
+    with pytest.raises(ExportError, match=r"other\.onnx\.json exists"):
+        to_onnx(encoder, tmp_path / "other.onnx", input="maps")
     assert to_onnx(encoder, path, input="maps", overwrite=True).model == path.read_bytes()
 
 

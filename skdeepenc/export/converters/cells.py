@@ -27,7 +27,10 @@ def _cut(maps, n_cells, axis):
 
 
 def match_grids(g, maps, others):
-    """Return two layers' maps (N, H, W, D) on the coarser of their grids."""
+    """Return two layers' maps (N, H, W, D) on the coarser of their grids.
+
+    Where each is finer in one direction, which Python refuses, both are pooled.
+    """
     if maps is others:
         return maps, others
     height, width = (g.Min(maps.side(axis), others.side(axis)) for axis in (1, 2))

@@ -16,6 +16,7 @@ from skdeepenc.export.converters.positions import descriptors_of, if_any, positi
 from skdeepenc.export.converters.regions import region_maxima
 from skdeepenc.export.registry import register
 
+_SMALL, _LARGE = 1e-15, 1e15
 _LARGEST_PRODUCT = 16  # whole exponents up to here are products, which take a tenth of the time
 
 
@@ -97,15 +98,25 @@ def _squared_distances(g, side, sigma):
 
 
 def _crow(g, maps, record):
+    """Take out peaks whose sums overflow, or squares of sums vanish, where there are any."""
+    x, one = descriptors_of(g, [maps]), np.array([1])
+    both = np.array([1, 2])
+    peak = g.Max(g.ReduceMax(x, both, keepdims=1), -g.ReduceMin(x, both, keepdims=1))
+    extreme = g.And(peak > 0.0, g.Or(peak < _SMALL, peak > _LARGE))
+    peak = g.Where(extreme, peak, 1.0)
+    is_any = g.ReduceMax(g.cast(extreme, np.float32), keepdims=0) > 0.0
+    return g.choose(
+        is_any, lambda: _weigh(g, x / peak) * g.Squeeze(peak, one), lambda: _weigh(g, x)
+    )
+
+
+def _weigh(g, x):
     """Weigh places by the root of their share of responses, channels by their rarity."""
-    x = descriptors_of(g, [maps])
-    peak = or_one(g, g.ReduceMax(g.Abs(x), np.array([1, 2]), keepdims=1))
-    x = x / peak
     responses = g.Sqrt(l2_normalize(g, g.Relu(x.sum(2))))
     pooled = g.Squeeze(g.Unsqueeze(responses, np.array([1])) @ x, np.array([1]))
     shares = g.cast(x > 0.0, np.float32).mean(1)
     rarity = g.Log(shares.sum(1, keepdims=True) / or_one(g, shares))
-    return g.Where(shares > 0.0, rarity * pooled, 0.0) * g.Squeeze(peak, np.array([1]))
+    return g.Where(shares > 0.0, rarity * pooled, 0.0)
 
 
 def _rmac(g, maps, record):

@@ -16,6 +16,7 @@ autosummary_generate = True
 autosummary_ignore_module_all = False  # the reference lists what `__all__` lists
 templates_path = ["_templates"]
 autodoc_default_options = {"members": True}
+autodoc_typehints = "none"  # the docstrings say types, with shapes
 numpydoc_show_class_members = False
 exclude_patterns = ["_build", "_templates"]
 html_theme = "pydata_sphinx_theme"

@@ -7,6 +7,7 @@ kept.
 """
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -129,7 +130,9 @@ class GuidanceFilters(BaseEstimator):
         rng = check_random_state(self.random_state)
         self.classes_, targets = np.unique(y, return_inverse=True)
         sample = sample_descriptors(maps, max_samples=self.max_samples, random_state=rng)
-        scale = float(np.sqrt(np.mean(np.square(sample, dtype=np.float64)))) if sample.size else 0
+        scale: Any = (
+            float(np.sqrt(np.mean(np.square(sample, dtype=np.float64)))) if sample.size else 0
+        )
         scale = sample.dtype.type(scale or 1)
         parameters = self._initial_parameters(sample.shape[1], sample.dtype, rng)
         self.loss_curve_ = self._descend(parameters, maps, targets, scale, rng)

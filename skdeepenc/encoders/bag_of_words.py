@@ -4,17 +4,22 @@ Layer fusion reads convolutional layers in this form. Yu, Yang, Yao, Sun, Xu: "E
 complementary strengths of multi-layer CNN features for image retrieval", Neurocomputing 2017.
 """
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Any, Self
 
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context, output_container
+from skdeepenc._typing import RandomState
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional.visual_words import VisualWords, bag_of_words, fit_words, open_index
 from skdeepenc.maps import sample_descriptors
+from skdeepenc.maps.coercion import MapsLike
 from skdeepenc.maps.labels import labelled
 
 __all__ = ["BagOfVisualWords"]
@@ -113,16 +118,16 @@ class BagOfVisualWords(MapsEncoder):
     def __init__(
         self,
         *,
-        layer=None,
-        scales=None,
-        n_words=50_000,
-        search="auto",
-        idf=False,
-        max_samples=4_000_000,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        layer: str | None = None,
+        scales: Sequence[int] | None = None,
+        n_words: int = 50_000,
+        search: str = "auto",
+        idf: bool = False,
+        max_samples: int = 4_000_000,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.layer = layer
         self.scales = scales
         self.n_words = n_words
@@ -134,7 +139,7 @@ class BagOfVisualWords(MapsEncoder):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MapsLike, y: ArrayLike | None = None) -> Self:
         """Learn the words, and their weights where asked for.
 
         Parameters
@@ -163,7 +168,7 @@ class BagOfVisualWords(MapsEncoder):
             self.idf_ = TfidfTransformer(norm=None).fit(self._count_words(maps)).idf_
         return self
 
-    def transform(self, X):
+    def transform(self, X: MapsLike) -> Any:
         """Count the words of images.
 
         Parameters

@@ -7,6 +7,7 @@ batch becomes vectors.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -22,7 +23,7 @@ from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.batches import unread_batches
 from skdeepenc.maps.checks import check_finite
-from skdeepenc.maps.coercion import is_table
+from skdeepenc.maps.coercion import MapsLike, is_table
 from skdeepenc.maps.labels import labelled
 
 __all__ = ["MapsEncoder"]
@@ -58,7 +59,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     _parameter_constraints: dict = {"layer": [str, None], "scales": ["array-like", None]}
 
-    def transform(self, X):
+    def transform(self, X: MapsLike) -> Any:
         """Encode images.
 
         Parameters

@@ -1,14 +1,18 @@
 """ClusterMAC: maxima over regions that have the shapes of objects."""
 
+from collections.abc import Sequence
 from itertools import chain
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc._typing import Integers, RandomState
 from skdeepenc.encoders._colors import color_column, layers_to_partition
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional.pca import fit_pca
@@ -21,6 +25,7 @@ from skdeepenc.functional.region_sum import (
     unit_maxima,
 )
 from skdeepenc.maps import sample_descriptors
+from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["ClusterMAC"]
 
@@ -136,22 +141,22 @@ class ClusterMAC(MapsEncoder):
     def __init__(
         self,
         *,
-        layer=None,
-        scales=None,
-        regions="clusters",
-        n_components=4,
-        n_clusters=(5, 20),
-        n_color_clusters=5,
-        affinity="exponential",
-        affinity_scale=0.05,
-        eigen_solver="auto",
-        whiten=True,
-        n_output_components=None,
-        max_samples=256_000,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        layer: str | None = None,
+        scales: Sequence[int] | None = None,
+        regions: str = "clusters",
+        n_components: int = 4,
+        n_clusters: Sequence[int] | int = (5, 20),
+        n_color_clusters: int = 5,
+        affinity: str = "exponential",
+        affinity_scale: float = 0.05,
+        eigen_solver: str = "auto",
+        whiten: bool = True,
+        n_output_components: int | None = None,
+        max_samples: int = 256_000,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.layer = layer
         self.scales = scales
         self.regions = regions
@@ -169,7 +174,7 @@ class ClusterMAC(MapsEncoder):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MapsLike, y: ArrayLike | None = None) -> Self:
         """Learn the projection of descriptors and the whitening of region vectors.
 
         Parameters
@@ -201,7 +206,7 @@ class ClusterMAC(MapsEncoder):
         return self.regions == "clusters"
 
     @available_if(_cuts_clusters)
-    def cluster_labels(self, X):
+    def cluster_labels(self, X: MapsLike) -> list[list[Integers]]:
         """Partition the positions of images.
 
         Parameters

@@ -4,13 +4,17 @@ Liu, Shen, van den Hengel: "Cross-Convolutional-Layer Pooling for Image Recognit
 Transactions on Pattern Analysis and Machine Intelligence, 2017.
 """
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc._typing import RandomState
 from skdeepenc.encoders._guidance import GuidanceFilters
 from skdeepenc.encoders._matched_layers import match_layers
 from skdeepenc.encoders.base import MapsEncoder
@@ -19,6 +23,7 @@ from skdeepenc.functional.cross_layer import CrossLayerRecord, cross_layer_vecto
 from skdeepenc.functional.pca import fit_pca
 from skdeepenc.functional.spatial_pyramid import check_pyramid, count_cells
 from skdeepenc.maps import sample_descriptors
+from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["CrossLayerPooler"]
 
@@ -149,19 +154,19 @@ class CrossLayerPooler(MapsEncoder):
     def __init__(
         self,
         *,
-        feature_layer=None,
-        guidance_layer=None,
-        n_components=None,
-        pooling="sum",
-        power=0.5,
-        quantize=None,
-        n_guidance_filters=None,
-        spatial_pyramid=None,
-        max_samples=256_000,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        feature_layer: str | None = None,
+        guidance_layer: str | None = None,
+        n_components: Any = None,
+        pooling: str = "sum",
+        power: float = 0.5,
+        quantize: str | None = None,
+        n_guidance_filters: int | None = None,
+        spatial_pyramid: Sequence[tuple[int, int]] | None = None,
+        max_samples: int = 256_000,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.feature_layer = feature_layer
         self.guidance_layer = guidance_layer
         self.n_components = n_components
@@ -176,7 +181,7 @@ class CrossLayerPooler(MapsEncoder):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MapsLike, y: ArrayLike | None = None) -> Self:
         """Learn the components of the features and, where asked for, the guidance.
 
         Parameters
@@ -235,12 +240,12 @@ class CrossLayerPooler(MapsEncoder):
         return 1 if self._is_uniform else maps.n_channels(self.guidance_layer_)
 
     @property
-    def n_iter_(self):
+    def n_iter_(self) -> int:
         """Number of epochs that the filters were trained."""
         return self.guidance_filters_.n_iter_
 
     @property
-    def loss_curve_(self):
+    def loss_curve_(self) -> list[float]:
         """Mean cross-entropy of each epoch."""
         return self.guidance_filters_.loss_curve_
 

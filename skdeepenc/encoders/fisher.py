@@ -3,13 +3,17 @@
 Yoo, Park, Lee, Kweon: "Fisher Kernel for Deep Neural Activations", 2014.
 """
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc._typing import Floats, RandomState
 from skdeepenc.encoders._linear_classifier import linear_weights
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional.confidence import confidence_maps
@@ -18,6 +22,7 @@ from skdeepenc.functional.multiscale_fisher import FisherRecord, multiscale_fish
 from skdeepenc.functional.pca import fit_pca, project
 from skdeepenc.functional.spatial_pyramid import check_pyramid
 from skdeepenc.maps import sample_descriptors
+from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["MultiScaleFisherEncoder"]
 
@@ -118,18 +123,18 @@ class MultiScaleFisherEncoder(MapsEncoder):
     def __init__(
         self,
         *,
-        layer=None,
-        scales=None,
-        n_components=128,
-        n_gaussians=256,
-        pooling="mpp",
-        spatial_pyramid=None,
-        power=0.5,
-        max_samples=256_000,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        layer: str | None = None,
+        scales: Sequence[int] | None = None,
+        n_components: int | None = 128,
+        n_gaussians: int = 256,
+        pooling: str = "mpp",
+        spatial_pyramid: Sequence[tuple[int, int]] | None = None,
+        power: float = 0.5,
+        max_samples: int = 256_000,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.layer = layer
         self.scales = scales
         self.n_components = n_components
@@ -143,7 +148,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MapsLike, y: ArrayLike | None = None) -> Self:
         """Learn components and mixture from a bounded sample of descriptors.
 
         Parameters
@@ -170,7 +175,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
         self.n_gaussians_, self.n_components_ = self.means_.shape
         return self
 
-    def confidence_maps(self, X, classifier):
+    def confidence_maps(self, X: MapsLike, classifier: Any) -> list[list[Floats]]:
         """Score every descriptor as if it were the image.
 
         Each descriptor is encoded alone, at its scale and in its cells of the spatial pyramid, and

@@ -1,10 +1,15 @@
 """One vector an image by global pooling: the baselines that everything else is measured against."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Self
+
+from numpy.typing import ArrayLike
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional.global_pooling import GlobalPooling, pool_globally
+from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["GlobalPooler"]
 
@@ -80,14 +85,14 @@ class GlobalPooler(MapsEncoder):
     def __init__(
         self,
         *,
-        layer=None,
-        scales=None,
-        method="avg",
-        p=3.0,
-        n_levels=3,
-        normalize=True,
-        across_scales="concatenate",
-    ):
+        layer: str | None = None,
+        scales: Sequence[int] | None = None,
+        method: str = "avg",
+        p: float = 3.0,
+        n_levels: int = 3,
+        normalize: bool = True,
+        across_scales: str = "concatenate",
+    ) -> None:
         self.layer = layer
         self.scales = scales
         self.method = method
@@ -97,7 +102,7 @@ class GlobalPooler(MapsEncoder):
         self.across_scales = across_scales
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MapsLike, y: ArrayLike | None = None) -> Self:
         """Remember the layer and the scales; there is nothing to learn.
 
         Parameters

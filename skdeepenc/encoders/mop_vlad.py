@@ -4,14 +4,18 @@ Gong, Wang, Guo, Lazebnik: "Multi-scale Orderless Pooling of Deep Convolutional 
 Features", ECCV 2014.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import check_random_state
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc._typing import RandomState
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional.mop_vlad import (
     MOPRecord,
@@ -24,6 +28,7 @@ from skdeepenc.functional.mop_vlad import (
 from skdeepenc.functional.pca import fit_pca, project
 from skdeepenc.functional.visual_words import fit_codebook
 from skdeepenc.maps import sample_descriptors
+from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["MOPVLADEncoder"]
 
@@ -154,22 +159,22 @@ class MOPVLADEncoder(MapsEncoder):
     def __init__(
         self,
         *,
-        layer=None,
-        scales=None,
-        n_components=500,
-        n_clusters=100,
-        n_neighbors=5,
-        sigma=10.0,
-        pooling="vlad",
-        across_scales="concatenate",
-        power=0.5,
-        n_output_components=4096,
-        whiten=False,
-        max_samples=256_000,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        layer: str | None = None,
+        scales: Sequence[int] | None = None,
+        n_components: int | None = 500,
+        n_clusters: int = 100,
+        n_neighbors: int = 5,
+        sigma: float | Literal["auto"] = 10.0,
+        pooling: str = "vlad",
+        across_scales: str = "concatenate",
+        power: float = 0.5,
+        n_output_components: int | None = 4096,
+        whiten: bool = False,
+        max_samples: int = 256_000,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.layer = layer
         self.scales = scales
         self.n_components = n_components
@@ -187,7 +192,7 @@ class MOPVLADEncoder(MapsEncoder):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MapsLike, y: ArrayLike | None = None) -> Self:
         """Learn components and visual words of every level.
 
         Parameters

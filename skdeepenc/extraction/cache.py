@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skdeepenc._typing import PathLike
 from skdeepenc.extraction._cache_store import CacheStore
 from skdeepenc.extraction._claims import Claims
 from skdeepenc.extraction._entries import (
@@ -148,7 +149,7 @@ class Cache:
                         path.unlink()
 
 
-def backbone_runs(memory):
+def backbone_runs(memory: PathLike) -> int:
     """Count the images that a network was run on to fill a cache folder.
 
     Parameters

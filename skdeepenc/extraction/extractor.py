@@ -2,15 +2,19 @@
 
 import os
 import warnings
+from collections.abc import Iterable, Sequence
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc._typing import ImageSource, PathLike, RandomState
 from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.exceptions import ImageBatchError, ImageBatchWarning
 from skdeepenc.extraction._projection import fit_projections, projections_digest
@@ -20,6 +24,7 @@ from skdeepenc.extraction._sources import as_sources, row_labels
 from skdeepenc.extraction.cache import Cache
 from skdeepenc.images import Preprocessing
 from skdeepenc.images.views import View
+from skdeepenc.maps import FeatureMaps
 
 
 class ActivationExtractor(
@@ -127,23 +132,23 @@ class ActivationExtractor(
 
     def __init__(
         self,
-        model="embedded",
+        model: PathLike | bytes = "embedded",
         *,
-        layers=None,
-        views=None,
-        preprocessing=None,
-        spec=None,
-        n_components=None,
-        dtype="float32",
-        batch_size=32,
-        providers="auto",
-        n_threads=None,
-        n_jobs=None,
-        memory=None,
-        on_error="raise",
-        random_state=None,
-        verbose=0,
-    ):
+        layers: str | int | Sequence[str | int] | None = None,
+        views: View | None = None,
+        preprocessing: Preprocessing | None = None,
+        spec: ModelSpec | None = None,
+        n_components: int | None = None,
+        dtype: str = "float32",
+        batch_size: int = 32,
+        providers: str | Sequence[str] = "auto",
+        n_threads: int | None = None,
+        n_jobs: int | None = None,
+        memory: PathLike | None = None,
+        on_error: str = "raise",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.model = model
         self.layers = layers
         self.views = views
@@ -161,7 +166,7 @@ class ActivationExtractor(
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: Iterable[ImageSource], y: Any = None) -> Self:
         """Open the model and find its layers; with `n_components`, learn the projections.
 
         Parameters
@@ -199,7 +204,9 @@ class ActivationExtractor(
         copy._open()
         return copy
 
-    def fit_transform(self, X, y=None, **fit_params):
+    def fit_transform(
+        self, X: Iterable[ImageSource], y: Any = None, **fit_params: Any
+    ) -> FeatureMaps:
         """Open the model and return the maps of images, which an iterator gives only once.
 
         Parameters
@@ -219,7 +226,7 @@ class ActivationExtractor(
         maps = super().fit_transform(as_sources(X), y, **fit_params)
         return maps.with_index(row_labels(X))
 
-    def transform(self, X):
+    def transform(self, X: Iterable[ImageSource]) -> FeatureMaps:
         """Return the maps of images; without `n_components` it needs no `fit`.
 
         Parameters
@@ -253,7 +260,7 @@ class ActivationExtractor(
         self._report(runner.failures)
         return maps
 
-    def relocate(self, model):
+    def relocate(self, model: PathLike | bytes) -> Self:
         """Read the model from another place than it was fitted with.
 
         Setting the parameter `model` of a fitted extractor does the same when it is next used.
@@ -278,7 +285,7 @@ class ActivationExtractor(
         self.model = model
         return self
 
-    def recipe(self):
+    def recipe(self) -> Any:
         """Return how an image becomes maps, for those who do it elsewhere.
 
         Returns
@@ -288,7 +295,7 @@ class ActivationExtractor(
         """
         return self._opened()._recipe(self.dtype)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return a name for each channel of each layer.
 
         Parameters
@@ -305,7 +312,7 @@ class ActivationExtractor(
         names = [f"{layer}_{n}" for layer, count in channels.items() for n in range(count)]
         return np.asarray(names, dtype=object)
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: maps are not a table, whatever container a pipeline's last step gives.
 
         Parameters
@@ -329,7 +336,7 @@ class ActivationExtractor(
         tags.requires_fit = self.n_components is not None
         return tags
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those of views among them.
 
         Parameters

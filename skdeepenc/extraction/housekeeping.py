@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from skdeepenc._typing import PathLike
 from skdeepenc.exceptions import StorageError
 from skdeepenc.extraction.cache import DESCRIPTION
 
@@ -43,7 +44,7 @@ class CachedRecipe(NamedTuple):
     last_used: float
 
 
-def cache_info(memory):
+def cache_info(memory: PathLike) -> list[CachedRecipe]:
     """List what a cache folder holds.
 
     Parameters
@@ -71,7 +72,9 @@ def cache_info(memory):
     return sorted(recipes, key=lambda recipe: -recipe.n_bytes)
 
 
-def clean_cache(memory, *, limit=None, max_age=None):
+def clean_cache(
+    memory: PathLike, *, limit: int | str | None = None, max_age: float | None = None
+) -> int:
     """Remove what a cache folder holds too much, and what was not used for long.
 
     Maps that are views of removed entries say so when they are read; extracting again makes them

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.arrays.floats import as_floats
 from skdeepenc.arrays.segments import equal_runs
 from skdeepenc.exceptions import FeatureMapsError
@@ -111,7 +112,7 @@ def _guide(guidance, record, values):
     return guidance.values if record.filters is None else responses(guidance, record.filters)
 
 
-def cross_layer(features, guidance, pooling="sum"):
+def cross_layer(features: Floats, guidance: Floats, pooling: str = "sum") -> Floats:
     """Pool the features of one image under every channel of its guidance.
 
     ``P[k] = sum_i guidance[i, k] * features[i]`` over the positions i. Guidance is used as it is:
@@ -166,7 +167,9 @@ def cross_layer(features, guidance, pooling="sum"):
     return segment_cross_layer(features, guidance, [0, len(features)], pooling)[0]
 
 
-def segment_cross_layer(features, guidance, offsets, pooling="sum"):
+def segment_cross_layer(
+    features: Floats, guidance: Floats, offsets: Integers | list[int], pooling: str = "sum"
+) -> Floats:
     """Pool the features of many images, or cells of images, at once.
 
     Parameters

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
+from skdeepenc._typing import Floats
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.functional._posteriors import (
     DensityTerms,
@@ -114,7 +115,9 @@ def fisher_gradients(sums, n_descriptors, terms):
     return gradients
 
 
-def fisher_vector(descriptors, means, covariances, weights):
+def fisher_vector(
+    descriptors: Floats, means: Floats, covariances: Floats, weights: Floats
+) -> Floats:
     """Return the Fisher vector of descriptors under a mixture of Gaussians, unnormalised.
 
     With the posteriors ``g_k(x)`` of Gaussian k,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
 
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.arrays.threads import for_each, kept_threads
 from skdeepenc.exceptions import DegenerateDataError
 from skdeepenc.functional._posteriors import (
@@ -102,7 +103,9 @@ def fit_mixture(sample, n_gaussians, *, random_state=None):
     )
 
 
-def responsibilities(descriptors, means, covariances, weights):
+def responsibilities(
+    descriptors: Floats, means: Floats, covariances: Floats, weights: Floats
+) -> Floats:
     """Return the probability of each Gaussian given each descriptor.
 
     Parameters
@@ -138,7 +141,9 @@ def responsibilities(descriptors, means, covariances, weights):
     return probabilities
 
 
-def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
+def fit_diagonal_mixture(
+    descriptors: Floats, initial: DiagonalMixture, *, tol: float = 1e-3, max_iter: int = 100
+) -> DiagonalMixture:
     """Fit a mixture of Gaussians with diagonal covariances by expectation maximisation.
 
     Parameters
@@ -195,7 +200,7 @@ def fit_diagonal_mixture(descriptors, initial, *, tol=1e-3, max_iter=100):
     return mixture
 
 
-def mixture_from_labels(descriptors, labels):
+def mixture_from_labels(descriptors: Floats, labels: Integers) -> DiagonalMixture:
     """Return the mixture whose Gaussians are the clusters of a hard assignment.
 
     Parameters

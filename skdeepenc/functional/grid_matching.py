@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from skdeepenc._typing import Floats
 from skdeepenc.arrays.floats import as_floats
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.normalize import power_normalize
@@ -31,7 +32,7 @@ def literal_pool_to_grid(maps, height, width):
     return np.sign(sums) * np.sqrt(np.abs(sums))
 
 
-def match_grids(features, guidance):
+def match_grids(features: Floats, guidance: Floats) -> tuple[Floats, Floats]:
     """Sum the finer of two maps over the cells of the coarser one, then take signed square roots.
 
     Parameters

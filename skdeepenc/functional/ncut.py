@@ -8,6 +8,7 @@ the leading eigenvectors of ``D^-1/2 (S + 1/2) D^-1/2``, D being the degrees plu
 ``D^-1/2`` and rotated until each descriptor lies near one axis: its cluster.
 """
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 
 from skdeepenc._sklearn import Interval, StrOptions, validate_params
+from skdeepenc._typing import Floats, Integers, RandomState
 from skdeepenc.arrays.threads import one_blas_thread
 from skdeepenc.functional import _eigen
 from skdeepenc.functional._affinity import feature_affinity, literal_affinity, weighted_coordinates
@@ -55,15 +57,15 @@ def literal_embedding(features, n_clusters, affinity="exponential", scale=0.05):
     prefer_skip_nested_validation=True,
 )
 def normalized_cut(
-    features,
-    n_clusters,
+    features: Floats,
+    n_clusters: int | Sequence[int],
     *,
-    affinity="exponential",
-    affinity_scale=0.05,
-    weights=None,
-    eigen_solver="auto",
-    random_state=None,
-):
+    affinity: str = "exponential",
+    affinity_scale: float = 0.05,
+    weights: Floats | None = None,
+    eigen_solver: str = "auto",
+    random_state: RandomState = None,
+) -> Integers:
     """Partition descriptors by Normalized Cut, as in Shi's published code.
 
     The similarity of two descriptors falls with their weighted distance d (equations 2 and 3),

@@ -7,15 +7,17 @@ are what ends every method here.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
+from skdeepenc._typing import Floats
 from skdeepenc.arrays.floats import as_floats
 
 __all__ = ["l2_normalize", "power_normalize"]
 
 
-def l2_normalize(x, axis=-1):
+def l2_normalize(x: ArrayLike, axis: int = -1) -> Floats:
     """Scale vectors to unit Euclidean length.
 
     A vector of zeros has no direction and stays zero.
@@ -40,12 +42,12 @@ def l2_normalize(x, axis=-1):
     array([[0.6, 0.8],
            [0. , 0. ]])
     """
-    x = as_floats(x)
-    components = np.moveaxis(x, axis, -1)
+    vectors = as_floats(x)
+    components = np.moveaxis(vectors, axis, -1)
     squares = np.asarray(np.einsum("...i,...i->...", components, components))
     # Squares in float32 overflow from 1e19 on and vanish below 1e-23.
     extreme = ~((squares > 1e-30) & (squares < 1e30))
-    unit = x / np.expand_dims(np.sqrt(np.where(extreme, 1, squares)), axis)
+    unit: Floats = vectors / np.expand_dims(np.sqrt(np.where(extreme, 1, squares)), axis)
     if extreme.any():
         np.moveaxis(unit, axis, -1)[extreme] = _normalize_extremes(components[extreme])
     return unit
@@ -64,7 +66,7 @@ def _normalize_extremes(vectors):
     return fractions / np.where(norms > 0, norms, 1)
 
 
-def power_normalize(x, exponent=0.5):
+def power_normalize(x: ArrayLike, exponent: float = 0.5) -> Floats:
     """Shrink bursts: keep each sign, raise each magnitude to `exponent`.
 
     Parameters
@@ -86,12 +88,13 @@ def power_normalize(x, exponent=0.5):
     >>> power_normalize([4.0, -9.0, 0.0])
     array([ 2., -3.,  0.])
     """
-    x = as_floats(x)
+    values: Floats = as_floats(x)
     if exponent == 1:
-        return x.copy()
+        return values.copy()
     if exponent == 0.5:  # x / sqrt(|x|) takes a tenth of the time of a power
-        roots = np.abs(x)
+        roots = np.abs(values)
         np.sqrt(roots, out=roots)
-        roots += np.finfo(x.dtype).tiny  # only zeros feel it
-        return np.divide(x, roots, out=roots)
-    return np.sign(x) * np.abs(x) ** x.dtype.type(exponent)
+        roots += np.finfo(values.dtype).tiny  # only zeros feel it
+        return np.divide(values, roots, out=roots)
+    powers: Floats = np.sign(values) * np.abs(values) ** values.dtype.type(exponent)
+    return powers

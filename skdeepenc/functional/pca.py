@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg import eigh, qr
 from sklearn.decomposition import PCA
 
+from skdeepenc._typing import Floats, Integers, RandomState
 from skdeepenc.arrays.segments import matmul_by_segment
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
@@ -47,7 +48,7 @@ def literal_components(sample, n_components):
     return mean, vectors.T[::-1][:n_components], variances[::-1][:n_components]
 
 
-def project(vectors, pca, offsets=None):
+def project(vectors: Floats, pca: PCA, offsets: Integers | None = None) -> Floats:
     """Return the components of vectors.
 
     Parameters
@@ -96,7 +97,13 @@ def project_to_unit(vectors, pca, offsets=None):
     return l2_normalize(project(vectors, pca, offsets)) * vectors.any(axis=1, keepdims=True)
 
 
-def fit_pca(sample, n_components=None, *, whiten=False, random_state=None):
+def fit_pca(
+    sample: Floats,
+    n_components: int | None = None,
+    *,
+    whiten: bool = False,
+    random_state: RandomState = None,
+) -> PCA:
     """Fit principal components in the float type of the sample.
 
     Components without variance, such as the last of as many components as samples, are zero: the

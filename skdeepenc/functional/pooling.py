@@ -16,6 +16,7 @@ gives zeros. Activations may be negative, as those of vision transformers are.
 
 import numpy as np
 
+from skdeepenc._typing import Floats
 from skdeepenc.arrays.floats import as_floats
 from skdeepenc.arrays.segments import segment_max, segment_mean
 
@@ -56,7 +57,7 @@ def literal_crow(feature_map):
     return pooled
 
 
-def mac(feature_map):
+def mac(feature_map: Floats) -> Floats:
     """Take the maximum of every channel: maximum activations of convolutions (MAC).
 
     Parameters
@@ -86,7 +87,7 @@ def mac(feature_map):
     return descriptors.max(axis=0)
 
 
-def gem(feature_map, p=3.0):
+def gem(feature_map: Floats, p: float = 3.0) -> Floats:
     """Take the generalized mean of every channel: between the average (p=1) and the maximum.
 
     Negative activations count as zero, as in the paper's code: a power of them is not a number.
@@ -165,7 +166,7 @@ def _power(x, p):
     return powers
 
 
-def spoc(feature_map):
+def spoc(feature_map: Floats) -> Floats:
     """Sum the descriptors, those near the centre of the image weighing most (SPoC).
 
     Parameters
@@ -200,7 +201,7 @@ def spoc(feature_map):
     return weights.ravel() @ feature_map.reshape(-1, n_channels)
 
 
-def crow(feature_map):
+def crow(feature_map: Floats) -> Floats:
     """Sum the descriptors, weighing places by their response and channels by their rarity (CroW).
 
     Places weigh with the square root of their summed (L2-normalised) response, channels with the

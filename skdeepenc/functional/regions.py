@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.arrays.floats import as_floats
 from skdeepenc.arrays.segments import offsets_of, segment_max
 from skdeepenc.functional.normalize import l2_normalize
@@ -47,7 +48,7 @@ def literal_regions(height, width, n_levels):
     return np.array(regions, dtype=int).reshape(-1, 4)
 
 
-def rmac_regions(height, width, n_levels=3):
+def rmac_regions(height: int, width: int, n_levels: int = 3) -> Integers:
     """Lay the squares of R-MAC over a map.
 
     At level l the side is ``2 w / (l + 1)``, w being the map's shorter side; l squares lie along
@@ -155,7 +156,7 @@ def cluster_maxima(descriptors, labels):
     return segment_max(descriptors[np.argsort(labels, kind="stable")], offsets)
 
 
-def rmac(feature_map, n_levels=3):
+def rmac(feature_map: Floats, n_levels: int = 3) -> Floats:
     """Sum the L2-normalised maxima of the regions of a grid (R-MAC), and L2-normalise.
 
     Parameters

@@ -6,6 +6,8 @@ features for image retrieval", Neurocomputing 2017:
     f(S) = t + (1 - t) ((S - t) / (1 - t))^p   for S > t,   S elsewhere.
 """
 
+from typing import Any
+
 import numpy as np
 
 from skdeepenc.arrays.floats import as_floats
@@ -20,7 +22,7 @@ def literal_map(similarity, threshold, power):
     return similarity
 
 
-def map_similarity(S, threshold, power):
+def map_similarity(S: Any, threshold: float, power: float) -> Any:
     """Weaken the differences among similarities above a threshold, by Eq. 3 of layer fusion.
 
     ``f(S) = t + (1 - t) ((S - t) / (1 - t))^p`` for S > t, else S. The map grows with S, so that

@@ -12,6 +12,7 @@ descriptor by descriptor; `soft_assign` and `vlad` are the two halves of it as t
 import numpy as np
 from scipy import sparse
 
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.arrays.floats import as_floats
 
 __all__ = ["soft_assign", "vlad", "vlad_of_segments"]
@@ -32,7 +33,9 @@ def literal_vlad(descriptors, centers, n_neighbors, sigma):
     return vectors
 
 
-def soft_assign(descriptors, centers, n_neighbors=5, sigma=10.0):
+def soft_assign(
+    descriptors: Floats, centers: Floats, n_neighbors: int = 5, sigma: float = 10.0
+) -> tuple[Integers, Floats]:
     """Assign descriptors to their nearest centres with Gaussian weights.
 
     Where the kernel of every neighbour would underflow, the weights are those of the limit: all on
@@ -80,7 +83,7 @@ def soft_assign(descriptors, centers, n_neighbors=5, sigma=10.0):
     return indices, weights.astype(descriptors.dtype)
 
 
-def vlad(descriptors, centers, indices, weights):
+def vlad(descriptors: Floats, centers: Floats, indices: Integers, weights: Floats) -> Floats:
     """Sum the weighted residuals of one image's descriptors, centre by centre.
 
     Parameters
@@ -109,7 +112,13 @@ def vlad(descriptors, centers, indices, weights):
     return vlad_of_segments(descriptors, [0, len(descriptors)], centers, indices, weights)[0]
 
 
-def vlad_of_segments(descriptors, offsets, centers, indices, weights):
+def vlad_of_segments(
+    descriptors: Floats,
+    offsets: Integers | list[int],
+    centers: Floats,
+    indices: Integers,
+    weights: Floats,
+) -> Floats:
     """Sum the weighted residuals of many images' descriptors.
 
     Parameters

@@ -1,10 +1,18 @@
 """Clusters over the image, below how strongly each place responds: the paper's figure 7."""
 
-import numpy as np
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from skdeepenc._typing import ImageSource
 from skdeepenc.images import decode_image
 from skdeepenc.inspection._drawing import figure_and_axes, require_pyplot
 from skdeepenc.maps import as_feature_maps
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
 
 OPACITY = 0.65
 COLORS = "tab20"
@@ -60,14 +68,29 @@ class ClusterMapDisplay:
     (4, 2)
     """
 
-    def __init__(self, *, images, norms, labels, names=None):
+    def __init__(
+        self,
+        *,
+        images: Sequence[NDArray[Any]],
+        norms: Sequence[NDArray[Any]],
+        labels: Sequence[NDArray[Any]],
+        names: Sequence[str] | None = None,
+    ) -> None:
         self.images = images
         self.norms = norms
         self.labels = labels
         self.names = names
 
     @classmethod
-    def from_estimator(cls, estimator, X, images, *, scale=0, figure=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        images: Sequence[ImageSource],
+        *,
+        scale: int = 0,
+        figure: "Figure | SubFigure | None" = None,
+    ) -> Self:
         """Partition images by a fitted encoder, and draw the clusters.
 
         Parameters
@@ -113,7 +136,7 @@ class ClusterMapDisplay:
         names = _partition_names(estimator, labels[0].shape[2])
         return cls(images=pixels, norms=norms, labels=labels, names=names).plot(figure=figure)
 
-    def plot(self, *, figure=None):
+    def plot(self, *, figure: "Figure | SubFigure | None" = None) -> Self:
         """Draw the images, the norms and the clusters.
 
         Parameters

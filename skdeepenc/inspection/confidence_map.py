@@ -1,11 +1,19 @@
 """Where in an image the classifier saw its class."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from skdeepenc._typing import Floats, ImageSource
 from skdeepenc.images import decode_image
 from skdeepenc.inspection._classes import class_index
 from skdeepenc.inspection._drawing import axes_for_image, require_pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["ConfidenceMapDisplay"]
 
@@ -61,7 +69,14 @@ class ConfidenceMapDisplay:
     [1.0, 1.5, 2.5, 3.0]
     """
 
-    def __init__(self, *, image, maps, class_name=None, rival=None):
+    def __init__(
+        self,
+        *,
+        image: NDArray[Any],
+        maps: Sequence[NDArray[Any]],
+        class_name: str | None = None,
+        rival: NDArray[Any] | None = None,
+    ) -> None:
         self.image = image
         self.maps = maps
         self.class_name = class_name
@@ -70,17 +85,17 @@ class ConfidenceMapDisplay:
     @classmethod
     def from_estimator(
         cls,
-        pipeline,
-        image,
-        class_,
+        pipeline: Any,
+        image: ImageSource,
+        class_: Any,
         *,
-        margin=True,
-        image_size=512,
-        ax=None,
-        cmap="RdBu_r",
-        alpha=0.6,
-        colorbar=True,
-    ):
+        margin: bool = True,
+        image_size: int = 512,
+        ax: "Axes | None" = None,
+        cmap: str = "RdBu_r",
+        alpha: float = 0.6,
+        colorbar: bool = True,
+    ) -> Self:
         """Ask a fitted pipeline what it sees, and draw it over the image.
 
         Parameters
@@ -131,12 +146,19 @@ class ConfidenceMapDisplay:
         return display.plot(ax=ax, cmap=cmap, alpha=alpha, colorbar=colorbar)
 
     @property
-    def confidence(self):
+    def confidence(self) -> Floats:
         """The sum over scales, less that of the best rival, at the size of the image."""
         total = _stretched_sum(self.maps, np.shape(self.image)[:2])
         return total if self.rival is None else total - self.rival
 
-    def plot(self, *, ax=None, cmap="RdBu_r", alpha=0.6, colorbar=True):
+    def plot(
+        self,
+        *,
+        ax: "Axes | None" = None,
+        cmap: str = "RdBu_r",
+        alpha: float = 0.6,
+        colorbar: bool = True,
+    ) -> Self:
         """Draw the image in grey, and the confidence over it in colour.
 
         Parameters

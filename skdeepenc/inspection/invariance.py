@@ -1,14 +1,23 @@
 """How well images are still recognised when they are scaled, moved, mirrored or turned."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 from sklearn.metrics import check_scoring
 
+from skdeepenc._typing import ImageSource
 from skdeepenc.images import decode_image
 from skdeepenc.inspection._drawing import figure_and_axes, require_pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
+
+#: From kind and amount to what changes an image.
+Transformations: TypeAlias = Mapping[tuple[str, Any], Callable[..., Any]]
 
 __all__ = ["InvarianceDisplay", "image_transformations", "warp_to_square"]
 
@@ -26,7 +35,7 @@ _UNITS = {
 }
 
 
-def image_transformations(kinds=None):
+def image_transformations(kinds: Sequence[str] | None = None) -> Transformations:
     """Return the transformations under which MOP-CNN's authors test a representation.
 
     A test of your own is a dict of the same kind, or this one with entries of yours.
@@ -173,22 +182,24 @@ class InvarianceDisplay:
     ['scaling', 'flip']
     """
 
-    def __init__(self, *, scores, score_name="accuracy"):
+    def __init__(
+        self, *, scores: Mapping[tuple[str, Any], Mapping[str, float]], score_name: str = "accuracy"
+    ) -> None:
         self.scores = scores
         self.score_name = score_name
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        images,
-        y,
+        estimator: Any,
+        images: Sequence[ImageSource],
+        y: ArrayLike,
         *,
-        transformations=None,
-        side=256,
-        scoring="accuracy",
-        figure=None,
-    ):
+        transformations: Transformations | None = None,
+        side: int = 256,
+        scoring: Any = "accuracy",
+        figure: "Figure | SubFigure | None" = None,
+    ) -> Self:
         """Score fitted classifiers on transformed images, and draw the curves.
 
         All images are decoded once, and stay in memory as squares of `side` pixels. Every
@@ -244,7 +255,7 @@ class InvarianceDisplay:
         score_name = scoring if isinstance(scoring, str) else "score"
         return cls(scores=scores, score_name=score_name).plot(figure=figure)
 
-    def plot(self, *, figure=None):
+    def plot(self, *, figure: "Figure | SubFigure | None" = None) -> Self:
         """Draw one panel per kind of transformation.
 
         Parameters

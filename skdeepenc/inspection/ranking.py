@@ -1,10 +1,18 @@
 """Queries with their first results in a row: ranks, similarities, right and wrong."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from skdeepenc._typing import ImageSource
 from skdeepenc.images import decode_image
 from skdeepenc.inspection._drawing import RIGHT, WRONG, figure_and_axes, require_pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
 
 FRAME_WIDTH = 4
 LEGEND = "solid frame: right, dashed frame: wrong"
@@ -57,8 +65,14 @@ class RankingDisplay:
     """
 
     def __init__(
-        self, *, query_images, result_images, correct=None, query_names=None, similarities=None
-    ):
+        self,
+        *,
+        query_images: Sequence[NDArray[Any]],
+        result_images: Sequence[Sequence[NDArray[Any]]],
+        correct: Sequence[Any] | NDArray[Any] | None = None,
+        query_names: Sequence[str] | None = None,
+        similarities: Sequence[Any] | NDArray[Any] | None = None,
+    ) -> None:
         self.query_images = query_images
         self.result_images = result_images
         self.correct = correct
@@ -68,17 +82,17 @@ class RankingDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike | None = None,
         *,
-        query_images,
-        gallery_images,
-        n_results=5,
-        query_names=None,
-        image_size=128,
-        figure=None,
-    ):
+        query_images: Sequence[ImageSource],
+        gallery_images: Sequence[ImageSource],
+        n_results: int = 5,
+        query_names: Sequence[str] | None = None,
+        image_size: int = 128,
+        figure: "Figure | SubFigure | None" = None,
+    ) -> Self:
         """Rank the gallery of a fitted ranker for each query, and draw the first results.
 
         Parameters
@@ -133,17 +147,17 @@ class RankingDisplay:
     @classmethod
     def from_predictions(
         cls,
-        rankings,
+        rankings: ArrayLike,
         *,
-        query_images,
-        gallery_images,
-        positives=None,
-        similarities=None,
-        n_results=5,
-        query_names=None,
-        image_size=128,
-        figure=None,
-    ):
+        query_images: Sequence[ImageSource],
+        gallery_images: Sequence[ImageSource],
+        positives: Sequence[ArrayLike] | None = None,
+        similarities: ArrayLike | None = None,
+        n_results: int = 5,
+        query_names: Sequence[str] | None = None,
+        image_size: int = 128,
+        figure: "Figure | SubFigure | None" = None,
+    ) -> Self:
         """Draw rankings that were computed before.
 
         Parameters
@@ -202,7 +216,7 @@ class RankingDisplay:
         )
         return display.plot(figure=figure)
 
-    def plot(self, *, figure=None):
+    def plot(self, *, figure: "Figure | SubFigure | None" = None) -> Self:
         """Draw the queries and their results.
 
         Parameters

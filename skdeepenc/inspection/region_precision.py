@@ -1,11 +1,22 @@
 """How well regions keep to an object: the measure of Chen et al., equation 1 and figure 4."""
 
+from typing import Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+from skdeepenc._typing import Floats
 
 __all__ = ["region_precision"]
 
 
-def region_precision(regions, box, *, kind="labels", image_size=None):
+def region_precision(
+    regions: ArrayLike,
+    box: ArrayLike,
+    *,
+    kind: Literal["labels", "boxes"] = "labels",
+    image_size: tuple[int, int] | None = None,
+) -> Floats:
     """Measure the share of each region that lies inside the box of an object.
 
     Parameters

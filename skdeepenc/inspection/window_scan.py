@@ -1,13 +1,19 @@
 """The window of an image that a classifier likes best: "scene detection"."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from skdeepenc._typing import ImageSource
 from skdeepenc.images import decode_image
 from skdeepenc.inspection._classes import score_class
 from skdeepenc.inspection._drawing import axes_for_image, require_pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["ScoredWindow", "WindowScanDisplay", "best_window"]
 
@@ -32,7 +38,15 @@ class ScoredWindow(NamedTuple):
     score: float
 
 
-def best_window(pipeline, image, class_, widths=(224, 192, 160, 128), stride=16, *, image_size=256):
+def best_window(
+    pipeline: Any,
+    image: ImageSource,
+    class_: Any,
+    widths: Sequence[int] = (224, 192, 160, 128),
+    stride: int = 16,
+    *,
+    image_size: int = 256,
+) -> ScoredWindow:
     """Find the window of an image with the highest score for a class.
 
     The image is resized to a square; every square window of the given widths is classified as an
@@ -152,7 +166,9 @@ class WindowScanDisplay:
     'tower, score 1.50'
     """
 
-    def __init__(self, *, image, window, class_name=None):
+    def __init__(
+        self, *, image: NDArray[Any], window: ScoredWindow, class_name: str | None = None
+    ) -> None:
         self.image = image
         self.window = window
         self.class_name = class_name
@@ -160,15 +176,15 @@ class WindowScanDisplay:
     @classmethod
     def from_estimator(
         cls,
-        pipeline,
-        image,
-        class_,
-        widths=(224, 192, 160, 128),
-        stride=16,
+        pipeline: Any,
+        image: ImageSource,
+        class_: Any,
+        widths: Sequence[int] = (224, 192, 160, 128),
+        stride: int = 16,
         *,
-        image_size=256,
-        ax=None,
-    ):
+        image_size: int = 256,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Scan an image with a fitted pipeline, and draw the window that scores best.
 
         Parameters
@@ -207,7 +223,7 @@ class WindowScanDisplay:
         display = cls(image=decode_image(image), window=window, class_name=str(class_))
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the image and the frame.
 
         Parameters

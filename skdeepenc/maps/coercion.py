@@ -14,17 +14,22 @@ scikit-learn's own validation first.
 """
 
 from numbers import Number
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skdeepenc.maps._packing import is_sequence
 from skdeepenc.maps.feature_maps import FeatureMaps
 
-__all__ = ["as_feature_maps", "is_table"]
+__all__ = ["MapsLike", "as_feature_maps", "is_table"]
+
+#: What encoders accept.
+MapsLike: TypeAlias = FeatureMaps | ArrayLike
 
 
-def as_feature_maps(X):
+def as_feature_maps(X: MapsLike) -> FeatureMaps:
     """Return `X` as feature maps.
 
     Parameters

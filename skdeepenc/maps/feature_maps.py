@@ -6,8 +6,13 @@ rows and columns each map has. A `FeatureMaps` is a view: taking images, layers 
 nothing.
 """
 
-import numpy as np
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, Self, overload
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdeepenc._typing import Floats, Integers, PathLike
 from skdeepenc.arrays.column import Column
 from skdeepenc.arrays.segments import offsets_of
 from skdeepenc.exceptions import FeatureMapsError
@@ -17,7 +22,7 @@ from skdeepenc.maps._packing import pack_images, unpack_image
 from skdeepenc.maps._storage import open_store, save_maps
 from skdeepenc.maps.batches import bytes_by_image, unread_batches
 from skdeepenc.maps.checks import check_columns
-from skdeepenc.maps.stores import ArrayStore
+from skdeepenc.maps.stores import ArrayStore, Store
 
 __all__ = ["FeatureMaps"]
 
@@ -78,7 +83,15 @@ class FeatureMaps:
     (11, 4)
     """
 
-    def __init__(self, store, *, layers=None, images=None, scales=None, index=None):
+    def __init__(
+        self,
+        store: Store,
+        *,
+        layers: Sequence[str] | None = None,
+        images: ArrayLike | None = None,
+        scales: ArrayLike | None = None,
+        index: Any = None,
+    ) -> None:
         n_images, n_scales, _ = store.grids[store.layers[0]].shape
         self._store = store
         self.layers = store.layers if layers is None else tuple(layers)
@@ -87,7 +100,7 @@ class FeatureMaps:
         self.index = index
 
     @classmethod
-    def from_arrays(cls, images, layer="features"):
+    def from_arrays(cls, images: ArrayLike, layer: str = "features") -> Self:
         """Make maps of one layer.
 
         Parameters
@@ -106,7 +119,7 @@ class FeatureMaps:
         return cls.from_layers({layer: images})
 
     @classmethod
-    def from_layers(cls, layers):
+    def from_layers(cls, layers: Mapping[str, ArrayLike]) -> Self:
         """Make maps of several layers of the same images.
 
         Parameters
@@ -126,7 +139,9 @@ class FeatureMaps:
         )
 
     @classmethod
-    def from_values(cls, values, grids):
+    def from_values(
+        cls, values: Mapping[str, NDArray[Any]], grids: Mapping[str, ArrayLike]
+    ) -> Self:
         """Make maps of arrays that are already laid out; nothing is copied.
 
         Parameters
@@ -147,11 +162,13 @@ class FeatureMaps:
         FeatureMapsError
             If sizes do not agree; the message names the layer.
         """
-        grids = {layer: np.asarray(grid, dtype=np.int64) for layer, grid in grids.items()}
-        check_columns(values, grids)
-        return cls(ArrayStore(dict(values), grids))
+        sizes: dict[str, Integers] = {
+            layer: np.asarray(grid, dtype=np.int64) for layer, grid in grids.items()
+        }
+        check_columns(values, sizes)
+        return cls(ArrayStore(dict(values), sizes))
 
-    def save(self, folder):
+    def save(self, folder: PathLike) -> None:
         """Write the maps into a folder, as ``.npy`` files and one JSON file.
 
         Parameters
@@ -162,7 +179,7 @@ class FeatureMaps:
         save_maps(self, folder)
 
     @classmethod
-    def load(cls, folder, mmap_mode="r"):
+    def load(cls, folder: PathLike, mmap_mode: Literal["r", "c"] | None = "r") -> Self:
         """Open the maps that `save` wrote.
 
         Parameters
@@ -184,44 +201,44 @@ class FeatureMaps:
         """
         return cls(open_store(folder, mmap_mode))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._images)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int]:
         """``(n_images,)``."""
         return (len(self),)
 
     @property
-    def deepest_layer(self):
+    def deepest_layer(self) -> str:
         """The layer that encoders take by default: the last that is not "rgb"."""
         return next((layer for layer in self.layers[::-1] if layer != "rgb"), self.layers[-1])
 
     @property
-    def n_scales(self):
+    def n_scales(self) -> int:
         """Number of scales in view."""
         return len(self._scales)
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         """The type that holds the values of every layer in view."""
         return np.result_type(*(self._store.dtypes[layer] for layer in self.layers))
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Size of the values in view, in bytes."""
         return int(bytes_by_image(self).sum())
 
     @property
-    def in_memory(self):
+    def in_memory(self) -> bool:
         """Whether the values are in memory, or read from files when asked for."""
         return self._store.in_memory
 
-    def n_channels(self, layer):
+    def n_channels(self, layer: str) -> int:
         """Return the number of channels of a layer."""
         return self._store.channels[self._known(layer)]
 
-    def values(self, layer):
+    def values(self, layer: str) -> Floats:
         """Return the descriptors of a layer in view.
 
         Parameters
@@ -237,7 +254,7 @@ class FeatureMaps:
         """
         return self._store.read(self._known(layer), self._images, self._scales)
 
-    def grid(self, layer):
+    def grid(self, layer: str) -> Integers:
         """Return rows and columns of every map of a layer.
 
         Parameters
@@ -252,7 +269,7 @@ class FeatureMaps:
         """
         return self._store.grids[self._known(layer)][np.ix_(self._images, self._scales)]
 
-    def offsets(self, layer):
+    def offsets(self, layer: str) -> Integers:
         """Return where each map starts among the rows of `values`.
 
         Parameters
@@ -267,7 +284,7 @@ class FeatureMaps:
         """
         return offsets_of(self.grid(layer).prod(axis=2).ravel())
 
-    def n_positions(self, layer):
+    def n_positions(self, layer: str) -> Integers:
         """Return the number of descriptors of each image, without reading them.
 
         Parameters
@@ -282,7 +299,7 @@ class FeatureMaps:
         """
         return self.grid(layer).prod(axis=2).sum(axis=1)
 
-    def column(self, layer):
+    def column(self, layer: str) -> Column:
         """Read one layer of the images in view.
 
         Parameters
@@ -299,7 +316,9 @@ class FeatureMaps:
         """
         return Column(self.values(layer), self.grid(layer))
 
-    def select(self, layers=None, scales=None):
+    def select(
+        self, layers: Sequence[str] | None = None, scales: Sequence[int] | None = None
+    ) -> "FeatureMaps":
         """Return a view of fewer layers or scales, in the order asked for.
 
         Parameters
@@ -323,7 +342,7 @@ class FeatureMaps:
         scales = self._scales[scale_indices(scales, self.n_scales)]
         return self._view(layers=layers, scales=scales)
 
-    def with_index(self, index):
+    def with_index(self, index: Any) -> "FeatureMaps":
         """Return the same maps with other labels.
 
         Parameters
@@ -345,7 +364,7 @@ class FeatureMaps:
             raise FeatureMapsError(f"There are {len(index)} labels for {len(self)} images.")
         return self._view(index=index)
 
-    def crop(self, boxes, image_sizes=None):
+    def crop(self, boxes: ArrayLike, image_sizes: ArrayLike | None = None) -> "FeatureMaps":
         """Keep the activations inside a box of each image ("crop X").
 
         A position is kept if its centre lies in the box; at least one is.
@@ -371,7 +390,9 @@ class FeatureMaps:
         cropped = FeatureMaps.from_values(*cropped_columns(self, boxes, image_sizes))
         return cropped.with_index(self.index)
 
-    def iter_batches(self, working_memory=None, bytes_per_image=None):
+    def iter_batches(
+        self, working_memory: float | None = None, bytes_per_image: ArrayLike | None = None
+    ) -> Iterator["FeatureMaps"]:
         """Yield consecutive images, as many at a time as fit the working memory.
 
         The batches are in memory and in float32 or float64, whatever the maps are. Values that
@@ -393,7 +414,13 @@ class FeatureMaps:
         for read in unread_batches(self, working_memory, bytes_per_image):
             yield read()
 
-    def __getitem__(self, key):
+    @overload
+    def __getitem__(self, key: int) -> dict[str, list[Floats]]: ...
+
+    @overload
+    def __getitem__(self, key: slice | tuple[Any, ...] | ArrayLike) -> "FeatureMaps": ...
+
+    def __getitem__(self, key: Any) -> "FeatureMaps | dict[str, list[Floats]]":
         chosen, is_one = image_index(key)
         labels = None if self.index is None else self.index[chosen]
         chosen = self._view(images=self._images[chosen], index=labels)
@@ -405,7 +432,7 @@ class FeatureMaps:
             "encoder of skdeepenc takes FeatureMaps), or take maps.values(layer)."
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         columns = ", ".join(
             f"{layer}: {self.offsets(layer)[-1]} x {self.n_channels(layer)} "
             f"{self._store.dtypes[layer]}"

@@ -3,12 +3,21 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skdeepenc._typing import Floats, RandomState
 from skdeepenc.arrays.segments import take_segments
+from skdeepenc.maps.feature_maps import FeatureMaps
 
 __all__ = ["sample_descriptors"]
 
 
-def sample_descriptors(maps, layer=None, scale=None, *, max_samples, random_state=None):
+def sample_descriptors(
+    maps: FeatureMaps,
+    layer: str | None = None,
+    scale: int | None = None,
+    *,
+    max_samples: int,
+    random_state: RandomState = None,
+) -> Floats:
     """Draw descriptors, evenly over images and scales.
 
     Every map gives the same number of descriptors, as far as it has them, drawn without

@@ -8,9 +8,13 @@ batch is asked for. A new kind of store implements `Store` and hands itself to
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.arrays.segments import offsets_of, take_segments
 
 __all__ = ["ArrayStore", "Store"]
@@ -60,7 +64,7 @@ class Store(ABC):
     in_memory = False
 
     @abstractmethod
-    def read(self, layer, images, scales):
+    def read(self, layer: str, images: Integers, scales: Integers) -> Floats:
         """Return the descriptors of chosen images and scales, one map after the other.
 
         Parameters
@@ -77,7 +81,9 @@ class Store(ABC):
             order.
         """
 
-    def pickled(self, layers, images, scales):
+    def pickled(
+        self, layers: Sequence[str], images: Integers, scales: Integers
+    ) -> "tuple[Store, Sequence[str], Integers, Integers]":
         """Return a store and view equal to the one given, and cheap to pickle.
 
         The default is the store itself, which fits stores that pickle as a reference to files.
@@ -107,7 +113,7 @@ class ArrayStore(Store):
 
     in_memory = True
 
-    def __init__(self, values, grids):
+    def __init__(self, values: dict[str, NDArray[Any]], grids: dict[str, Integers]) -> None:
         self.layers = tuple(values)
         self.array = values
         self.grids = grids
@@ -117,7 +123,7 @@ class ArrayStore(Store):
             layer: offsets_of(grid.prod(axis=2).ravel()) for layer, grid in grids.items()
         }
 
-    def read(self, layer, images, scales):
+    def read(self, layer: str, images: Integers, scales: Integers) -> Floats:
         """Return rows of the layer's array: a slice where they lie together, a copy elsewhere."""
         return self._take(self.array[layer], layer, images, scales)
 
@@ -126,7 +132,9 @@ class ArrayStore(Store):
         segments = (np.asarray(images)[:, None] * n_scales + np.asarray(scales)).ravel()
         return take_segments(column, offsets[segments], offsets[segments + 1])
 
-    def pickled(self, layers, images, scales):
+    def pickled(
+        self, layers: Sequence[str], images: Integers, scales: Integers
+    ) -> "tuple[Store, Sequence[str], Integers, Integers]":
         """Leave out what is not in view; a whole store stays itself, so joblib maps it once."""
         n_images, n_scales, _ = self.grids[self.layers[0]].shape
         whole = np.array_equal(images, np.arange(n_images)) and len(scales) == n_scales

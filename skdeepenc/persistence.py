@@ -180,13 +180,11 @@ def _written_aside(path):
     """Yield a path beside `path`, whose file takes its place if all goes well."""
     if not path.parent.is_dir():
         raise StorageError(f"{path.parent} is not a folder.")
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
+    # In a folder of its own, so that the file gets the permissions that new files get.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        aside = Path(folder, path.name)
         yield aside
         os.replace(aside, path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
 
 
 @contextmanager

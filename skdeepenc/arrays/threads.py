@@ -16,11 +16,12 @@ from contextvars import copy_context
 from functools import cache, partial
 from threading import Lock, local
 
-from joblib import effective_n_jobs
+from joblib import cpu_count, effective_n_jobs
+from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["for_each", "in_jobs", "kept_threads", "one_blas_thread"]
+__all__ = ["count_jobs", "for_each", "in_jobs", "kept_threads", "one_blas_thread"]
 
 # One user at a time spreads work over threads; whoever comes meanwhile works in its own thread.
 _spreading = Lock()
@@ -121,12 +122,49 @@ def in_jobs(work, items, n_jobs=None):
     >>> list(in_jobs(abs, [-1, -2, -3], n_jobs=2))
     [1, 2, 3]
     """
-    n_jobs = effective_n_jobs(n_jobs)
+    n_jobs = count_jobs(n_jobs)
     if n_jobs == 1:  # starting joblib would take as long as to rank one query by an index
         yield from map(work, items)
         return
-    run = Parallel(n_jobs, require="sharedmem", return_as="generator", pre_dispatch="n_jobs")
+    run = Parallel(
+        n_jobs,
+        prefer="threads",  # else a configuration that prefers processes contradicts the next line
+        require="sharedmem",
+        return_as="generator",
+        pre_dispatch="n_jobs",
+    )
     yield from run(delayed(work)(item) for item in items)
+
+
+def count_jobs(n_jobs=None):
+    """Return how many threads `n_jobs` stands for.
+
+    A backend of processes, or of a cluster, counts workers that threads of this process cannot use:
+    where it is left to the backend, there are at most as many as processors.
+
+    Parameters
+    ----------
+    n_jobs : int or None, default=None
+        In joblib's meaning.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> from skdeepenc.arrays.threads import count_jobs
+    >>> count_jobs(2)
+    2
+    """
+    n_workers = effective_n_jobs(n_jobs)
+    if n_jobs is not None and n_jobs > 0:
+        return n_workers
+    backend, _ = get_active_backend()
+    if getattr(backend, "supports_sharedmem", False):
+        return n_workers
+    return min(n_workers, cpu_count())
 
 
 class _Hold:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -18,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._progress import progress_bar
 from skdeepenc._sklearn import validate_data
-from skdeepenc.arrays.threads import in_jobs
+from skdeepenc.arrays.threads import count_jobs, in_jobs
 from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.batches import unread_batches
@@ -201,7 +200,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _over_batches(self, maps, work):
         """Return a generator of what `work` makes of each batch, in order, in threads."""
-        n_jobs = effective_n_jobs(getattr(self, "n_jobs", None))
+        n_jobs = count_jobs(getattr(self, "n_jobs", None))
         memory = get_config()["working_memory"] / n_jobs
         # Jobs read their batches: one that came with the job would live on while the next is read.
         unread = unread_batches(maps, memory, self._bytes_per_image(maps))

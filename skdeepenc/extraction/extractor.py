@@ -7,7 +7,6 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc._typing import ImageSource, PathLike, RandomState
+from skdeepenc.arrays.threads import count_jobs
 from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.exceptions import ImageBatchError, ImageBatchWarning
 from skdeepenc.extraction._projection import fit_projections, projections_digest
@@ -395,7 +395,7 @@ class ActivationExtractor(
         return Runner(
             recipe,
             batch_size=self.batch_size,
-            n_decoders=effective_n_jobs(self.n_jobs),
+            n_decoders=count_jobs(self.n_jobs),
             verbose=self.verbose,
         )
 

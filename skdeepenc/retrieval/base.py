@@ -4,13 +4,12 @@ from functools import partial
 from numbers import Integral
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import column_or_1d, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, get_chunk_n_rows
-from skdeepenc.arrays.threads import in_jobs
+from skdeepenc.arrays.threads import count_jobs, in_jobs
 from skdeepenc.arrays.top_k import best_first, top_k
 from skdeepenc.exceptions import NonFiniteError
 from skdeepenc.maps.labels import labelled
@@ -255,7 +254,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
 
     def _in_batches(self, work, queries, bytes_per_query=None):
         """Yield slices of the queries that fit the working memory and what `work` makes of each."""
-        n_jobs, n_queries = effective_n_jobs(self.n_jobs), queries.shape[0]
+        n_jobs, n_queries = count_jobs(self.n_jobs), queries.shape[0]
         bytes_per_query = bytes_per_query or self._bytes_per_query(self._n_features_out)
         fitting = get_chunk_n_rows(row_bytes=bytes_per_query * n_jobs)
         batches = list(gen_batches(n_queries, min(fitting, -(-n_queries // n_jobs))))

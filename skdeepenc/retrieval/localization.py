@@ -8,10 +8,9 @@ from functools import lru_cache
 from itertools import chain
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn import get_config
 
-from skdeepenc.arrays.threads import in_jobs
+from skdeepenc.arrays.threads import count_jobs, in_jobs
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize
 from skdeepenc.functional.localization import box_maxima, integral_powers
@@ -92,7 +91,7 @@ def localize(
     ratios = np.broadcast_to(np.asarray(aspect_ratios, dtype=np.float64), len(queries))
     _check(maps, layer, queries, ratios)
     search = _Search(queries, ratios, step, tolerance, tuple(refinement), max_rounds)
-    memory = min(get_config()["working_memory"] / effective_n_jobs(n_jobs), _BATCH_MEGABYTES)
+    memory = min(get_config()["working_memory"] / count_jobs(n_jobs), _BATCH_MEGABYTES)
     batches = maps.select(layers=[layer]).iter_batches(memory)
     found = chain.from_iterable(in_jobs(search.batch, batches, n_jobs))
     boxes, similarities = zip(*found, strict=True)

@@ -9,12 +9,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.utils import check_array
 
 from skdeepenc._sklearn import get_chunk_n_rows
 from skdeepenc.arrays.files import open_array, read_description, write_description
-from skdeepenc.arrays.threads import for_each
+from skdeepenc.arrays.threads import count_jobs, for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import StorageError
 from skdeepenc.retrieval.ternary_bits import (
@@ -246,7 +245,7 @@ class SignCodes:
         result = np.empty((len(queries), len(self)), np.int32)
         if not len(self):
             return result
-        n_threads = effective_n_jobs(n_jobs)
+        n_threads = count_jobs(n_jobs)
 
         def fill(rows):
             compare(self._words[rows], queries, result[:, rows])

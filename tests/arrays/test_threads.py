@@ -5,9 +5,17 @@ from threading import Event, Thread, get_ident
 import joblib
 import numpy as np
 import pytest
+from joblib.parallel import ParallelBackendBase
 from threadpoolctl import threadpool_limits
 
-from skdeepenc.arrays.threads import _blas, for_each, in_jobs, kept_threads, one_blas_thread
+from skdeepenc.arrays.threads import (
+    _blas,
+    count_jobs,
+    for_each,
+    in_jobs,
+    kept_threads,
+    one_blas_thread,
+)
 
 
 def blas_threads():
@@ -105,6 +113,43 @@ def test_jobs_are_threads_under_a_backend_of_processes():
     """What is not picklable could not reach another process."""
     with joblib.parallel_config("loky", n_jobs=2):
         assert list(in_jobs(lambda number: number + 1, range(4))) == [1, 2, 3, 4]
+
+
+def test_jobs_are_threads_where_processes_are_preferred():
+    with joblib.parallel_config(prefer="processes", n_jobs=2):
+        assert list(in_jobs(lambda number: number + 1, range(4))) == [1, 2, 3, 4]
+
+
+class Cluster(ParallelBackendBase):
+    """A backend as Dask and Ray bring one: 400 workers elsewhere, no shared memory."""
+
+    supports_sharedmem = False
+
+    def effective_n_jobs(self, n_jobs):
+        return 400 if n_jobs is None or n_jobs < 0 else n_jobs
+
+    def apply_async(self, func, callback=None):
+        raise AssertionError("work of threads was sent to the cluster")
+
+    submit = apply_async
+
+
+def test_jobs_stay_here_and_within_the_processors_under_a_cluster():
+    joblib.register_parallel_backend("cluster", Cluster)
+    threads = set()
+
+    def work(number):
+        threads.add(get_ident())
+        return -number
+
+    with joblib.parallel_config("cluster"):
+        assert count_jobs(-1) == count_jobs(None) == joblib.cpu_count()
+        assert count_jobs(3) == 3
+        assert list(in_jobs(work, range(20))) == [-number for number in range(20)]
+        assert len(threads) <= joblib.cpu_count()
+        assert list(in_jobs(work, range(20), 3)) == [-number for number in range(20)]
+    with joblib.parallel_config("threading", n_jobs=3):
+        assert count_jobs() == 3
 
 
 def test_work_is_done_under_the_errstate_of_the_caller():

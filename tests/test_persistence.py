@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 import zipfile
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
@@ -245,6 +247,23 @@ def test_one_file_is_the_whole_pipeline(tmp_path, model, images, n_components):
     model.unlink()
     loaded = skdeepenc.load(tmp_path / "pipeline.skops")
     np.testing.assert_array_equal(loaded.transform(images), expected)
+
+
+@pytest.mark.parametrize("n_components", [None, 2])
+def test_paths_of_any_type_are_saved_as_text(tmp_path, model, images, n_components):
+    """An object that stands for a path on one system cannot be made on another."""
+    extractor = ActivationExtractor(
+        model, layers="conv5", n_components=n_components, memory=tmp_path / "cache", random_state=0
+    ).fit(images)
+    expected = extractor.transform(images)
+    skdeepenc.save(extractor, tmp_path / "extractor.skops")
+    for copy in (
+        skdeepenc.load(tmp_path / "extractor.skops"),
+        pickle.loads(pickle.dumps(extractor)),
+    ):
+        assert (copy.model, copy.memory) == (str(model), str(tmp_path / "cache"))
+        assert_array_equal(copy.transform(images).values("conv5"), expected.values("conv5"))
+    assert extractor.model is model
 
 
 def test_an_unfitted_extractor_takes_its_model_along(tmp_path, model, images):

@@ -5,6 +5,7 @@ when they are needed, in each process anew.
 """
 
 import hashlib
+import os
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
@@ -105,8 +106,9 @@ class Backbone:
         self.arena = arena
 
     def __getstate__(self):
-        """Keep what was asked for, and what was found out; never a graph."""
-        return {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
+        """Keep what was asked for, and what was found out; never a graph, and paths as text."""
+        known = {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
+        return {**known, "model": os.fspath(self.model)}
 
     def relocated(self, model):
         """Return the same backbone, its model read from another place.

@@ -4,6 +4,8 @@ The file may lie elsewhere in another process; that it is the same is checked by
 travels. What is found out by reading stays behind.
 """
 
+import os
+
 from skdeepenc._lazy import lazy_property
 from skdeepenc.backbones.anatomy.examine import examine
 from skdeepenc.backbones.describing.assumptions import USUAL_SIZE
@@ -33,8 +35,9 @@ class Model:
             self.digest = digest
 
     def __getstate__(self):
-        """Keep what was found out, but no graph."""
-        return {key: value for key, value in self.__dict__.items() if key != "parsed"}
+        """Keep what was found out, but no graph, and the path as text for other systems."""
+        known = {key: value for key, value in self.__dict__.items() if key != "parsed"}
+        return {**known, "source": os.fspath(self.source)}
 
     @lazy_property
     def digest(self):

@@ -189,7 +189,7 @@ class ActivationExtractor(
 
     def _open(self):
         """Open the model and find its layers."""
-        self._folder_of = self.memory and (self.memory, os.path.abspath(self.memory))
+        self._folder_of = self.memory and (os.fspath(self.memory), os.path.abspath(self.memory))
         self.backbone_ = self._backbone()
         self._view().check(self.backbone_.spec.input_size)
         self.layers_ = _ordered(_as_list(self.layers), self.backbone_.layers)
@@ -327,6 +327,12 @@ class ActivationExtractor(
         """
         return self
 
+    def __getstate__(self):
+        """Keep paths as text: those of one system's type cannot be made on another."""
+        state = super().__getstate__()
+        paths = {name: state[name] for name in ("model", "memory") if state[name] is not None}
+        return {**state, **{name: os.fspath(path) for name, path in paths.items()}}
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
@@ -365,7 +371,7 @@ class ActivationExtractor(
     def _folder(self):
         """Return the cache folder: a relative one is where it was when this was fitted."""
         given, absolute = getattr(self, "_folder_of", None) or (None, None)
-        return absolute if self.memory == given else self.memory
+        return absolute if os.fspath(self.memory) == given else self.memory
 
     def _view(self):
         return self.backbone_.spec.view if self.views is None else self.views
@@ -387,7 +393,7 @@ class ActivationExtractor(
         )
 
     def _recipe(self, dtype):
-        if self.model != self.backbone_.model:
+        if os.fspath(self.model) != os.fspath(self.backbone_.model):
             self.relocate(self.model)
         return Recipe(self.backbone_, self.layers_, self._view(), dtype)
 

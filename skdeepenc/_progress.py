@@ -104,7 +104,7 @@ class ProgressBar(tqdm):
 
     def update(self, n=1):
         """Move by items that were worked on."""
-        if not self.disable:
+        if n and not self.disable:
             self.pace.done(n)
         return super().update(n)
 

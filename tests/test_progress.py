@@ -80,6 +80,7 @@ def test_the_rate_is_kept_while_a_burst_is_prepared(bar, clock):
     clock.wait(1)
     bar.update(100)
     clock.wait(100)
+    bar.update(0)
     assert seconds_left(bar) == pytest.approx(1)
 
 

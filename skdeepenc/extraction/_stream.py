@@ -115,6 +115,9 @@ def blocks(jobs, batch_size, input_size):
     most_bytes = min(3 * most_pixels, BLOCK_BYTES)
     block, n_images, n_bytes = [], 0, 0
     for job in jobs:
+        if block and n_images == 0 and job.stacks is not None:
+            yield block  # what is done already says nothing about the time that images take
+            block = []
         block.append(job)
         if job.stacks is not None:
             n_images += 1

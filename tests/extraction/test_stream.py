@@ -78,7 +78,7 @@ def test_leaving_early_stops_the_work():
 
 def test_blocks_hold_so_many_images_to_run():
     jobs = [Job(0, failure="bad"), job_of(1, (4, 4)), job_of(2, (4, 4)), job_of(3, (4, 4))]
-    assert [[job.position for job in block] for block in blocks(jobs, 2, 4)] == [[0, 1, 2], [3]]
+    assert [[job.position for job in block] for block in blocks(jobs, 2, 4)] == [[0], [1, 2], [3]]
 
 
 def test_blocks_hold_the_pixels_of_four_batches():

@@ -113,7 +113,8 @@ def blocks(jobs, batch_size, input_size):
     """
     most_pixels = BATCHES_IN_BLOCK * batch_size * math.prod(both_sides(input_size))
     most_bytes = min(3 * most_pixels, BLOCK_BYTES)
-    block, n_images, n_bytes = [], 0, 0
+    block: list[Job] = []
+    n_images = n_bytes = 0
     for job in jobs:
         if block and n_images == 0 and job.stacks is not None:
             yield block  # what is done already says nothing about the time that images take

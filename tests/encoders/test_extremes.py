@@ -1,0 +1,89 @@
+"""No finite activations become NaN: every encoder gives finite vectors, or one error of ours."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+
+from skdeepenc.encoders import (
+    BagOfVisualWords,
+    ClusterMAC,
+    CrossLayerPooler,
+    GlobalPooler,
+    MOPVLADEncoder,
+    MultiScaleFisherEncoder,
+)
+from skdeepenc.exceptions import NonFiniteError, SkdeepencError
+from skdeepenc.testing import random_maps
+
+ENCODERS = {
+    **{method: GlobalPooler(method=method) for method in ("avg", "gem", "spoc", "crow", "rmac")},
+    "gem of a broken exponent": GlobalPooler(method="gem", p=2.5, normalize=False),
+    "mop": MOPVLADEncoder(n_components=2, n_clusters=2, sigma="auto", random_state=0),
+    "whitened mop": MOPVLADEncoder(
+        n_components=2, n_clusters=2, n_output_components=3, whiten=True, random_state=0
+    ),
+    "fisher": MultiScaleFisherEncoder(n_components=2, n_gaussians=2, random_state=0),
+    "cross-layer": CrossLayerPooler(random_state=0),
+    "clusters": ClusterMAC(n_clusters=2, random_state=0),
+    "projected regions": ClusterMAC(regions="rmac", n_output_components=2, random_state=0),
+    "words": BagOfVisualWords(n_words=3, random_state=0),
+}
+EVERY_SIZE = [0, 1e-45, 1e-40, 1e-38, 1e-25, 6e-8, 1, 65504, 1e10, 1e18, 1e25, 1e30, 1e38, 3.4e38]
+
+
+@st.composite
+def extreme_maps(draw):
+    """Maps whose images, channels and places are of any size that float32 holds, or float16."""
+    sizes = st.sampled_from(EVERY_SIZE)
+    scale = draw(
+        st.sampled_from([(4, 1, 1, 1), (1, 1, 1, 3), (1, 2, 2, 1), (1, 1, 1, 1)]).flatmap(
+            lambda shape: arrays(np.float64, shape, elements=sizes)
+        )
+    )
+    signs = draw(st.sampled_from([1, -1]))
+    pattern = draw(st.sampled_from(["random", "constant"]))
+    maps = (
+        random_maps(4, 2, 2, 3).astype(np.float64) if pattern == "random" else np.ones((4, 2, 2, 3))
+    )
+    dtype = draw(st.sampled_from([np.float32, np.float16]))
+    largest = float(np.finfo(dtype).max)
+    return np.clip(signs * maps * scale, -largest, largest).astype(dtype)
+
+
+def _dense(vectors):
+    return vectors.toarray() if hasattr(vectors, "toarray") else vectors
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(maps=extreme_maps(), fits=st.booleans())
+def test_vectors_are_finite_or_one_error_says_why(name, maps, fits):
+    encoder = clone(ENCODERS[name])
+    try:
+        vectors = _dense(encoder.fit(maps if fits else random_maps(4, 2, 2, 3)).transform(maps))
+    except SkdeepencError:
+        return
+    assert np.isfinite(vectors).all()
+    alone = _dense(encoder.transform(maps[2:3]))
+    assert_allclose(alone, vectors[2:3], rtol=1e-3, atol=1e-4 * max(1, np.abs(vectors).max()))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_image_without_descriptors_is_zeros_alone_and_among_others(name):
+    images = [*random_maps(4, 2, 2, 3), np.empty((0, 0, 3), np.float32)]
+    encoder = clone(ENCODERS[name]).fit(images)
+    together = _dense(encoder.transform(images))
+    assert_array_equal(together[4], 0)
+    assert_array_equal(_dense(encoder.transform(images[4:])), together[4:])
+
+
+def test_the_error_names_the_image():
+    maps = random_maps()
+    encoder = MultiScaleFisherEncoder(n_components=2, n_gaussians=2, random_state=0).fit(maps)
+    maps[3:] *= np.float32(1e30)
+    with pytest.raises(NonFiniteError, match="image 3"):
+        encoder.transform(maps)

@@ -371,7 +371,7 @@ class ActivationExtractor(
     def _folder(self):
         """Return the cache folder: a relative one is where it was when this was fitted."""
         given, absolute = getattr(self, "_folder_of", None) or (None, None)
-        return absolute if os.fspath(self.memory) == given else self.memory
+        return absolute if self.memory and os.fspath(self.memory) == given else self.memory
 
     def _view(self):
         return self.backbone_.spec.view if self.views is None else self.views

@@ -7,6 +7,7 @@ a process without free descriptors must not wipe a good cache.
 """
 
 import contextlib
+import encodings.cp437  # noqa: F401 (zipfile's first use would import it, maybe amid a fork)
 import errno
 import os
 import struct

@@ -11,6 +11,7 @@ import os
 import threading
 
 import numpy as np
+import PIL.ImageFile  # noqa: F401 (Pillow's first use would import it, maybe amid a fork)
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 

@@ -5,7 +5,6 @@ import json
 import os
 import re
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,7 +36,9 @@ def list_models():
     >>> list_models()["squeezenet1.1-7"].licence
     'Apache-2.0'
     """
-    text = resources.files(__package__).joinpath("catalogue.json").read_text(encoding="utf-8")
+    # Not by importlib.resources: it imports more at its first use, and a child that is forked
+    # while another thread is at that waits for the import's lock for ever.
+    text = Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8")
     return {name: ModelSpec(name=name, **entry) for name, entry in json.loads(text).items()}
 
 
@@ -76,7 +77,7 @@ def locate(model):
         If it could not be fetched, or is not the promised file.
     """
     if model == EMBEDDED:
-        return str(resources.files("skdeepenc.backbones").joinpath("embedded", "model.onnx"))
+        return str(Path(__file__).parents[1] / "embedded" / "model.onnx")
     if Path(model).is_file():
         return str(model)
     if is_hub_name(model):

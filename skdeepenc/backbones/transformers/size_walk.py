@@ -209,9 +209,10 @@ class _Follower:
         if fix is not None and all(self.new.shape(name) for name in data_inputs(node)[:1]):
             try:
                 node = fix(self, node) or node
-            except IndexError as error:
+            except (IndexError, TypeError) as error:
                 raise ModelError(
-                    f"{node.op_type} {node.name!r} has an axis that its inputs lack."
+                    f"{node.op_type} {node.name!r} has an axis that its inputs lack, or sizes that "
+                    "are no list."
                 ) from error
         self.nodes.append(node)
         self.new.visit(node)

@@ -123,7 +123,7 @@ class Network:
         def run(part):
             return run_session(session, part, feeds)
 
-        n_images = self._n_images_at_once(run, pixels)
+        n_images = self._n_images_at_once(run, form, pixels)
         outputs = run(pixels) if n_images is None else run_in_parts(run, pixels, n_images)
         return {
             output.name: output.to_grid(values, pixels.shape)
@@ -138,7 +138,7 @@ class Network:
             return run_session(session, part, feeds)
 
         blank = np.zeros((self._model.n_images + 1, 3, *image_shape), dtype=np.float32)
-        batch = self._n_images_at_once(run, blank)
+        batch = self._n_images_at_once(run, form, blank)
         outputs = run(blank[: batch or 1])
         tensors = [value.name for value in session.get_outputs()]
         exits = {
@@ -161,13 +161,14 @@ class Network:
             )
         return DENSE, both_sides(self._own_size)
 
-    def _n_images_at_once(self, run, pixels):
+    def _n_images_at_once(self, run, form, pixels):
         """Return how many images run at a time, or None where all of them do."""
         if self._depends_on_neighbours:
             return 1
         made_for = self._model.n_images
-        fits = len(pixels) == made_for or self._is_free or self._tried_free(run, pixels.shape[2:])
-        return None if fits else made_for
+        if len(pixels) == made_for or self._is_free:
+            return None
+        return None if self._tried_free(run, form, pixels.shape[2:]) else made_for
 
     @lazy_property
     def _depends_on_neighbours(self):
@@ -180,9 +181,9 @@ class Network:
         seems = self._model.parsed.entrance.batch is None and self._surgery.takes_batches
         return seems and seems_free(self._cut(DENSE), self._layers, self._own_size)
 
-    def _tried_free(self, run, image_shape):
-        """Whether a try has shown that any number of images may run together."""
-        key = self._model.digest, self._layers
+    def _tried_free(self, run, form, image_shape):
+        """Whether a try of this form has shown that any number of images may run together."""
+        key = self._model.digest, self._layers, form
         return tried_once(key, lambda: takes_any_number(run, self._model.n_images, image_shape))
 
     def _feeds(self, form, image_shape):

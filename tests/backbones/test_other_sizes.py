@@ -5,6 +5,7 @@ The exports are small vision transformers of timm with random weights: registers
 Their values at other sizes are timm's own, with `img_size` set to them.
 """
 
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 from numpy.testing import assert_allclose
 from onnx import helper
 
-from skdeepenc.backbones import Backbone, ModelSpec
+from skdeepenc.backbones import Backbone, ModelSpec, network
+from skdeepenc.backbones.running import batching
 from skdeepenc.backbones.running import session as sessions
 from skdeepenc.backbones.transformers.shape_walk import ShapeWalk
 from skdeepenc.exceptions import LayerNotFoundError, ModelError
@@ -73,6 +75,23 @@ def test_one_session_serves_all_other_sizes(export, pixels):
     for side in (40, 48, 56):
         backbone.run(pixels(1, side, 64))
     assert len(sessions._TABLE.sessions) <= before + 1
+
+
+def test_a_try_of_batches_counts_for_its_own_form_alone(export, pixels, monkeypatch):
+    """What is fed at other sizes may hold one image at a time, though the graph itself does not."""
+    tried = []
+
+    def one_at_a_time(run, n_images, image_shape):
+        tried.append(image_shape)
+        return False
+
+    monkeypatch.setattr(batching, "_TRIED", OrderedDict())
+    monkeypatch.setattr(network, "takes_any_number", one_at_a_time)
+    path, recorded = export
+    backbone = backbone_of(path, str(recorded["layer"]))
+    for side in (SIDE, 48, SIDE, 48):
+        backbone.run(pixels(3, side, side))
+    assert tried == [(SIDE, SIDE), (48, 48)]
 
 
 def test_patches_are_found_without_a_description(export):

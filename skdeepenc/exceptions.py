@@ -41,7 +41,22 @@ class ImageError(SkdeepencError, ValueError):
     """An image could not be read; the message names it and says why."""
 
 
-class ImageBatchError(ImageError):
+class _ListedFailures:
+    """What an error and a warning about several images share."""
+
+    _consequence = ""  # what became of them, or what to do
+
+    def __init__(self, failures: Mapping[str, str]) -> None:
+        self.failures = dict(failures)
+
+    def __str__(self) -> str:
+        """List every image and its reason, one per line."""
+        count = f"{len(self.failures)} image{'s' * (len(self.failures) != 1)}"
+        reasons = (f"  {name}: {reason}" for name, reason in self.failures.items())
+        return "\n".join([f"{count} could not be read{self._consequence}:", *reasons])
+
+
+class ImageBatchError(_ListedFailures, ImageError):
     """Several images of a run could not be read.
 
     Parameters
@@ -50,16 +65,9 @@ class ImageBatchError(ImageError):
         Why each image failed, by its path or position.
     """
 
-    def __init__(self, failures: Mapping[str, str]) -> None:
-        super().__init__(failures)
-        self.failures = dict(failures)
-
-    def __str__(self) -> str:
-        """List every image and its reason, one per line."""
-        return (
-            f'{_count(self.failures)} could not be read (on_error="warn" leaves bad images out, '
-            f"memory=FOLDER keeps what was done for the others):\n{_reasons(self.failures)}"
-        )
+    _consequence = (
+        ' (on_error="warn" leaves bad images out, memory=FOLDER keeps what was done for the others)'
+    )
 
 
 class ModelError(SkdeepencError, ValueError):
@@ -118,7 +126,7 @@ class ImageWarning(SkdeepencWarning):
     """An image was left out or repaired."""
 
 
-class ImageBatchWarning(ImageWarning):
+class ImageBatchWarning(_ListedFailures, ImageWarning):
     """Several images of a run were left out.
 
     Parameters
@@ -127,16 +135,7 @@ class ImageBatchWarning(ImageWarning):
         Why each image failed, by its path or position.
     """
 
-    def __init__(self, failures: Mapping[str, str]) -> None:
-        super().__init__(failures)
-        self.failures = dict(failures)
-
-    def __str__(self) -> str:
-        """List every image and its reason, one per line."""
-        return (
-            f"{_count(self.failures)} could not be read, and have no descriptors:\n"
-            f"{_reasons(self.failures)}"
-        )
+    _consequence = ", and have no descriptors"
 
 
 class ModelWarning(SkdeepencWarning):
@@ -153,11 +152,3 @@ class StorageWarning(SkdeepencWarning):
 
 class DegenerateDataWarning(SkdeepencWarning):
     """The data allow less than was asked for, and less was done."""
-
-
-def _count(failures):
-    return f"{len(failures)} image{'s' * (len(failures) != 1)}"
-
-
-def _reasons(failures):
-    return "\n".join(f"  {name}: {reason}" for name, reason in failures.items())

@@ -10,8 +10,6 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
-import os
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from skops import io as skops_io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from skdeepenc import functional
+from skdeepenc._aside import written_aside
 from skdeepenc._typing import PathLike
 from skdeepenc._version import __version__
 from skdeepenc.exceptions import ModelError, StorageError, StorageWarning
@@ -107,7 +106,10 @@ def save(
     True
     """
     path = Path(path)
-    with _written_aside(path) as aside:
+    if not path.parent.is_dir():
+        raise StorageError(f"{path.parent} is not a folder.")
+    with written_aside(path) as folder:
+        aside = folder / path.name
         try:
             with _models_inside(estimator) if include_model else nullcontext():
                 skops_io.dump(estimator, aside)
@@ -173,18 +175,6 @@ def load(path: PathLike, *, trusted: Sequence[str | type] = ()) -> Any:
         raise StorageError(
             f"{path.name} is damaged, or was not written by skdeepenc.save: {error}"
         ) from error
-
-
-@contextmanager
-def _written_aside(path):
-    """Yield a path beside `path`, whose file takes its place if all goes well."""
-    if not path.parent.is_dir():
-        raise StorageError(f"{path.parent} is not a folder.")
-    # In a folder of its own, so that the file gets the permissions that new files get.
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        aside = Path(folder, path.name)
-        yield aside
-        os.replace(aside, path)
 
 
 @contextmanager

@@ -96,12 +96,6 @@ def test_a_file_that_is_there_is_replaced_whole(saved, maps, monkeypatch):
     assert os.listdir(saved.parent) == [saved.name]
 
 
-def test_a_file_has_the_permissions_of_new_files(saved):
-    other = saved.with_name("other")
-    other.touch()
-    assert saved.stat().st_mode == other.stat().st_mode
-
-
 def test_no_folder_is_an_error(tmp_path):
     with pytest.raises(StorageError, match="is not a folder"):
         skdeepenc.save(GlobalPooler(), tmp_path / "missing" / "encoder.skops")

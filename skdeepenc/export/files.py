@@ -3,17 +3,21 @@
 Weights of more than 2 GB do not fit into the file of a graph, which is a protocol buffer.
 """
 
-import os
-import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
 
+from skdeepenc._aside import written_aside
 from skdeepenc.exceptions import ExportError
 
-__all__ = ["check_target", "description_path", "has_weights_beside", "write_model", "written_aside"]
+__all__ = [
+    "check_target",
+    "description_path",
+    "graph_written_aside",
+    "has_weights_beside",
+    "write_model",
+]
 
 _MOST_BYTES = 2_000_000_000  # what is left of 2 GiB is for the graph itself
 _SMALLEST_BESIDE = 1024  # smaller constants stay in the graph, which shapes are inferred from
@@ -58,25 +62,15 @@ def has_weights_beside(model, external_data):
 
 
 @contextmanager
-def written_aside(path):
-    """Yield a folder beside `path`, whose files go to its place if all goes well."""
+def graph_written_aside(path):
+    """Yield a folder whose files go beside `path` if all goes well, the graph last."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        with written_aside(path) as folder:
+            yield folder
     except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        yield folder
-        # The graph comes last: where it is, all that belongs to it is.
-        for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
-            os.replace(file, path.with_name(file.name))
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _cannot_write(path, error):
-    return ExportError(f"{path} cannot be written ({error}): nothing was left behind.")
+        raise ExportError(
+            f"{path} cannot be written ({error}): nothing was left behind."
+        ) from error
 
 
 def write_model(model, path, beside):

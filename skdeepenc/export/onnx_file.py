@@ -14,9 +14,9 @@ from skdeepenc.export.entrances import find_entrance
 from skdeepenc.export.files import (
     check_target,
     description_path,
+    graph_written_aside,
     has_weights_beside,
     write_model,
-    written_aside,
 )
 from skdeepenc.export.image_entrances import networks_of
 from skdeepenc.export.outputs import OUTPUTS, choose_outputs, vector_width
@@ -117,7 +117,7 @@ def to_onnx(
             raise ExportError("Weights beside the graph, as beyond 2 GB, need a file: give a path.")
         return _finish(model, None, description, (entrance, steps, images, tolerance))
     beside = has_weights_beside(model, external_data)
-    with written_aside(path) as folder:
+    with graph_written_aside(path) as folder:
         file = folder / path.name
         write_model(model, file, beside)
         report = _finish(model, folder, description, (entrance, steps, images, tolerance))

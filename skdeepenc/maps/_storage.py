@@ -12,12 +12,11 @@ reference.
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from skdeepenc._aside import written_aside
 from skdeepenc.arrays.files import open_array, read_description, write_description
 from skdeepenc.exceptions import FeatureMapsError, StorageError
 from skdeepenc.maps.checks import check_columns
@@ -50,13 +49,12 @@ def save_maps(maps, folder):
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StorageError(f"{folder} is not empty: remove it, or save the maps elsewhere.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        draft = Path(scratch) / "maps"
+    with written_aside(folder) as scratch:
+        draft = scratch / folder.name
         draft.mkdir()
         _write(maps, draft)
         if folder.exists():
             folder.rmdir()
-        os.replace(draft, folder)
 
 
 def open_store(folder, mmap_mode="r", digest=None):

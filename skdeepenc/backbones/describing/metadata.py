@@ -3,13 +3,12 @@
 A file that describes itself needs no one to remember how its images are made.
 """
 
-import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 import onnx
 
+from skdeepenc._aside import written_aside
 from skdeepenc.backbones.describing.spec import ModelSpec
 from skdeepenc.backbones.files.check import check_model
 from skdeepenc.backbones.files.contents import read_contents
@@ -98,23 +97,18 @@ def describe_file(path, spec):
     model = onnx.load_model_from_string(contents.data)
     write_spec(model, spec)
     try:
-        _replace(Path(path), model.SerializeToString())
+        _rewrite(Path(path), model.SerializeToString())
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error
     return contents.digest, read_contents(path).digest
 
 
-def _replace(path, content):
-    """Write a file beside another, with its permissions, and put it into its place at once."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
+def _rewrite(path, content):
+    """Put other content into a file of which there may be no other copy, with its permissions."""
+    with written_aside(path) as folder:
+        aside = folder / path.name
+        with aside.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, path.stat().st_mode & 0o777)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+            os.fsync(file.fileno())  # or a failing power supply could leave neither
+        aside.chmod(path.stat().st_mode & 0o777)

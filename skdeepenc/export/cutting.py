@@ -14,7 +14,7 @@ from skdeepenc.exceptions import ExportError
 from skdeepenc.export.resampling import resample
 from skdeepenc.export.writer import Tensor
 from skdeepenc.images import Crops, Pyramid, Whole, Windows
-from skdeepenc.images._fits import widened
+from skdeepenc.images.fits import widened
 
 __all__ = ["Pieces", "cut_views", "sizes_of"]
 

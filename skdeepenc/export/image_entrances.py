@@ -13,7 +13,7 @@ from skdeepenc.export.cutting import sizes_of
 from skdeepenc.export.entrances import ENTRANCES, steps_of
 from skdeepenc.export.maps import input_name
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.extraction._sources import as_sources
+from skdeepenc.extraction.sources import as_sources
 from skdeepenc.images import decode_image
 
 __all__ = ["PixelsEntrance", "TensorEntrance", "networks_of"]

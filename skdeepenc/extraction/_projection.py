@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchError, ImageError
-from skdeepenc.extraction._sources import known_digest, read_and_digest
+from skdeepenc.extraction.sources import known_digest, read_and_digest
 
 # The sample of each layer, and what one image may give to it: 800 images where maps have positions
 # to spare, up to 50,000 images where each gives a single descriptor.

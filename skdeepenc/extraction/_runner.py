@@ -9,8 +9,8 @@ from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import ImageError
 from skdeepenc.extraction._assembly import Assembler, Collector
 from skdeepenc.extraction._memory_check import announce_files, check_room
-from skdeepenc.extraction._sources import known_digest, read_and_digest
 from skdeepenc.extraction._stream import Job, batches, blocks, prefetched, prepared
+from skdeepenc.extraction.sources import known_digest, read_and_digest
 from skdeepenc.images.decode import describe_source, read_source
 from skdeepenc.maps import FeatureMaps
 

@@ -24,7 +24,7 @@ from skdeepenc.extraction._entries import (
     entry_path,
     write_entry,
 )
-from skdeepenc.extraction._recipe import as_json
+from skdeepenc.extraction.recipe import as_json
 
 GRIDS = "grids"
 RUNS = "runs.log"

@@ -18,10 +18,10 @@ from skdeepenc.arrays.threads import count_jobs
 from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.exceptions import ImageBatchError, ImageBatchWarning
 from skdeepenc.extraction._projection import fit_projections, projections_digest
-from skdeepenc.extraction._recipe import RGB, Recipe
 from skdeepenc.extraction._runner import Runner
-from skdeepenc.extraction._sources import as_sources, row_labels
 from skdeepenc.extraction.cache import Cache
+from skdeepenc.extraction.recipe import RGB, Recipe
+from skdeepenc.extraction.sources import as_sources, row_labels
 from skdeepenc.images import Preprocessing
 from skdeepenc.images.views import View
 from skdeepenc.maps import FeatureMaps

@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator
 
 from skdeepenc._sklearn import Interval, StrOptions
-from skdeepenc.images._fits import fit_whole, widened
+from skdeepenc.images.fits import fit_whole, widened
 from skdeepenc.images.plans import Network, Plan, Stack, check_extent, cut_plan
 from skdeepenc.images.sizes import both_sides, in_words
 

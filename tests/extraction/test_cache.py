@@ -22,11 +22,11 @@ from skdeepenc.exceptions import CacheWarning, ImageBatchError, StorageError
 from skdeepenc.extraction import ActivationExtractor, _memory_check, backbone_runs
 from skdeepenc.extraction import _entries as entries_module
 from skdeepenc.extraction import _runner as runner_module
-from skdeepenc.extraction import _sources as sources_module
 from skdeepenc.extraction import cache as cache_module
+from skdeepenc.extraction import sources as sources_module
 from skdeepenc.extraction._claims import Claims
 from skdeepenc.extraction._entries import DamagedEntryError
-from skdeepenc.extraction._recipe import as_json
+from skdeepenc.extraction.recipe import as_json
 from skdeepenc.images import Pyramid, Windows
 
 VIEWS = Pyramid(n_scales=2)

@@ -7,7 +7,7 @@ from PIL import Image
 from sklearn.pipeline import make_pipeline
 
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.extraction._sources import as_sources
+from skdeepenc.extraction.sources import as_sources
 
 
 def test_every_form_of_an_image_gives_the_same_maps(model, images, paths):

@@ -11,7 +11,7 @@ from skdeepenc.export.maps import Maps
 from skdeepenc.export.registry import register
 from skdeepenc.export.resampling import shrink_to_grid
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.extraction._recipe import RGB
+from skdeepenc.extraction.recipe import RGB
 
 _POOLINGS = {"avg": "ReduceMean", "max": "ReduceMax"}
 

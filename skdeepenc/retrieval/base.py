@@ -1,5 +1,6 @@
 """What all rankers share: they order the gallery for each query, and measure the order."""
 
+import warnings
 from functools import partial
 from numbers import Integral
 
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepenc._sklearn import Interval, get_chunk_n_rows
 from skdeepenc.arrays.threads import count_jobs, in_jobs
 from skdeepenc.arrays.top_k import best_first, top_k
-from skdeepenc.exceptions import NonFiniteError
+from skdeepenc.exceptions import DegenerateDataWarning, NonFiniteError
 from skdeepenc.maps.labels import labelled
 from skdeepenc.metrics.oxford import trapezoid_average_precision
 from skdeepenc.retrieval._gallery import GalleryKeeper
@@ -190,6 +191,11 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         ValueError
             If no query has a right answer. A search with ``error_score="raise"`` stops at it; with
             scikit-learn's default it warns, and the fold's score is NaN.
+
+        Warns
+        -----
+        DegenerateDataWarning
+            If fewer than half of the queries have a right answer.
         """
         check_is_fitted(self)
         if self.labels_ is None:
@@ -202,13 +208,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         for batch, similarities in self._in_batches(self._similarities, queries):
             lists = zip(similarities, y[batch], themselves[batch], strict=True)
             precisions[batch] = [self._average_precision(*query) for query in lists]
-        if np.isnan(precisions).all():
-            raise ValueError(
-                f"None of {len(y)} queries shares its label with another image of the gallery: "
-                "nothing to score. In cross validation the splitter does that: KFold, where labels "
-                "are sorted, puts all images of a label into one fold. Take "
-                "cv=StratifiedKFold(n_splits), and at least two images of each label."
-            )
+        _check_answers(np.count_nonzero(~np.isnan(precisions)), len(y))
         return float(np.nanmean(precisions))
 
     def _similarities(self, queries):
@@ -285,6 +285,22 @@ def _finite(similarities):
         f"Similarities of query {query} are too large for {similarities.dtype}: scale the vectors "
         "down, for instance with l2_normalize, or give float64."
     )
+
+
+def _check_answers(n_scored, n_queries):
+    """Refuse to measure nothing, and say when it is little; mostly it is the splitter's doing."""
+    cause = (
+        "share their label with another image of the gallery; the others are not scored. In cross "
+        "validation the splitter does that: KFold, where labels are sorted, puts all images of a "
+        "label into one fold. Take cv=StratifiedKFold(n_splits), and at least two images of each "
+        "label."
+    )
+    if n_scored == 0:
+        raise ValueError(f"Nothing to score: 0 of {n_queries} queries {cause}")
+    if 2 * n_scored < n_queries:
+        warnings.warn(
+            f"{n_scored} of {n_queries} queries {cause}", DegenerateDataWarning, stacklevel=3
+        )
 
 
 def _without_themselves(similarities, indices):

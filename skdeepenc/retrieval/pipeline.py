@@ -1,10 +1,12 @@
 """Pipelines that end in a ranker, and can be asked what a ranker can.
 
 scikit-learn's own pipelines train, transform, score and search with a ranker as their last step,
-but know nothing of `rank`. This one does; that is all it adds.
+but know nothing of `rank`, nor that a ranker's folds must be stratified. This one does; that is all
+it adds.
 """
 
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import ClassifierTags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,9 +26,12 @@ def _ranker_has(method):
 class RetrievalPipeline(Pipeline):
     """A pipeline that ends in a ranker, with the ranker's methods.
 
-    Queries go through all steps but the last, as they were fitted, and then to the ranker. In
-    everything else it is scikit-learn's `Pipeline`. A plain pipeline does the same in two words:
-    ``pipeline[-1].rank(pipeline[:-1].transform(X))``.
+    Queries go through all steps but the last, as they were fitted, and then to the ranker. A plain
+    pipeline does the same in two words: ``pipeline[-1].rank(pipeline[:-1].transform(X))``.
+
+    Its tags say "classifier", so that `GridSearchCV` and its kin stratify folds by label as they do
+    for classifiers. For a plain pipeline that ends in a ranker they take `KFold`, which parts
+    queries from their right answers where labels are sorted.
 
     Parameters
     ----------
@@ -162,6 +167,13 @@ class RetrievalPipeline(Pipeline):
         """
         self.steps[-1][1].remove(indices)
         return self
+
+    def __sklearn_tags__(self):
+        """Call a ranker's labels classes: scikit-learn stratifies folds for classifiers alone."""
+        tags = super().__sklearn_tags__()
+        if hasattr(self, "rank"):
+            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        return tags
 
     def _encoded(self, X):
         """Return what the ranker is given of images."""

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import skdeepenc
 from skdeepenc.encoders import GlobalPooler
-from skdeepenc.exceptions import NonFiniteError, StorageError
+from skdeepenc.exceptions import DegenerateDataWarning, NonFiniteError, StorageError
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.maps.joining import join_maps
 from skdeepenc.retrieval import (
@@ -175,6 +175,14 @@ def test_a_splitter_that_parts_labels_is_named():
     search = GridSearchCV(NearestNeighborRanker(), grid, cv=KFold(3), error_score="raise")
     with pytest.raises(ValueError, match=r"KFold, where labels are sorted.*StratifiedKFold"):
         search.fit(X, y)
+
+
+def test_a_score_of_few_queries_is_said_to_be_one(rng):
+    X, y = rng.random((12, 3)), np.repeat([0, 1, 2], 4)
+    ranker = NearestNeighborRanker().fit(X[:5], y[:5])
+    with pytest.warns(DegenerateDataWarning, match=r"^3 of 7 queries share their label.*Stratified"):
+        few = ranker.score(X[5:], y[5:])
+    assert few == ranker.score(X[5:9], y[5:9])
 
 
 def test_maps_in_files_stay_there_when_others_join_them(tmp_path, rng):

@@ -4,8 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
@@ -110,9 +111,32 @@ def test_a_retrieval_pipeline_of_one_step_and_one_without_a_ranker(scenes, pipel
     assert not hasattr(make_retrieval_pipeline(GlobalPooler()), "rank")
 
 
-def test_grid_search_takes_a_retrieval_pipeline(scenes, pipeline):
-    maps, labels = scenes
-    grid = {"globalpooler__method": ["avg", "max"]}
-    search = GridSearchCV(pipeline, grid, cv=StratifiedKFold(2), error_score="raise")
-    search.fit(maps, labels)
+def test_grid_search_stratifies_the_folds_of_a_retrieval_pipeline(scenes, pipeline):
+    maps, labels = scenes  # sorted by label: KFold(3) would put each label into a fold of its own
+    search = GridSearchCV(pipeline, {"globalpooler__method": ["avg", "max"]}, cv=3).fit(maps, labels)
+    stratified = clone(search).set_params(cv=StratifiedKFold(3)).fit(maps, labels)
+    for key in ("mean_test_score", "std_test_score"):
+        assert np.array_equal(search.cv_results_[key], stratified.cv_results_[key])
     assert search.best_estimator_.rank(maps[:2]).shape == (2, 3)
+    assert cross_val_score(pipeline, maps, labels, cv=3).shape == (3,)
+
+
+def test_only_pipelines_that_rank_have_their_folds_stratified(pipeline):
+    assert is_classifier(pipeline)
+    assert not is_classifier(make_retrieval_pipeline(GlobalPooler()))
+    assert not is_classifier(NearestNeighborRanker())
+
+
+@pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")  # each of them names the splitter
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
+def test_a_plain_pipeline_in_a_search_by_default_is_warned_of_and_ends_in_one_error_on_request(
+    scenes,
+):
+    maps, labels = scenes
+    plain = make_pipeline(GlobalPooler(), NearestNeighborRanker())
+    search = GridSearchCV(plain, {"globalpooler__method": ["avg"]}, cv=3)
+    assert np.isnan(search.fit(maps, labels).cv_results_["mean_test_score"]).all()
+    with pytest.warns(UserWarning, match=r"Take cv=StratifiedKFold"):
+        search.fit(maps, labels)
+    with pytest.raises(ValueError, match=r"Take cv=StratifiedKFold"):
+        search.set_params(error_score="raise").fit(maps, labels)

@@ -113,8 +113,9 @@ def test_a_retrieval_pipeline_of_one_step_and_one_without_a_ranker(scenes, pipel
 
 def test_grid_search_stratifies_the_folds_of_a_retrieval_pipeline(scenes, pipeline):
     maps, labels = scenes  # sorted by label: KFold(3) would put each label into a fold of its own
-    search = GridSearchCV(pipeline, {"globalpooler__method": ["avg", "max"]}, cv=3).fit(maps, labels)
+    search = GridSearchCV(pipeline, {"globalpooler__method": ["avg", "max"]}, cv=3)
     stratified = clone(search).set_params(cv=StratifiedKFold(3)).fit(maps, labels)
+    search.fit(maps, labels)
     for key in ("mean_test_score", "std_test_score"):
         assert np.array_equal(search.cv_results_[key], stratified.cv_results_[key])
     assert search.best_estimator_.rank(maps[:2]).shape == (2, 3)

@@ -1,5 +1,10 @@
 """How alike the positions of a map are: the similarity matrix of Normalized Cut.
 
+Equations 2 and 3 of Chen et al., 2017. With the share w_k of component k in the variance of the
+features f of all positions,
+
+    d_ij = sqrt(sum_k w_k (f_ik - f_jk)^2),   S_ij = exp(-d_ij / z)^2,   z = 0.05 max d.
+
 Distances come from matrix products, a tile of rows at a time: a tile is squared, rooted and raised
 to its exponential while it is in the processor's cache.
 """

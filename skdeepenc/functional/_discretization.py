@@ -1,7 +1,12 @@
 """From the eigenvectors of a graph to clusters: the discretisation of Yu and Shi.
 
-The eigenvectors are defined up to a rotation; it alternates between the best clusters for a
-rotation and the best rotation for the clusters. Unlike scikit-learn's, it survives nodes whose
+Yu and Shi, "Multiclass spectral clustering", ICCV 2003. The eigenvectors are defined up to a
+rotation R. With the embedding's rows scaled to unit length, E, and the clusters as indicators X,
+the best clusters for a rotation and the best rotation for the clusters,
+
+    X_il = 1 where l = argmax_l (E R)_il,   R = V U^T of X^T E = U diag(s) V^T,
+
+alternate until the agreement, the sum of s, stays. Unlike scikit-learn's, it survives nodes whose
 embedding is exactly zero: they have no direction, take no part and get the label -1, for the
 caller to place.
 """
@@ -13,6 +18,24 @@ from skdeepenc.functional.normalize import l2_normalize
 __all__ = ["discretize"]
 
 _MAX_ROUNDS = 20
+
+
+def literal_discretization(embedding):
+    """Alternate as the equations read; no row may be zero."""
+    n, k = embedding.shape
+    directions = embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
+    columns, overlaps = [directions[(n - 1) // 2]], np.zeros(n)
+    while len(columns) < k:
+        overlaps += np.abs(directions @ columns[-1])
+        columns.append(directions[overlaps.argmin()])
+    rotation, agreement = np.column_stack(columns), -1.0
+    while True:
+        indicators = np.zeros((n, k))
+        indicators[np.arange(n), (directions @ rotation).argmax(axis=1)] = 1
+        u, s, vt = np.linalg.svd(indicators.T @ directions)
+        if abs(s.sum() - agreement) < 1e-12 * n:
+            return indicators.argmax(axis=1)
+        rotation, agreement = vt.T @ u.T, s.sum()
 
 
 def discretize(embedding):

@@ -1,5 +1,9 @@
 """Leading eigenvectors of a normalised similarity matrix, for Normalized Cut.
 
+With the similarities S of a graph's nodes, they are the vectors v of the largest eigenvalues l in
+
+    D^-1/2 (S + I/2) D^-1/2 u = l u,   v = D^-1/2 u,   D_ii = sum_j S_ij + 1.
+
 The matrix is that of Shi's code: half a self-similarity on the diagonal, one on the degrees. It is
 never formed for the fast solver, which multiplies by the similarities as they are.
 """
@@ -20,6 +24,15 @@ _MAX_STEPS, _N_BEYOND, _LARGEST_SPACE = 40, 4, 5
 _TOLERANCE = 7e-3
 _SHORTEST = 1e-3  # of a shorter vector, most is rounding
 _TILE_ROWS = 256
+
+
+def literal_eigenvectors(similarities, k):
+    """Return the k leading vectors v as columns, as the equation reads, in float64."""
+    similarities = similarities.astype(np.float64)
+    inverse_root = (similarities.sum(axis=1) + 1) ** -0.5
+    matrix = inverse_root[:, None] * (similarities + np.eye(len(similarities)) / 2) * inverse_root
+    values, vectors = np.linalg.eigh(matrix)
+    return inverse_root[:, None] * vectors[:, np.argsort(-values)[:k]]
 
 
 def exact(similarities, k):

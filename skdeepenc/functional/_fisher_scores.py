@@ -1,9 +1,14 @@
 """Score descriptors as if each were an image, without building its Fisher vector.
 
-The normalised Fisher vector of one descriptor is a product: what belongs to the Gaussian (its
-posterior, to the power of the normalisation) times what belongs to the descriptor's place in it. A
-linear classifier adds such products up Gaussian by Gaussian, and a Gaussian whose posterior is
-nothing adds nothing. So the vectors of K times 2 D values are never made.
+With the Fisher vector G(x) of a descriptor x alone and the weights w_c of a linear classifier,
+class c scores
+
+    w_c . P(G(x)) / |P(G(x))|_2,   P(v) = sign(v) |v|^power.
+
+The part of G(x) that belongs to a Gaussian is its posterior times what belongs to the descriptor's
+place in it, and so is its power. A classifier adds such products up Gaussian by Gaussian, and a
+Gaussian whose posterior is nothing adds nothing. So the vectors of K times 2 D values are never
+made.
 """
 
 import numpy as np
@@ -11,12 +16,23 @@ import numpy as np
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.functional._posteriors import posterior_tiles, posteriors
+from skdeepenc.functional.fisher import literal_fisher_vector
 from skdeepenc.functional.normalize import power_normalize
 
 __all__ = ["score_each_alone"]
 
 # Enough that what a Gaussian costs in Python is small beside what its descriptors cost.
 ROWS_AT_ONCE = 4096
+
+
+def literal_scores(descriptors, mixture, coefficients, power):
+    """Score Fisher vector by Fisher vector, as the equation reads; `mixture` as for those."""
+    scores = []
+    for descriptor in descriptors:
+        gradients = literal_fisher_vector(descriptor[None], *mixture)
+        vector = np.sign(gradients) * np.abs(gradients) ** power
+        scores.append(coefficients.reshape(len(coefficients), -1) @ vector / np.linalg.norm(vector))
+    return np.array(scores)
 
 
 def score_each_alone(descriptors, terms, coefficients, power):

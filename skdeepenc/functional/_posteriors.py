@@ -1,5 +1,14 @@
 """The posteriors of a mixture's Gaussians given descriptors, and sums that they weight.
 
+Of a mixture of Gaussians k with weights w, means mu and variances sigma^2 along each channel, the
+posterior of Gaussian k given a descriptor x is
+
+    g_k(x) = w_k N(x; mu_k, sigma_k) / sum_j w_j N(x; mu_j, sigma_j),
+
+and what the fit of a mixture and a Fisher vector need are the sums over descriptors
+
+    sum_x g_k(x),   sum_x g_k(x) x,   sum_x g_k(x) x^2.
+
 Both cost a matrix product, over tiles of descriptors that stay in the processor's cache. Of the
 posteriors of many Gaussians in many dimensions, most are nothing; where so, the product that sums
 is a sparse one.
@@ -17,6 +26,17 @@ TILE_ROWS = 768
 
 # Up to this part of posteriors that count, a sparse product is faster: benchmarks/speed/fisher.py.
 SPARSE_SHARE = 0.1
+
+
+def literal_posteriors(descriptors, means, covariances, weights):
+    """Return the posteriors (n, K) and the log likelihoods (n,), as the equation reads."""
+    densities = np.zeros((len(descriptors), len(means)))
+    for i, x in enumerate(descriptors.astype(np.float64)):
+        for k, (mean, variances) in enumerate(zip(means, covariances, strict=True)):
+            factors = np.exp(-((x - mean) ** 2) / (2 * variances)) / np.sqrt(2 * np.pi * variances)
+            densities[i, k] = weights[k] * factors.prod()
+    likelihoods = densities.sum(axis=1)
+    return densities / likelihoods[:, None], np.log(likelihoods)
 
 
 class DensityTerms(NamedTuple):

@@ -5,9 +5,10 @@ and a linear classifier's weights w_c and intercepts b_c, position i of class c 
 
     w_c . G(x_i) + b_c.
 
-A descriptor that is the whole image fills one part of the image's vector: that of its scale, where
-scales lie side by side, in each cell of the spatial pyramid that holds its position. Positions that
-fill the same part are scored together.
+`_fisher_scores.literal_scores` is the product, vector by vector. A descriptor that is the whole
+image fills one part of the image's vector: that of its scale, where scales lie side by side, in
+each cell of the spatial pyramid that holds its position. Positions that fill the same part are
+scored together.
 """
 
 import numpy as np

@@ -1,9 +1,15 @@
 """Fit Gaussian mixtures with diagonal covariances to many descriptors, fast and in little memory.
 
-scikit-learn's mixture keeps every posterior of every descriptor at once, in several copies. Here
-expectation and maximisation walk over tiles of rows that stay in the processor's cache: a tile
-costs two matrix products in the descriptors' own precision, and only sums of the size of the
-mixture are kept, in float64.
+Expectation maximisation: with the posteriors g_k(x) of Gaussian k given each of n descriptors x,
+a step from one mixture to the next, more likely one is
+
+    w_k = 1/n sum_x g_k(x),   mu_k = sum_x g_k(x) x / (n w_k),
+    sigma_k^2 = sum_x g_k(x) (x - mu_k)^2 / (n w_k),
+
+channel by channel. scikit-learn's mixture keeps every posterior of every descriptor at once, in
+several copies. Here expectation and maximisation go through tiles of rows that stay in the
+processor's cache: a tile costs two matrix products in the descriptors' own precision, and only sums
+of the size of the mixture are kept, in float64.
 """
 
 from typing import NamedTuple
@@ -16,6 +22,7 @@ from skdeepenc.arrays.threads import for_each, kept_threads
 from skdeepenc.exceptions import DegenerateDataError
 from skdeepenc.functional._posteriors import (
     density_terms,
+    literal_posteriors,
     moments_of,
     posterior_tiles,
     posteriors,
@@ -27,6 +34,19 @@ from skdeepenc.functional.visual_words import fit_codebook
 # least that part of the mean variance: float32 cannot resolve distances in sharper units.
 VARIANCE_FLOOR = 1e-4
 CHANNEL_FLOOR = 1e-3
+
+
+def literal_step(descriptors, weights, means, covariances):
+    """Return weights, means and variances after one step, Gaussian by Gaussian."""
+    descriptors = descriptors.astype(np.float64)
+    posteriors, _ = literal_posteriors(descriptors, means, covariances, weights)
+    weights, means = posteriors.mean(axis=0), np.zeros(means.shape)
+    covariances = np.zeros(means.shape)
+    for k, posterior in enumerate(posteriors.T):
+        means[k] = sum(g * x for g, x in zip(posterior, descriptors, strict=True)) / posterior.sum()
+        deviations = (descriptors - means[k]) ** 2
+        covariances[k] = posterior @ deviations / posterior.sum()
+    return weights, means, covariances
 
 
 class DiagonalMixture(NamedTuple):

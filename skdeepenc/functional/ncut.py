@@ -4,7 +4,7 @@ Shi and Malik, TPAMI 2000; Chen et al., 2017, section 3.2. With weighted distanc
 
     d_ij = sqrt(sum_k w_k (f_ik - f_jk)^2),   S_ij = exp(-d_ij / z)^2,   z = 0.05 max d,
 
-the leading eigenvectors of ``D^-1/2 (S + 1/2) D^-1/2``, D being the degrees plus 1, are scaled by
+the leading eigenvectors of ``D^-1/2 (S + I/2) D^-1/2``, D being the degrees plus 1, are scaled by
 ``D^-1/2`` and rotated until each descriptor lies near one axis: its cluster.
 """
 
@@ -33,15 +33,8 @@ _N_LANDMARKS = 1_024
 
 def literal_embedding(features, n_clusters, affinity="exponential", scale=0.05):
     """Follow Shi's code step by step, in float64, with every eigenvector; `discretize` follows."""
-    matrix = literal_affinity(features, affinity, scale)
-    n, offset = len(matrix), 0.5
-    degrees = matrix.sum(axis=1) + 2 * offset
-    matrix = matrix + offset * np.eye(n)
-    inverse_root = 1 / np.sqrt(degrees)
-    values, vectors = np.linalg.eigh(inverse_root[:, None] * matrix * inverse_root)
-    order = np.argsort(-values)[:n_clusters]
-    embedding = inverse_root[:, None] * vectors[:, order]
-    return embedding / np.linalg.norm(embedding, axis=0) * np.sqrt(n)
+    vectors = _eigen.literal_eigenvectors(literal_affinity(features, affinity, scale), n_clusters)
+    return vectors / np.linalg.norm(vectors, axis=0) * np.sqrt(len(vectors))
 
 
 @validate_params(

@@ -17,6 +17,16 @@ from skdeepenc.arrays.floats import as_floats
 __all__ = ["l2_normalize", "power_normalize"]
 
 
+def literal_l2(x):
+    """Divide one vector by the root of its sum of squares, as it reads."""
+    return x / np.sqrt(sum(value**2 for value in x))
+
+
+def literal_power(x, alpha):
+    """Take the power of one vector component by component, as it reads."""
+    return np.array([np.sign(value) * abs(value) ** alpha for value in x])
+
+
 def l2_normalize(x: ArrayLike, axis: int = -1) -> Floats:
     """Scale vectors to unit Euclidean length.
 

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.mixture import GaussianMixture
 
 from skdeepenc.functional import fisher_vector
-from skdeepenc.functional.fisher import literal_fisher_vector
+from skdeepenc.functional._fisher_scores import literal_scores, score_each_alone
+from skdeepenc.functional.fisher import fisher_terms, literal_fisher_vector
 
 
 def random_mixture(rng, n_gaussians, n_channels):
@@ -44,6 +45,16 @@ def test_equals_the_equations(seed, n, n_channels, n_gaussians, dtype):
     assert actual.dtype == dtype
     tolerance = 1e-4 if dtype == np.float32 else 1e-10
     assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_scores_of_single_descriptors_equal_the_equation(power):
+    rng = np.random.default_rng(0)
+    mixture = random_mixture(rng, 4, 3)
+    descriptors, coefficients = rng.normal(size=(9, 3)) + 5, rng.normal(size=(2, 2, 4, 3))
+    terms = fisher_terms(*mixture, dtype=np.float64)
+    scores = score_each_alone(descriptors, terms, coefficients, power)
+    assert_allclose(scores, literal_scores(descriptors, mixture, coefficients, power))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -50,6 +50,15 @@ def test_equals_sklearn_from_an_equal_start(seed, dtype):
     assert ours.converged == theirs.converged_
 
 
+def test_a_step_is_the_literal_one():
+    descriptors, labels = blobs(0, n=80, dtype=np.float64)
+    start = mixture_from_labels(descriptors, labels)
+    step = fit_diagonal_mixture(descriptors, start, max_iter=1)
+    expected = gmm_module.literal_step(descriptors, *start[:3])
+    for ours, literal in zip(step[:3], expected, strict=True):
+        assert_allclose(ours, literal, rtol=1e-8)
+
+
 def test_start_is_the_one_sklearn_takes_from_kmeans():
     descriptors, labels = blobs(0, dtype=np.float64)
     start = mixture_from_labels(descriptors, labels)

@@ -9,34 +9,12 @@ from sklearn.metrics import adjusted_rand_score
 
 from skdeepenc.functional import _eigen, normalized_cut
 from skdeepenc.functional._affinity import feature_affinity, literal_affinity, weighted_coordinates
-from skdeepenc.functional._discretization import discretize
+from skdeepenc.functional._discretization import discretize, literal_discretization
 from skdeepenc.functional.ncut import literal_embedding
 
 
 def reference_cut(features, n_clusters, affinity="exponential", scale=0.05):
-    return reference_discretization(literal_embedding(features, n_clusters, affinity, scale))
-
-
-def reference_discretization(embedding):
-    n, k = embedding.shape
-    embedding = embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
-    rotation = np.zeros((k, k))
-    rotation[:, 0] = embedding[int(n / 2 + 0.5) - 1]
-    overlap = np.zeros(n)
-    for j in range(1, k):
-        overlap += np.abs(embedding @ rotation[:, j - 1])
-        rotation[:, j] = embedding[overlap.argmin()]
-    last = 0.0
-    for _ in range(21):
-        indicators = np.zeros((n, k))
-        indicators[np.arange(n), (embedding @ rotation).argmax(axis=1)] = 1
-        u, s, vt = np.linalg.svd(indicators.T @ embedding)
-        value = 2 * (n - s.sum())
-        if abs(value - last) < np.finfo(float).eps:
-            break
-        last = value
-        rotation = vt.T @ u.T
-    return indicators.argmax(axis=1)
+    return literal_discretization(literal_embedding(features, n_clusters, affinity, scale))
 
 
 def smooth_features(n_positions, seed, n_components=4):
@@ -69,6 +47,14 @@ def test_krylov_agrees_with_exact_on_a_large_map():
     exact = normalized_cut(features, (5, 20), eigen_solver="exact")
     scores = [adjusted_rand_score(a, b) for a, b in zip(ours.T, exact.T, strict=True)]
     assert min(scores) > 0.9
+
+
+def test_the_exact_eigenvectors_are_the_literal_ones():
+    similarities = feature_affinity(weighted_coordinates(smooth_features(60, 0)), scale=0.3)
+    ours = _eigen.exact(similarities, 5)
+    expected = _eigen.literal_eigenvectors(similarities, 5)
+    signs = np.sign(np.sum(ours * expected, axis=0))
+    assert_allclose(ours * signs, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("affinity", ["exponential", "gaussian"])
@@ -192,7 +178,7 @@ def test_discretization_of_zeros_alone():
 def test_discretization_equals_the_reference():
     rng = np.random.default_rng(0)
     embedding = rng.normal(size=(200, 4)) + 4 * np.eye(4)[rng.integers(0, 4, 200)]
-    assert_array_equal(discretize(embedding), reference_discretization(embedding))
+    assert_array_equal(discretize(embedding), literal_discretization(embedding))
 
 
 def test_krylov_falls_back_on_exact_where_it_does_not_converge(monkeypatch):

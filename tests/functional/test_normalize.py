@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skdeepenc.functional import l2_normalize, power_normalize
-from skdeepenc.functional.normalize import unit_rows
+from skdeepenc.functional.normalize import literal_l2, literal_power, unit_rows
 
 
 def test_by_hand():
@@ -19,6 +19,12 @@ def test_by_hand():
     assert_allclose(power_normalize([-8.0, 27.0], 1 / 3), [-2, 3])
     assert_array_equal(power_normalize([-8.0, 27.0, 0.0], 0), [-1, 1, 0])
     assert_array_equal(power_normalize([-8.0, 27.0], 1), [-8, 27])
+
+
+def test_equal_the_equations():
+    x = np.random.default_rng(0).normal(size=7)
+    assert_allclose(l2_normalize(x), literal_l2(x))
+    assert_allclose(power_normalize(x, 0.3), literal_power(x, 0.3))
 
 
 @settings(deadline=None, max_examples=50)

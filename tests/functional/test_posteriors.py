@@ -7,7 +7,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from skdeepenc.functional import _posteriors as module
-from skdeepenc.functional._posteriors import density_terms, sum_by_posterior
+from skdeepenc.functional._posteriors import density_terms, literal_posteriors, sum_by_posterior
 
 
 def drawn_from_many(seed, spread, dtype, n=40, n_gaussians=60, n_channels=12):
@@ -24,14 +24,20 @@ def drawn_from_many(seed, spread, dtype, n=40, n_gaussians=60, n_channels=12):
     )
 
 
-def literal_sums(descriptors, means, covariances, weights):
+def literal_sums(descriptors, *mixture):
     """Return the sums and log likelihoods by the definition, in float64."""
-    x = descriptors.astype(np.float64)[:, None]
-    densities = norm.logpdf(x, means, np.sqrt(covariances)).sum(axis=2) + np.log(weights)
-    likelihoods = logsumexp(densities, axis=1)
-    posteriors = np.exp(densities - likelihoods[:, None])
-    moments = np.concatenate([x[:, 0], x[:, 0] ** 2, np.ones((len(x), 1))], axis=1)
-    return posteriors.T @ moments, likelihoods
+    posteriors, likelihoods = literal_posteriors(descriptors, *mixture)
+    x = descriptors.astype(np.float64)
+    return posteriors.T @ np.concatenate([x, x**2, np.ones((len(x), 1))], axis=1), likelihoods
+
+
+def test_the_definition_is_that_of_scipy():
+    descriptors, (means, covariances, weights) = drawn_from_many(0, 1.0, np.float64)
+    posteriors, likelihoods = literal_posteriors(descriptors, means, covariances, weights)
+    densities = norm.logpdf(descriptors[:, None], means, np.sqrt(covariances)).sum(axis=2)
+    expected = logsumexp(densities + np.log(weights), axis=1)
+    assert_allclose(likelihoods, expected)
+    assert_allclose(posteriors, np.exp(densities + np.log(weights) - expected[:, None]))
 
 
 @pytest.mark.parametrize("share", [-1, 1], ids=["dense", "sparse"])

@@ -6,6 +6,7 @@ the working memory, allocates the result once, and names its columns. A subclass
 batch becomes vectors.
 """
 
+import inspect
 from functools import partial
 from typing import Any
 
@@ -161,6 +162,11 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _encode(self, maps):
         """Return the vectors of one batch."""
         raise NotImplementedError
+
+    def __setstate__(self, state):
+        """Give parameters that an earlier version did not know their defaults."""
+        known = inspect.signature(type(self)).parameters.values()
+        super().__setstate__({**{each.name: each.default for each in known}, **state})
 
     def _gather(self, maps, n_features, encode):
         """Return the vectors that `encode` gives of all batches, allocated once."""

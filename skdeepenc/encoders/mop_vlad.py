@@ -21,12 +21,14 @@ from skdeepenc.functional.mop_vlad import (
     MOPRecord,
     PooledLevel,
     VLADLevel,
+    components_of,
     join_levels,
     multiscale_vlad,
     normalized_vlad,
 )
-from skdeepenc.functional.pca import fit_pca, project
-from skdeepenc.functional.visual_words import fit_codebook
+from skdeepenc.functional.normalize import l2_normalize
+from skdeepenc.functional.pca import fit_pca
+from skdeepenc.functional.visual_words import fit_codebook, fit_cosine_codebook
 from skdeepenc.maps import sample_descriptors
 from skdeepenc.maps.coercion import MapsLike
 
@@ -56,9 +58,9 @@ class MOPVLADEncoder(MapsEncoder):
         Layer to encode, None for the deepest that is not "rgb".
     scales : list of int or None, default=None
         Scales to use as levels, None for all.
-    n_components : int, default=500
-        Principal components of the descriptors of a level, clipped to what the sample allows. Used
-        by VLAD.
+    n_components : int or None, default=500
+        Principal components of the descriptors of a level, clipped to what the sample allows; None
+        leaves the descriptors as they are. Used by VLAD.
     n_clusters : int, default=100
         Visual words of a level, clipped to the number of distinct descriptors. Used by VLAD.
     n_neighbors : int, default=5
@@ -80,6 +82,15 @@ class MOPVLADEncoder(MapsEncoder):
     whiten : bool or int, default=False
         Whether to project the final vector on its principal components, whiten and L2-normalise
         it. A number says how many components to keep at most; True keeps `n_output_components`.
+    normalize_descriptors : bool, default=False
+        Whether descriptors are L2-normalised, before their PCA, and words are those of directions:
+        learned by spherical k-means, and near a descriptor where the angle is small. `sigma` is
+        then a deviation of distances between unit vectors, so that the weights are ``exp(cos /
+        sigma**2)``, scaled to sum 1. Residuals are of the words as they were learned, means that
+        are shorter than 1. Used by VLAD.
+    intra_normalize : bool, default=False
+        Whether to L2-normalise the residual of each word after the power normalisation, so that no
+        word outweighs others. Used by VLAD.
     max_samples : int, default=256000
         Most descriptors of a level to learn components and words from. The second PCA and the
         whitening are learned from at most a twentieth as many images, or 1,000.
@@ -94,7 +105,7 @@ class MOPVLADEncoder(MapsEncoder):
     ----------
     levels_ : list
         What was learned for each level; those of VLAD have `projection`, `codebook` and
-        `reduction`.
+        `reduction`, each but the codebook None where it is not asked for.
     whitening_ : sklearn.decomposition.PCA or None
         The whitening of the final vector.
     record_ : MOPRecord
@@ -102,7 +113,8 @@ class MOPVLADEncoder(MapsEncoder):
     sigma_ : float
         Standard deviation of the kernel that is used.
     n_components_ : int
-        Components that are used, the most of any level; 0 where no level has any.
+        Components that are used, the most of any level, or the channels where there is no PCA; 0
+        where no level has any.
     n_clusters_ : int
         Visual words that are used, the most of any level; 0 where no level has any.
     layers_in_ : tuple of str
@@ -119,10 +131,21 @@ class MOPVLADEncoder(MapsEncoder):
     skdeepenc.functional.soft_assign : The assignment to visual words.
     skdeepenc.functional.vlad : The sum of residuals.
 
+    Notes
+    -----
+    The VLAD of AnyLoc [2]_, which is made for the patches of a vision transformer (32 words are its
+    authors' choice for DINOv2), is the setting ``n_components=None, n_clusters=32, n_neighbors=1,
+    power=1, n_output_components=None, normalize_descriptors=True, intra_normalize=True``: hard
+    assignment by the cosine, and blocks of unit length [3]_.
+
     References
     ----------
     .. [1] Y. Gong, L. Wang, R. Guo, S. Lazebnik, "Multi-scale Orderless Pooling of Deep
        Convolutional Activation Features", ECCV 2014, Section 2.
+    .. [2] N. Keetha, A. Mishra, J. Karhade, K. M. Jatavallabhula, S. Scherer, M. Krishna, S. Garg,
+       "AnyLoc: Towards Universal Visual Place Recognition", IEEE Robotics and Automation Letters
+       2024, Section III-C.
+    .. [3] R. Arandjelović, A. Zisserman, "All about VLAD", CVPR 2013, Section 3.1.
 
     Examples
     --------
@@ -141,7 +164,7 @@ class MOPVLADEncoder(MapsEncoder):
 
     _parameter_constraints: dict = {
         **MapsEncoder._parameter_constraints,
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -150,6 +173,8 @@ class MOPVLADEncoder(MapsEncoder):
         "power": [Interval(Real, 0, 1, closed="both")],
         "n_output_components": [Interval(Integral, 1, None, closed="left"), None],
         "whiten": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "normalize_descriptors": ["boolean"],
+        "intra_normalize": ["boolean"],
         "max_samples": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -169,7 +194,9 @@ class MOPVLADEncoder(MapsEncoder):
         across_scales: str = "concatenate",
         power: float = 0.5,
         n_output_components: int | None = 4096,
-        whiten: bool = False,
+        whiten: bool | int = False,
+        normalize_descriptors: bool = False,
+        intra_normalize: bool = False,
         max_samples: int = 256_000,
         random_state: RandomState = None,
         n_jobs: int | None = None,
@@ -186,6 +213,8 @@ class MOPVLADEncoder(MapsEncoder):
         self.power = power
         self.n_output_components = n_output_components
         self.whiten = whiten
+        self.normalize_descriptors = normalize_descriptors
+        self.intra_normalize = intra_normalize
         self.max_samples = max_samples
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -234,12 +263,31 @@ class MOPVLADEncoder(MapsEncoder):
         if is_global or self.pooling != "vlad":
             return PooledLevel(part.n_channels(layer), self.pooling)
         sample = sample_descriptors(part, max_samples=self.max_samples, random_state=seed)
-        projection = fit_pca(sample, self.n_components)
-        projected = project(sample, projection)
+        projection, components = self._fit_projection(sample)
         del sample  # the largest array of the whole fit
-        codebook = fit_codebook(projected, self.n_clusters, random_state=seed)
-        sigma = _nearest_distance(projected, codebook) if self.sigma == "auto" else self.sigma
-        return VLADLevel(projection, codebook, self.n_neighbors, sigma, self.power)
+        by_angle = self.normalize_descriptors
+        fit_words = fit_cosine_codebook if by_angle else fit_codebook
+        codebook = fit_words(components, self.n_clusters, random_state=seed)
+        sigma = self.sigma
+        if sigma == "auto":
+            seen = map(l2_normalize, (components, codebook)) if by_angle else (components, codebook)
+            sigma = _nearest_distance(*seen)
+        return VLADLevel(
+            projection,
+            codebook,
+            self.n_neighbors,
+            sigma,
+            self.power,
+            normalize_descriptors=self.normalize_descriptors,
+            intra_normalize=self.intra_normalize,
+        )
+
+    def _fit_projection(self, sample):
+        """Return the PCA of descriptors, or None, and what words are made of."""
+        if self.normalize_descriptors:
+            sample = l2_normalize(sample)
+        projection = None if self.n_components is None else fit_pca(sample, self.n_components)
+        return projection, components_of(sample, projection, normalize=False)
 
     def _share_sigma(self, levels):
         """Give all levels the same kernel, so that what was learned is one number to set again."""

@@ -6,6 +6,16 @@ components and the level's second PCA W,
 
     u = sign(v) |v|^power,   level = W u / |W u|,   image = (level 1, level 2, ...).
 
+Two variations make it the VLAD of "AnyLoc: Towards Universal Visual Place Recognition" (Keetha et
+al., RA-L 2024, section III-C). Descriptors come at unit length before the components, and the words
+near a descriptor are those at a small angle,
+
+    x / |x|  in the place of  x,   |p / |p| - c_k / |c_k||  in the place of  |p - c_k|,
+
+while the residuals stay p - c_k, of words that are means, not of unit length. And each word's block
+of u comes to unit length, u_k / |u_k| (the intra-normalisation of Arandjelović and Zisserman, "All
+about VLAD", CVPR 2013, section 3.1), before the whole does.
+
 A level is fitted arrays, and the functions here are pure functions of them.
 """
 
@@ -42,12 +52,14 @@ class PooledLevel:
 class VLADLevel:
     """Soft VLAD over principal components, and a second PCA of the result."""
 
-    projection: PCA
+    projection: PCA | None
     codebook: np.ndarray
     n_neighbors: int
     sigma: float
     power: float
     reduction: PCA | None = None
+    normalize_descriptors: bool = False
+    intra_normalize: bool = False
 
     @property
     def n_features(self):
@@ -66,10 +78,18 @@ class MOPRecord:
 
 def literal_level(descriptors, level):
     """Return the vector of one image's descriptors at a VLAD level, as the equations read."""
-    components = (descriptors - level.projection.mean_) @ level.projection.components_.T
-    vector = literal_vlad(components, level.codebook, level.n_neighbors, level.sigma).ravel()
+    components = descriptors
+    if level.normalize_descriptors:
+        components = np.array([x / np.linalg.norm(x) for x in descriptors])
+    if level.projection is not None:
+        components = (components - level.projection.mean_) @ level.projection.components_.T
+    vector = literal_vlad(
+        components, level.codebook, level.n_neighbors, level.sigma, level.normalize_descriptors
+    )
     vector = np.sign(vector) * np.abs(vector) ** level.power
-    vector = vector / np.linalg.norm(vector)
+    if level.intra_normalize:
+        vector = np.array([block / (np.linalg.norm(block) or 1) for block in vector])
+    vector = vector.ravel() / np.linalg.norm(vector)
     if level.reduction is None:
         return vector
     reduced = level.reduction.components_ @ (vector - level.reduction.mean_)
@@ -125,17 +145,29 @@ def normalized_vlad(column, level):
     def fill(images):
         own = offsets[images.start : images.stop + 1]
         residuals = _residuals(descriptors[own[0] : own[-1]], own - own[0], level)
-        vectors[images] = l2_normalize(power_normalize(residuals, level.power))
+        powered = power_normalize(residuals, level.power)
+        if level.intra_normalize:
+            powered = l2_normalize(powered)
+        vectors[images] = l2_normalize(powered.reshape(len(powered), -1))
 
     for_each(fill, tiles_by_size(column.n_positions, _TILE_SIZE))
     return vectors
 
 
 def _residuals(descriptors, offsets, level):
-    """Return the unnormalised VLAD vectors of a tile of images."""
+    """Return the unnormalised VLAD vectors (n_images, K, n_components) of a tile of images."""
     if len(descriptors) == 0:
-        return np.zeros((len(offsets) - 1, level.codebook.size))
-    projected = project(descriptors, level.projection)
-    indices, weights = soft_assign(projected, level.codebook, level.n_neighbors, level.sigma)
-    residuals = vlad_of_segments(projected, offsets, level.codebook, indices, weights)
-    return residuals.reshape(len(residuals), -1)
+        return np.zeros((len(offsets) - 1, *level.codebook.shape))
+    components = components_of(descriptors, level.projection, level.normalize_descriptors)
+    seen, words = components, level.codebook
+    if level.normalize_descriptors:
+        seen, words = l2_normalize(seen), l2_normalize(words)
+    indices, weights = soft_assign(seen, words, level.n_neighbors, level.sigma)
+    return vlad_of_segments(components, offsets, level.codebook, indices, weights)
+
+
+def components_of(descriptors, projection, normalize):
+    """Return what words are made of: descriptors at unit length if asked for, then projected."""
+    if normalize:
+        descriptors = l2_normalize(descriptors)
+    return descriptors if projection is None else project(descriptors, projection)

@@ -21,11 +21,21 @@ __all__ = ["soft_assign", "vlad", "vlad_of_segments"]
 _FEW_NEIGHBORS = 10
 
 
-def literal_vlad(descriptors, centers, n_neighbors, sigma):
-    """Sum weighted residuals as the paper reads, one descriptor after the other, in float64."""
+def literal_vlad(descriptors, centers, n_neighbors, sigma, cosine=False):
+    """Sum weighted residuals as the paper reads, one descriptor after the other, in float64.
+
+    With `cosine`, distances are those of descriptor and centre at unit length, |p - c|^2 = 2 - 2
+    cos(p, c); the residuals stay those of what is given.
+    """
     vectors = np.zeros(centers.shape)
     for descriptor in descriptors.astype(np.float64):
-        distances = [np.sum((descriptor - center) ** 2) for center in centers]
+        if cosine:
+            norms = [np.linalg.norm(descriptor) * np.linalg.norm(center) for center in centers]
+            distances = [
+                2 - 2 * descriptor @ c / norm for c, norm in zip(centers, norms, strict=True)
+            ]
+        else:
+            distances = [np.sum((descriptor - center) ** 2) for center in centers]
         nearest = np.argsort(distances, kind="stable")[:n_neighbors]
         kernel = [np.exp(-distances[k] / (2 * sigma**2)) for k in nearest]
         for k, value in zip(nearest, kernel, strict=True):

@@ -30,7 +30,18 @@ VARIANTS = [
     MOPVLADEncoder(n_neighbors=1, power=1, scales=[0], n_output_components=3),
     MOPVLADEncoder(pooling="avg", whiten=2),
     MOPVLADEncoder(pooling="max", across_scales="union"),
+    MOPVLADEncoder(
+        n_components=None, n_clusters=3, normalize_descriptors=True, intra_normalize=True
+    ),
 ]
+ANYLOC = {
+    "n_components": None,
+    "n_neighbors": 1,
+    "power": 1,
+    "n_output_components": None,
+    "normalize_descriptors": True,
+    "intra_normalize": True,
+}
 
 
 def three_levels(n_images=12, dtype=np.float32, seed=0):
@@ -89,6 +100,80 @@ def test_the_whole_representation_equals_the_paper():
         blocks.append(normalize(PCA(5, svd_solver="full").fit_transform(pooled)))
     assert_allclose(vectors, np.hstack(blocks), atol=1e-8)
     assert_allclose(np.linalg.norm(vectors, axis=1), np.sqrt(3))
+
+
+def anyloc_vector(descriptors, centers):
+    """Encode as AnyLoc's own code does: cosine labels, residuals to means, two normalisations."""
+    unit = normalize(descriptors)
+    labels = (unit @ normalize(centers).T).argmax(axis=1)
+    blocks = np.zeros(centers.shape)
+    for word in set(labels):
+        residual = (unit[labels == word] - centers[word]).sum(axis=0)
+        blocks[word] = residual / np.linalg.norm(residual)
+    return blocks.ravel() / np.linalg.norm(blocks)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_setting_is_the_vlad_of_anyloc(dtype):
+    tokens = np.random.default_rng(0).normal(size=(8, 5, 6, 7)).astype(dtype)
+    tokens *= np.arange(1, 6, dtype=dtype)[:, None, None]  # of any length
+    encoder = MOPVLADEncoder(**ANYLOC, n_clusters=4, random_state=0)
+    vectors = encoder.fit_transform(tokens)
+    centers = encoder.levels_[0].codebook.astype(float)
+    assert (np.linalg.norm(centers, axis=1) < 0.95).all()  # means of unit vectors
+    for image, vector in zip(tokens.reshape(8, -1, 7).astype(float), vectors, strict=True):
+        assert_allclose(vector, anyloc_vector(image, centers), atol=1e-5)
+    assert encoder.n_components_ == 7
+
+
+def test_words_of_directions_are_the_means_of_what_is_nearest_by_angle():
+    descriptors = np.random.default_rng(1).normal(size=(300, 5)) + 0.5
+    encoder = MOPVLADEncoder(**ANYLOC, n_clusters=6, random_state=0).fit(descriptors[:, None, :])
+    words = encoder.levels_
+    assert isinstance(words[0], PooledLevel)  # one descriptor per image is the global level
+    encoder.fit(descriptors.reshape(10, 30, 5))
+    (level,) = encoder.levels_
+    unit = normalize(descriptors)
+    labels = (unit @ normalize(level.codebook).T).argmax(axis=1)
+    means = [unit[labels == word].mean(axis=0) for word in range(6)]
+    assert_allclose(level.codebook, means, atol=1e-6)
+
+
+def test_lengths_of_descriptors_do_not_count_once_they_are_normalised():
+    images = three_levels(dtype=np.float64)
+    rng = np.random.default_rng(0)
+    scaled = [[part * rng.uniform(0.1, 9, (*part.shape[:2], 1)) for part in x] for x in images]
+    for n_components in (None, 4):
+        encoder = MOPVLADEncoder(
+            **{**SMALL, "n_components": n_components, "sigma": "auto"}, normalize_descriptors=True
+        ).fit(images)
+        assert_allclose(encoder.transform(scaled), encoder.transform(images), atol=1e-10)
+
+
+def test_soft_weights_of_directions_are_a_softmax_of_cosines():
+    images = three_levels(dtype=np.float64)
+    encoder = MOPVLADEncoder(
+        **{**ANYLOC, "n_neighbors": 3, "intra_normalize": False},
+        scales=[2],
+        n_clusters=3,
+        sigma=0.3,
+        random_state=0,
+    ).fit(images)
+    centers = encoder.levels_[0].codebook
+    unit = normalize(descriptors_of(images, 2)[0])
+    weights = np.exp(unit @ normalize(centers).T / 0.3**2)
+    weights /= weights.sum(axis=1, keepdims=True)
+    expected = np.einsum("pk,pkd->kd", weights, unit[:, None] - centers).ravel()
+    assert_allclose(encoder.transform(images)[0], expected / np.linalg.norm(expected), atol=1e-10)
+
+
+def test_blocks_of_words_weigh_the_same_after_intra_normalisation():
+    images = three_levels(dtype=np.float64)
+    encoder = MOPVLADEncoder(
+        **SMALL, scales=[2], intra_normalize=True, n_output_components=None
+    ).fit(images)
+    blocks = np.linalg.norm(encoder.transform(images).reshape(12, 3, 4), axis=2)
+    assert_allclose(blocks, 1 / np.sqrt(3))
 
 
 def test_each_level_has_its_own_components_and_words():
@@ -209,6 +294,9 @@ def test_sigma_is_kept_or_learned():
         ("power", 0.2),
         ("n_output_components", 2),
         ("whiten", True),
+        ("normalize_descriptors", True),
+        ("intra_normalize", True),
+        ("n_components", None),
         ("max_samples", 5),
         ("scales", [1]),
         ("random_state", 7),

@@ -18,7 +18,7 @@ OFTEN = {"layer": [None, "a"], "scales": [None, [-1], [1, 0]]}
 VALUES = {
     "MOPVLADEncoder": {
         **OFTEN,
-        "n_components": [3],
+        "n_components": [None, 3],
         "n_clusters": [1, 5],
         "n_neighbors": [1, 3, 50],
         "sigma": ["auto", 1e-40, 1.0, 1e35],
@@ -27,6 +27,8 @@ VALUES = {
         "power": [0.3, 0.5, 1],
         "n_output_components": [None, 4],
         "whiten": [False, True, 3],
+        "normalize_descriptors": [False, True],
+        "intra_normalize": [False, True],
     },
     "MultiScaleFisherEncoder": {
         **OFTEN,

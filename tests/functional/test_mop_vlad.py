@@ -1,5 +1,7 @@
 """The levels of MOP-CNN against their equations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -24,15 +26,24 @@ def column():
     return Column(np.random.default_rng(0).random((grids.prod(axis=2).sum(), 6)), grids)
 
 
-def vlad_level(column):
-    rng = np.random.default_rng(1)
-    level = VLADLevel(fit_pca(column.values, 4), rng.normal(size=(3, 4)), 2, 1.5, 0.5)
-    vectors = normalized_vlad(column, level)
-    return VLADLevel(level.projection, level.codebook, 2, 1.5, 0.5, fit_pca(vectors, 2))
+def vlad_level(column, **variation):
+    projection = variation.pop("projection", fit_pca(column.values, 4))
+    words = np.random.default_rng(1).normal(size=(3, 6 if projection is None else 4))
+    level = VLADLevel(projection, words, 2, 1.5, 0.5, **variation)
+    return replace(level, reduction=fit_pca(normalized_vlad(column, level), 2))
 
 
-def test_levels_equal_the_equations(column):
-    first, second = PooledLevel(6, "avg"), vlad_level(column.at_scale(1))
+@pytest.mark.parametrize(
+    "variation",
+    [
+        {},
+        {"normalize_descriptors": True},
+        {"intra_normalize": True},
+        {"projection": None, "normalize_descriptors": True, "intra_normalize": True},
+    ],
+)
+def test_levels_equal_the_equations(column, variation):
+    first, second = PooledLevel(6, "avg"), vlad_level(column.at_scale(1), **variation)
     vectors = multiscale_vlad(column, MOPRecord((first, second), union=False))
     for image in (0, 1, 2, 4):
         whole, windows = column.by_image[image]

@@ -5,10 +5,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 
 from skdeepenc.arrays.column import Column
+from skdeepenc.functional import l2_normalize
 from skdeepenc.functional.visual_words import (
     VisualWords,
     bag_of_words,
     fit_codebook,
+    fit_cosine_codebook,
     literal_histogram,
 )
 
@@ -43,3 +45,21 @@ def test_repeated_samples_make_no_word_twice():
     codebook = fit_codebook(sample, 10, random_state=0)
     assert_allclose(np.unique(codebook, axis=0), np.unique(sample, axis=0))
     assert fit_codebook(np.zeros((4, 2)), 10, random_state=0).shape == (1, 2)
+
+
+def test_words_of_directions_cover_more_cosine_than_k_means_did():
+    sample = correlated_sample(400, 6, np.float32)
+    unit = l2_normalize(sample)
+    words = fit_cosine_codebook(sample, 7, random_state=0)
+    assert words.dtype == np.float32
+    start = fit_codebook(unit, 7, random_state=0)
+    covered, before = ((sample @ l2_normalize(each).T).max(axis=1).sum() for each in (words, start))
+    assert covered >= before * (1 - 1e-6)
+    labels = (unit @ l2_normalize(words).T).argmax(axis=1)
+    assert_allclose(words, [sample[labels == k].mean(axis=0) for k in range(7)], rtol=1e-4)
+
+
+def test_directions_that_repeat_make_no_word_twice():
+    sample = np.outer([1.0, 2.0, 3.0, 0.0], [1.0, -1.0])
+    assert_allclose(fit_cosine_codebook(sample[:3], 9, random_state=0), [[2.0, -2.0]])
+    assert_allclose(fit_cosine_codebook(np.zeros((3, 2)), 2, random_state=0), [[0.0, 0.0]])

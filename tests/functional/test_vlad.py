@@ -48,6 +48,13 @@ def test_weights_by_hand():
     assert_allclose(weights, [[1 / (1 + np.exp(-0.5)), np.exp(-0.5) / (1 + np.exp(-0.5))]])
 
 
+def test_five_neighbours_and_a_wide_kernel_unless_others_are_asked_for():
+    descriptors, centers = 20 * np.random.RandomState(0).rand(2, 9, 3)
+    default, asked = soft_assign(descriptors, centers), soft_assign(descriptors, centers, 5, 10.0)
+    for ours, expected in zip(default, asked, strict=True):
+        assert_array_equal(ours, expected)
+
+
 def test_one_neighbour_is_hard_assignment():
     rng = np.random.RandomState(0)
     descriptors, centers = rng.randn(30, 3), rng.randn(4, 3)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 
 import skdeepenc
@@ -25,6 +26,13 @@ def test_a_file_computes_what_it_did(path):
     expected = np.load(path.with_suffix(".npy"))
     tolerance = 1e-4 * np.abs(expected).max()
     assert_allclose(outputs(estimator, make_input()), expected, rtol=1e-4, atol=tolerance)
+
+
+def test_a_parameter_that_a_file_does_not_know_has_its_default():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        encoder = skdeepenc.load(FOLDER / "0.1.0" / "mop-vlad.skops")
+    assert clone(encoder).normalize_descriptors is False
 
 
 def test_each_kind_of_estimator_was_saved():

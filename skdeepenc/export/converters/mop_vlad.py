@@ -4,7 +4,7 @@
     v_k = sum_p w_pk (p - c_k),   u = sign(v) |v|^power,   level = W u / |W u|.
 
 A descriptor's |p|^2 changes neither the order of centres nor, once the weights are scaled, these:
-the softmax goes without it.
+the softmax goes without it. With words of directions, p and c_k in w_k are of unit length.
 """
 
 import numpy as np
@@ -14,6 +14,7 @@ from skdeepenc.export.converters.normalize import l2_normalize, power_normalize
 from skdeepenc.export.converters.pca import project, project_to_unit
 from skdeepenc.export.converters.positions import descriptors_of, if_any
 from skdeepenc.export.registry import register
+from skdeepenc.functional import l2_normalize as l2_normalize_array
 from skdeepenc.functional.mop_vlad import PooledLevel
 
 # Beyond these a kernel in float32 is that of the limit.
@@ -40,26 +41,36 @@ def _write_level(g, descriptors, level):
         return l2_normalize(g, pooled)
 
     def aggregate():
-        size = level.codebook.size
-        residuals = _vlad(g, project(descriptors, level.projection), level)
-        vlad = residuals.reshape(residuals.side(0), size)
-        unit = l2_normalize(g, power_normalize(g, vlad, level.power))
+        vlad = power_normalize(
+            g, _vlad(g, _components_of(g, descriptors, level), level), level.power
+        )
+        if level.intra_normalize:
+            vlad = l2_normalize(g, vlad)
+        unit = l2_normalize(g, vlad.reshape(vlad.side(0), level.codebook.size))
         return unit if level.reduction is None else project_to_unit(g, unit, level.reduction)
 
     write = pool if isinstance(level, PooledLevel) else aggregate
     return if_any(g, descriptors, write, level.n_features)
 
 
+def _components_of(g, descriptors, level):
+    if level.normalize_descriptors:
+        descriptors = l2_normalize(g, descriptors)
+    return descriptors if level.projection is None else project(descriptors, level.projection)
+
+
 def _vlad(g, components, level):
     """Return the residuals (N, K, n_components)."""
-    weights = _soft_assign(g, components, level)
+    seen, centers = components, level.codebook.astype(np.float64)
+    if level.normalize_descriptors:
+        seen, centers = l2_normalize(g, components), l2_normalize_array(centers)
+    weights = _soft_assign(g, seen, centers, level)
     mass = weights.sum(axis=1).reshape(components.side(0), len(level.codebook), 1)
     return weights.transpose(0, 2, 1) @ components - mass * level.codebook
 
 
-def _soft_assign(g, components, level):
+def _soft_assign(g, components, centers, level):
     """Return the weights (N, P, K), zero for all but the nearest centres."""
-    centers = level.codebook.astype(np.float64)
     n_neighbors = min(level.n_neighbors, len(centers))
     distances = components @ (-2 * centers.T) + (centers**2).sum(axis=1)
     nearest, indices = g.TopK(distances, np.array([n_neighbors]), largest=0, n_outputs=2)

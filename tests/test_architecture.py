@@ -54,7 +54,7 @@ def is_private_sklearn(name):
 
 def test_one_file_imports_onnxruntime():
     importing = files_importing(lambda name: name.split(".")[0] == "onnxruntime")
-    assert importing == ["backbones/running/session.py"]
+    assert importing == ["backbones/running/runtime.py"]
 
 
 def test_one_file_imports_private_helpers_of_sklearn():

@@ -9,8 +9,7 @@ from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.backbones.graphs.bounds import check_functions, check_memory, most_values_at_once
 from skdeepenc.backbones.graphs.shapes import infer_shapes
 from skdeepenc.backbones.graphs.skeleton import without_weights
-from skdeepenc.backbones.running import session
-from skdeepenc.backbones.running.session import RunawayError
+from skdeepenc.backbones.running import session, trial
 from skdeepenc.exceptions import ModelError
 
 node = helper.make_node
@@ -154,7 +153,7 @@ def test_a_loop_that_ends(make_model, pixels):
 
 
 def test_a_loop_without_end(make_model, pixels, monkeypatch):
-    monkeypatch.setattr(session, "MAX_SECONDS", 0.2)
+    monkeypatch.setattr(trial, "MAX_SECONDS", 0.2)
     backbone = Backbone(looping(make_model, 2**63 - 1).SerializeToString(), spec=spec_of("doubled"))
     with pytest.raises(ModelError, match=r"does not end within 0\.2 seconds"):
         backbone.run(pixels(1, 8, 8))
@@ -163,8 +162,8 @@ def test_a_loop_without_end(make_model, pixels, monkeypatch):
 def test_what_cannot_be_tried_is_left_to_who_runs_it(make_model):
     content = looping(make_model, 3).SerializeToString()
     one_channel = session.Graph(content, trial=(np.zeros((1, 1, 8, 8), dtype=np.float32), {}))
-    session._try(one_channel)
-    assert issubclass(RunawayError, ModelError)
+    trial.try_graph(one_channel)
+    assert issubclass(trial.RunawayError, ModelError)
 
 
 # --- graphs that hang together badly ----------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skdeepenc.backbones import Backbone, ModelSpec
-from skdeepenc.backbones.running import providers, session
+from skdeepenc.backbones.running import providers, runtime, session
 from skdeepenc.backbones.running.session_table import SessionTable
 from skdeepenc.exceptions import ModelError, ModelWarning
 
@@ -79,20 +79,20 @@ def test_threads_follow_joblib(monkeypatch):
 
 
 def test_automatic_providers_end_with_the_processor():
-    assert session.resolve_providers("auto")[-1] == session.CPU
-    assert session.resolve_providers(["CUDAExecutionProvider"])[-1] == session.CPU
-    assert session.resolve_providers(session.CPU) == [session.CPU]
+    assert runtime.resolve_providers("auto")[-1] == session.CPU
+    assert runtime.resolve_providers(["CUDAExecutionProvider"])[-1] == session.CPU
+    assert runtime.resolve_providers(session.CPU) == [session.CPU]
 
 
 def test_unknown_providers_get_the_nearest():
     with pytest.raises(ModelError, match=r"nearest: CUDAExecutionProvider"):
-        session.resolve_providers(["CudaExecutionProvider"])
+        runtime.resolve_providers(["CudaExecutionProvider"])
 
 
 def test_a_missing_provider_is_said_once(tiny_network, pixels, fresh_table, capfd):
     """CoreML runs on one maker's machines; nothing is printed by anyone else."""
     absent = "CoreMLExecutionProvider"
-    if absent in session.onnxruntime.get_available_providers():
+    if absent in runtime.onnxruntime.get_available_providers():
         absent = "DmlExecutionProvider"
     content = tiny_network.SerializeToString()
     backbone = Backbone(content, spec=SPEC, providers=[absent], n_threads=1)

@@ -9,7 +9,8 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc.backbones.graphs.graph import SHORT_CONSTANT, truncate
-from skdeepenc.backbones.running.session import Graph, run_once
+from skdeepenc.backbones.running.session import Graph
+from skdeepenc.backbones.running.trial import run_once
 from skdeepenc.exceptions import ModelError
 
 

@@ -1,4 +1,4 @@
-"""Run a graph: the one file that knows onnxruntime.
+"""Sessions of graphs: which of them this process keeps, and how they run.
 
 A session holds native threads and memory. It can be neither pickled nor copied, so sessions live
 here, in a table of the process, and everybody else holds a key.
@@ -9,27 +9,24 @@ destructors hang there, whether it has sessions or not.
 
 import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import onnxruntime
-
-from skdeepenc.backbones.running.providers import CPU, provider_name, resolve, warn_of_missing
+from skdeepenc.backbones.running.providers import CPU, warn_of_missing
+from skdeepenc.backbones.running.runtime import (
+    feeds_of,
+    first_line,
+    open_session,
+    resolve_providers,
+    run_watched,
+)
 from skdeepenc.backbones.running.session_table import SessionTable
 from skdeepenc.backbones.running.threads import available_threads
-from skdeepenc.backbones.running.watch import watched
+from skdeepenc.backbones.running.trial import try_graph
 from skdeepenc.exceptions import ModelError
 
 # A process that goes through many models must not keep them all.
 MAX_SESSIONS = 8
-_SILENT, _WARNING = 4, 2
-# What one blank image may take of a graph that is tried first.
-MAX_SECONDS = 4
-MAX_MEMORY = 3 << 29
-_AS_MUCH_AS_NEEDED = 1
-# How onnxruntime's arena says that its limit is reached.
-_OUT_OF_MEMORY = "is smaller than requested bytes"
 
 
 class Graph(NamedTuple):
@@ -51,10 +48,6 @@ class Graph(NamedTuple):
     folder: Path | None = None
     confirm: Callable | None = None
     trial: tuple | None = None
-
-
-class RunawayError(ModelError):
-    """A graph that does not end, or asks for absurdly much memory."""
 
 
 _TABLE = SessionTable()
@@ -121,7 +114,7 @@ def run_session(session, pixels, feeds=None):
     ModelError
         If the graph does not run on such a batch.
     """
-    return run_feeds(session, _all_feeds(session, pixels, feeds))
+    return run_feeds(session, feeds_of(session, pixels, feeds))
 
 
 def run_feeds(session, feeds):
@@ -146,85 +139,10 @@ def run_feeds(session, feeds):
     """
     try:
         if getattr(session, "is_watched", False):
-            return _run_watched(session, feeds)
+            return run_watched(session, feeds)
         return session.run(None, feeds)
     except Exception as error:  # onnxruntime raises its own types, one for each status code
-        raise ModelError(_first_line(error)) from error
-
-
-def run_once(graph, pixels, feeds=None):
-    """Run a graph that may ask for too much, once, within bounds of time and memory.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph.
-    pixels : array of shape (batch, 3, height, width), float32
-        The input.
-    feeds : dict of str to array, optional
-        What the graph reads beside them.
-
-    Returns
-    -------
-    list of array
-        The outputs, in their order.
-
-    Raises
-    ------
-    RunawayError
-        If it does not end within `MAX_SECONDS`, or takes more than `MAX_MEMORY`.
-    ModelError
-        If it does not run on such a batch.
-    """
-    options = _options(graph, available_threads(), arena=True)
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    _limit_memory(options)
-    try:
-        session = _create(graph.content, options, [CPU])
-        return _run_watched(session, _all_feeds(session, pixels, feeds), MAX_SECONDS)
-    except TimeoutError as error:
-        raise RunawayError(
-            f"it does not end within {MAX_SECONDS} seconds on one blank image; a loop in the graph "
-            "may have no end."
-        ) from error
-    except Exception as error:
-        if _OUT_OF_MEMORY in str(error):
-            raise RunawayError(
-                f"it takes more than {MAX_MEMORY / 2**30:.1f} GiB for one blank image."
-            ) from error
-        raise ModelError(_first_line(error)) from error
-
-
-def _all_feeds(session, pixels, feeds):
-    return {session.get_inputs()[0].name: pixels, **(feeds or {})}
-
-
-def _run_watched(session, feeds, seconds=None):
-    """Run a session so that Ctrl-C, or the clock, can end it."""
-    options = onnxruntime.RunOptions()
-    options.log_severity_level = _SILENT
-
-    def terminate():
-        options.terminate = True
-
-    return watched(lambda: session.run(None, feeds, options), terminate, seconds)
-
-
-def _limit_memory(options):
-    """Give a session the allocator that has a limit; weights do not count."""
-    _register_limited_allocator()
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
-
-
-@cache
-def _register_limited_allocator():
-    """Make the allocator that sessions of this process may share, once."""
-    kind, memory = onnxruntime.OrtAllocatorType, onnxruntime.OrtMemType
-    place = onnxruntime.OrtMemoryInfo("Cpu", kind.ORT_ARENA_ALLOCATOR, 0, memory.DEFAULT)
-    growth = dict.fromkeys(("initial_chunk_size_bytes", "max_dead_bytes_per_chunk"), -1)
-    growth |= {"max_mem": MAX_MEMORY, "arena_extend_strategy": _AS_MUCH_AS_NEEDED}
-    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(growth))
+        raise ModelError(first_line(error)) from error
 
 
 def open_apart(graph, providers="auto"):
@@ -272,84 +190,12 @@ def run_apart(content, pixels):
     return run_session(open_apart(Graph(content), [CPU]), pixels)
 
 
-def resolve_providers(providers):
-    """Return the providers to ask for, best first, the processor always last."""
-    return resolve(
-        providers, onnxruntime.get_available_providers(), onnxruntime.get_all_providers()
-    )
-
-
 def _open(graph, providers, n_threads, arena):
-    """Open a session with the providers that work, in silence."""
+    """Open a session, of a graph that may ask for too much once it was tried."""
     if graph.trial is not None:
-        _try(graph)
-    options = _options(graph, n_threads, arena)
-    present = set(onnxruntime.get_available_providers())
-    candidates = [entry for entry in providers if provider_name(entry) in present]
-    # A provider whose libraries are missing prints errors from C++; we say it once, ourselves.
-    onnxruntime.set_default_logger_severity(_SILENT)
-    try:
-        session = _create(graph.content, options, candidates)
-    finally:
-        onnxruntime.set_default_logger_severity(_WARNING)
+        try_graph(graph)
+    session = open_session(graph.content, graph.folder, providers, n_threads, arena)
     session.is_watched = graph.trial is not None
     if graph.confirm is not None:
         graph.confirm()
     return session
-
-
-def _try(graph):
-    """Run a graph on its blank image, and refuse it if that gets out of hand."""
-    try:
-        run_once(graph, *graph.trial)
-    except RunawayError:
-        raise
-    except ModelError:
-        pass  # another batch or size may do; who runs it will be told
-
-
-def _options(graph, n_threads, arena):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _SILENT
-    options.enable_cpu_mem_arena = arena
-    options.enable_mem_pattern = arena
-    # Waiting threads must not burn the processors that decode images or run other workers.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Older processors add products of bytes with a sign in 16 bits, which overflow: as bytes
-    # without a sign they do not. Nothing changes for other graphs and other processors.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    if graph.folder is not None:
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", os.fspath(graph.folder)
-        )
-    return options
-
-
-def _create(graph, options, providers):
-    """Create a session; where a provider fails, go on with the processor alone."""
-    level = options.graph_optimization_level
-    # onnxruntime's own rewriting of quantised graphs can fail where two nodes share a weight.
-    plain = min(level, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC, key=int)
-    for attempt, options.graph_optimization_level in (
-        (providers, level),
-        (providers, plain),
-        ([CPU], level),
-        ([CPU], plain),
-    ):
-        try:
-            session = onnxruntime.InferenceSession(
-                graph, options, attempt, enable_fallback=0, read_config_from_model=0
-            )
-        except Exception as error:  # one type of onnxruntime's for each status code
-            failure = error
-            continue
-        # Python's wrapper keeps the serialized graph, weights and all, for a fallback we refuse.
-        session._model_bytes = None
-        return session
-    raise ModelError(f"onnxruntime cannot open the graph: {_first_line(failure)}") from failure
-
-
-def _first_line(error):
-    return str(error).strip().partition("\n")[0]

@@ -1,5 +1,6 @@
 """ClusterMAC: maxima over regions that have the shapes of objects."""
 
+import warnings
 from collections.abc import Sequence
 from itertools import chain
 from numbers import Integral, Real
@@ -15,6 +16,7 @@ from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc._typing import Integers, RandomState
 from skdeepenc.encoders._colors import color_column, layers_to_partition
 from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.exceptions import DegenerateDataWarning
 from skdeepenc.functional.pca import fit_pca
 from skdeepenc.functional.region_sum import (
     ClusterRegions,
@@ -28,6 +30,10 @@ from skdeepenc.maps import sample_descriptors
 from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["ClusterMAC"]
+
+# A covariance of D dimensions from fewer regions than so many times D has small eigenvalues that
+# are chance, and whitening divides by them.
+_FEWEST_PER_DIMENSION = 10
 
 
 class ClusterMAC(MapsEncoder):
@@ -53,12 +59,14 @@ class ClusterMAC(MapsEncoder):
         Principal components that the descriptors are clustered by (the paper: 4 for VGG-16, 7 for
         ResNet-101), clipped to what the training descriptors allow.
     n_clusters : int or sequence of int, default=(5, 20)
-        Number of clusters of each partition by activations. Empty for none.
+        Number of clusters of each partition by activations. Empty for none. A map is cut into no
+        more clusters than a third of its positions.
     n_color_clusters : int, default=5
         Number of clusters by colour, from the layer "rgb"; 0 for none. Plain arrays have no such
         layer, and get none.
-    affinity : {"exponential", "gaussian"}, default="exponential"
-        Similarity of descriptors; see `skdeepenc.functional.normalized_cut`.
+    affinity : {"exponential", "gaussian"}, default="gaussian"
+        Similarity of descriptors: "exponential" is the paper's equation, "gaussian" what the code
+        that its authors used computes; see `skdeepenc.functional.normalized_cut`.
     affinity_scale : float, default=0.05
         Its scale, as a fraction of the largest distance in the map.
     eigen_solver : {"auto", "exact", "krylov", "nystroem"}, default="auto"
@@ -147,7 +155,7 @@ class ClusterMAC(MapsEncoder):
         n_components: int = 4,
         n_clusters: Sequence[int] | int = (5, 20),
         n_color_clusters: int = 5,
-        affinity: str = "exponential",
+        affinity: str = "gaussian",
         affinity_scale: float = 0.05,
         eigen_solver: str = "auto",
         whiten: bool = True,
@@ -194,6 +202,12 @@ class ClusterMAC(MapsEncoder):
         FeatureMapsError
             If there is no descriptor to learn from, if colours are to be clustered and the maps
             have no layer "rgb", or if that layer has other grids.
+
+        Warns
+        -----
+        DegenerateDataWarning
+            If the whitening is learned from fewer than ten regions per dimension: on 80 images it
+            lowered a mean average precision of 60.5 to 35.1.
         """
         maps = self._check_maps(X, reset=True)
         self._seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -242,7 +256,10 @@ class ClusterMAC(MapsEncoder):
         if not self.whiten and self.n_output_components is None:
             return None
         vectors, n_components = self._sample_region_vectors(maps), self.n_output_components
-        return fit_pca(vectors, n_components, whiten=self.whiten, random_state=self._seed)
+        fitted = fit_pca(vectors, n_components, whiten=self.whiten, random_state=self._seed)
+        if self.whiten:
+            _warn_of_few(len(vectors), fitted.n_components_)
+        return fitted
 
     def _sample_region_vectors(self, maps):
         """Return the region vectors of all images, or of as many as give enough of them."""
@@ -298,3 +315,15 @@ class ClusterMAC(MapsEncoder):
 def _columns(maps):
     """Return the descriptors of a batch, and their colours where these are clustered."""
     return maps.column(maps.layers[0]), color_column(maps)
+
+
+def _warn_of_few(n_regions, n_components):
+    """Warn where a whitening amplifies what the sample happens to hold."""
+    if n_regions < _FEWEST_PER_DIMENSION * n_components:
+        warnings.warn(
+            f"The whitening of {n_components} dimensions was learned from {n_regions} regions, "
+            f"fewer than {_FEWEST_PER_DIMENSION} per dimension: results can be far worse than "
+            "without. Fit on more images, give a smaller n_output_components, or whiten=False.",
+            DegenerateDataWarning,
+            stacklevel=4,
+        )

@@ -65,10 +65,11 @@ class MOPVLADEncoder(MapsEncoder):
         Visual words of a level, clipped to the number of distinct descriptors. Used by VLAD.
     n_neighbors : int, default=5
         Number of nearest words that a descriptor is assigned to; 1 is hard VLAD. Used by VLAD.
-    sigma : float or "auto", default=10.0
+    sigma : float or "auto", default="auto"
         Standard deviation of the Gaussian kernel that weighs the words, in units of the
         descriptors; "auto" learns it: the root mean square distance from a descriptor to its
-        nearest word. Used by VLAD.
+        nearest word. The paper's is 10, made for fc7; on convolutional maps, whose descriptors
+        are hundreds apart, it assigns hard. Used by VLAD.
     pooling : {"vlad", "avg", "max"}, default="vlad"
         How the descriptors of a level become one vector. Averages and maxima are of the
         descriptors as they are, and L2-normalised.
@@ -189,7 +190,7 @@ class MOPVLADEncoder(MapsEncoder):
         n_components: int | None = 500,
         n_clusters: int = 100,
         n_neighbors: int = 5,
-        sigma: float | Literal["auto"] = 10.0,
+        sigma: float | Literal["auto"] = "auto",
         pooling: str = "vlad",
         across_scales: str = "concatenate",
         power: float = 0.5,

@@ -24,6 +24,9 @@ from skdeepenc.functional.regions import cluster_maxima, region_maxima, rmac_reg
 
 __all__ = ["ClusterRegions", "GridRegions", "RegionSum", "WholeRegion", "sum_over_regions"]
 
+# Positions that a cluster of a map should have in the mean, at least.
+_FEWEST_IN_CLUSTER = 3
+
 
 def literal_region_sum(maxima, whitening):
     """Return the vector of one image's regional maxima, region by region."""
@@ -69,6 +72,9 @@ class GridRegions:
 class ClusterRegions:
     """Clusters of positions by Normalized Cut: of what they respond to, and of their colours.
 
+    A map is cut into no more clusters than a third of its positions: those of one position are the
+    descriptors themselves, whatever the map shows.
+
     Attributes
     ----------
     projection : PCA or None
@@ -84,7 +90,7 @@ class ClusterRegions:
     projection: PCA | None
     n_clusters: tuple[int, ...]
     n_color_clusters: int = 0
-    affinity: str = "exponential"
+    affinity: str = "gaussian"
     affinity_scale: float = 0.05
     eigen_solver: str = "auto"
     seed: int = 0
@@ -129,7 +135,7 @@ class ClusterRegions:
         labels = np.empty((len(points), len(n_clusters)), dtype=np.intp)
         labels[order] = normalized_cut(
             points[order],
-            n_clusters,
+            np.clip(n_clusters, 1, max(len(points) // _FEWEST_IN_CLUSTER, 1)),
             affinity=self.affinity,
             affinity_scale=self.affinity_scale,
             weights=weights,

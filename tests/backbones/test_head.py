@@ -24,6 +24,8 @@ WEIGHTS = {
     "first": np.array(0),
     "sides": np.array([2, 3]),
     "classes": np.ones((4, 7), dtype=np.float32),
+    "hidden": np.ones((3, 4), dtype=np.float32),
+    "shape_of_kernel": np.array([1000, 4, 1, 1]),
     "keys": np.ones((4, 4), dtype=np.float32),
     "query": np.ones((1, 1, 4), dtype=np.float32),
 }
@@ -85,6 +87,33 @@ def test_scores_of_classes_at_every_position_are_no_layer(head_of):
     ]
     kernel = [node("Unsqueeze", ["keys", "sides"], ["kernel"])]
     assert head_of([CONV, *kernel, node("Relu", ["map"], ["relu"]), *scoring], 4) == "relu"
+
+
+@pytest.mark.parametrize("ending", [[], ["GlobalAveragePool", "Flatten"]], ids=["map", "mean"])
+def test_as_many_channels_as_imagenet_has_classes_are_scores(head_of, ending):
+    """Without a softmax, as PyTorch exports them, or as the declared output of a dense network."""
+    names = ["map", "relu", "thousand", *ending]
+    kernel = node(
+        "ConstantOfShape", ["shape_of_kernel"], ["kernel"], value=helper.make_tensor("", 1, [1], [1])
+    )
+    nodes = [
+        CONV,
+        node("Relu", ["map"], ["relu"]),
+        kernel,
+        node("Conv", ["relu", "kernel"], ["thousand"]),
+        *(node(op, [before], [op]) for op, before in zip(ending, names[2:], strict=False)),
+    ]
+    assert head_of(nodes, 2 if ending else 4) == "relu"
+
+
+def test_without_positions_the_vector_that_the_scores_are_made_of(head_of):
+    nodes = [
+        node("GlobalAveragePool", ["pixels"], ["means"]),
+        node("Flatten", ["means"], ["flat"]),
+        node("MatMul", ["flat", "hidden"], ["features"]),
+        node("MatMul", ["features", "classes"], ["scores"]),
+    ]
+    assert head_of(nodes) == "features"
 
 
 def test_what_an_attention_pools(head_of):

@@ -1,5 +1,7 @@
 """ClusterMAC against the paper's steps written out, its bad input, and the estimator checks."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.encoders import ClusterMAC
-from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.exceptions import DegenerateDataWarning, FeatureMapsError
 from skdeepenc.functional import l2_normalize, normalized_cut, rmac, rmac_regions
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import parametrize_with_maps_checks
@@ -160,7 +162,7 @@ def test_cluster_labels_are_of_clusters_only():
         {"n_components": 1},
         {"n_clusters": (3,)},
         {"n_color_clusters": 0},
-        {"affinity": "gaussian"},
+        {"affinity": "exponential"},
         {"affinity_scale": 0.5},
         {"whiten": False},
         {"regions": "rmac"},
@@ -245,3 +247,25 @@ def test_no_image_depends_on_its_batch():
     for image, vector in enumerate(together):
         alone = encoder.transform(maps[image : image + 1])[0]
         assert_allclose(alone, vector, rtol=1e-4, atol=1e-6)
+
+
+def test_a_map_is_cut_into_no_more_clusters_than_a_third_of_its_positions():
+    maps = np.random.default_rng(0).random((3, 3, 5, 4))
+    labels = small(n_clusters=(4, 20), whiten=False).fit(maps).cluster_labels(maps)
+    counts = [[len(np.unique(column)) for column in image[0].reshape(15, -1).T] for image in labels]
+    assert np.max(counts, axis=0).tolist() == [4, 5]
+
+
+def test_one_position_is_one_cluster():
+    maps = np.random.default_rng(0).random((2, 1, 1, 4))
+    assert not np.any(small(whiten=False).fit(maps).cluster_labels(maps))
+
+
+def test_whitening_by_few_regions_warns_and_by_many_does_not():
+    images = np.random.default_rng(0).random((40, 2, 2, 4))
+    with pytest.warns(DegenerateDataWarning, match="4 dimensions was learned from 39 regions"):
+        small(regions="mac").fit(images[:39])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small(regions="mac").fit(images)
+        small(regions="mac", whiten=False, n_output_components=2).fit(images[:5])

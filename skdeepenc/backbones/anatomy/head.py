@@ -13,6 +13,9 @@ from skdeepenc.backbones.graphs.graph import fed_by_values, node_inputs
 
 _ATTENTION = {"Attention", "BiasSoftmax", "MultiHeadAttention", "QLinearSoftmax", "Softmax"}
 _SCORING = {"LogSoftmax", "QLinearSoftmax", "Softmax"}
+# Classes of ImageNet, with and without one for the background, and of ImageNet-21k: published
+# networks have these numbers of scores, and no map of theirs has as many features.
+_NUMBERS_OF_CLASSES = {1000, 1001, 11221, 21841, 21843}
 # fmt: off
 _WEIGHING = {
     "Conv", "ConvInteger", "FusedConv", "FusedGemm", "Gemm", "MatMul", "MatMulInteger", "QGemm",
@@ -40,20 +43,28 @@ def read_by_head(skeleton, anatomy):
     str or None
         The last declared output with positions; else the last tensor with positions that all
         outputs depend on, but scores of classes and the projections of an attention in the head;
-        None where no tensor has positions.
+        else, where no tensor has positions, what the last learnt step reads, or None.
     """
     valued = fed_by_values(skeleton)
     outputs = [value.name for value in skeleton.graph.output if value.name in valued]
     made = [name for node in skeleton.graph.node for name in node.output if name in valued]
     placed = [name for name in made if _has_positions(name, anatomy)]
-    declared = [name for name in placed if name in outputs]
+    declared = [name for name in placed if name in outputs and not _is_scores(name, (), anatomy)]
     if declared:
         return declared[-1]
     necks = list(_bottlenecks(skeleton, set(outputs), valued))
     for position, (name, tail) in enumerate(necks):
-        if name in placed and not _scores_classes(tail):
+        if name in placed and not _is_scores(name, tail, anatomy):
             return _before_attention(necks[position:], placed, anatomy)
-    return placed[-1] if placed else None
+    return placed[-1] if placed else _read_by_last_weights(skeleton, anatomy)
+
+
+def _read_by_last_weights(skeleton, anatomy):
+    """Return the vector of which the last learnt step makes the scores."""
+    weighing = [node for node in skeleton.graph.node if node.op_type in _WEIGHING]
+    read = [name for node in weighing[-1:] for name in node.input if name in anatomy.layouts]
+    made = {name for node in skeleton.graph.node for name in node.output}
+    return next((name for name in read if name in made), None)
 
 
 def _has_positions(name, anatomy):
@@ -76,10 +87,16 @@ def _bottlenecks(skeleton, cut, valued):
             tail.append(node)
 
 
-def _scores_classes(tail):
-    """Tell whether a map holds a score a class: nothing learnt follows, only their softmax."""
+def _is_scores(name, tail, anatomy):
+    """Tell whether a map holds a score per class.
+
+    Nothing learnt follows, but their softmax, or there are as many as a set of images has classes.
+    """
     ops = {node.op_type for node in tail}
-    return bool(ops & _SCORING) and not ops & _WEIGHING
+    if ops & _WEIGHING:
+        return False
+    n_channels = anatomy.shapes[name][anatomy.layouts[name].channels]
+    return bool(ops & _SCORING) or n_channels in _NUMBERS_OF_CLASSES
 
 
 def _before_attention(necks, placed, anatomy):

@@ -67,7 +67,8 @@ def tables(averages, words, measure):
             continue
         pair = f"{high_name} + {low_name}"
         report(f"{pair}, concatenated", measure([high, low], power=1))
-        report(f"{pair}, t = 0.2, p = 0.45", measure([high, low]))
+        report(f"{pair}, t = 0.2, p = 0.45", measure([high, low], thresholds=(0.2, 1)))
+        report(f"{pair}, learned t, p = 0.45", measure([high, low]))
         quantiles = {"thresholds": (0.5, 1.0), "threshold_mode": "quantile"}
         report(f"{pair}, t = median, p = 0.45", measure([high, low], **quantiles))
     for low_name, low in lows.items():

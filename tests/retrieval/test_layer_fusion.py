@@ -18,6 +18,7 @@ from skdeepenc.arrays import top_k
 from skdeepenc.retrieval import LayerFusionRanker
 
 WIDTHS = [4, 7]
+PAPERS = (0.2, 1.0)  # thresholds
 
 
 def word_counts(rng, n_images, n_words=7):
@@ -56,7 +57,7 @@ def test_sklearn_checks(estimator, check):
 def test_worked_by_hand():
     # Cosines 1 and 0.6 become 1 and 0.2 + 0.8 sqrt(0.5); the low layer adds 0.6 and 1.
     gallery = [np.array([[1.0, 0.0], [0.6, 0.8]]), np.array([[0.6, 0.8], [1.0, 0.0]])]
-    ranker = LayerFusionRanker(power=0.5).fit(gallery)
+    ranker = LayerFusionRanker(thresholds=PAPERS, power=0.5).fit(gallery)
     query = [np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]])]
     assert_allclose(ranker.transform(query), [[1.6, 1.2 + 0.8 * np.sqrt(0.5)]])
 
@@ -128,8 +129,17 @@ def test_corners_of_the_map(blocks, queries):
         assert_allclose(ranker.transform(queries), plain)
     # p = 0: the low layer re-ranks what the high layer puts above its threshold.
     high, low = (cosine_similarity(*pair) for pair in zip(queries, blocks, strict=True))
-    reranked = LayerFusionRanker(power=0).fit(blocks).transform(queries)
+    ranker = LayerFusionRanker(thresholds=PAPERS, power=0).fit(blocks)
+    reranked = ranker.transform(queries)
     assert_allclose(reranked, np.where(high > 0.2, 1, high) + low)
+
+
+def test_thresholds_are_learned_from_the_pairs_of_the_gallery(blocks):
+    """A pair in a hundred of each high layer is more similar; the last layer stays as it is."""
+    ranker = LayerFusionRanker().fit([*blocks, blocks[0]])
+    pairs = np.triu_indices(len(blocks[0]), k=1)
+    learned = [np.quantile(cosine_similarity(block)[pairs], 0.99) for block in blocks]
+    assert_allclose(ranker.thresholds_, [*learned, 1])
 
 
 def test_one_block_is_ranked_by_its_cosine(blocks, queries):

@@ -93,9 +93,8 @@ def test_scores_of_classes_at_every_position_are_no_layer(head_of):
 def test_as_many_channels_as_imagenet_has_classes_are_scores(head_of, ending):
     """Without a softmax, as PyTorch exports them, or as the declared output of a dense network."""
     names = ["map", "relu", "thousand", *ending]
-    kernel = node(
-        "ConstantOfShape", ["shape_of_kernel"], ["kernel"], value=helper.make_tensor("", 1, [1], [1])
-    )
+    ones = helper.make_tensor("ones", 1, [1], [1])
+    kernel = node("ConstantOfShape", ["shape_of_kernel"], ["kernel"], value=ones)
     nodes = [
         CONV,
         node("Relu", ["map"], ["relu"]),

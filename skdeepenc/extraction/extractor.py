@@ -17,10 +17,11 @@ from skdeepenc._typing import ImageSource, PathLike, RandomState
 from skdeepenc.arrays.threads import count_jobs
 from skdeepenc.backbones import Backbone, ModelSpec
 from skdeepenc.exceptions import ImageBatchError, ImageBatchWarning
+from skdeepenc.extraction._layers import layers_in_order, network_layers
 from skdeepenc.extraction._projection import fit_projections, projections_digest
 from skdeepenc.extraction._runner import Runner
 from skdeepenc.extraction.cache import Cache
-from skdeepenc.extraction.recipe import RGB, Recipe
+from skdeepenc.extraction.recipe import Recipe
 from skdeepenc.extraction.sources import as_sources, row_labels
 from skdeepenc.images import Preprocessing
 from skdeepenc.images.views import View
@@ -192,7 +193,7 @@ class ActivationExtractor(
         self._folder_of = self.memory and (os.fspath(self.memory), os.path.abspath(self.memory))
         self.backbone_ = self._backbone()
         self._view().check(self.backbone_.spec.input_size)
-        self.layers_ = _ordered(_as_list(self.layers), self.backbone_.layers)
+        self.layers_ = layers_in_order(self.layers, self.backbone_.layers)
 
     def _opened(self):
         """Return this extractor, or an open copy of one that has nothing to learn."""
@@ -377,13 +378,9 @@ class ActivationExtractor(
         return self.backbone_.spec.view if self.views is None else self.views
 
     def _backbone(self):
-        asked = _as_list(self.layers)
-        network_layers = None if asked is None else [layer for layer in asked if layer != RGB]
-        if network_layers == []:
-            raise ValueError('layers="rgb" needs another layer beside it, whose grid it follows.')
         return Backbone(
             self.model,
-            layers=network_layers,
+            layers=network_layers(self.layers),
             spec=self.spec,
             preprocessing=self.preprocessing,
             providers=self.providers,
@@ -431,18 +428,3 @@ class ActivationExtractor(
         if self.on_error == "raise":
             raise ImageBatchError(failures)
         warnings.warn(ImageBatchWarning(failures), stacklevel=4)
-
-
-def _as_list(layers):
-    """Return layers as a list; None stays None."""
-    if layers is None:
-        return None
-    return [layers] if isinstance(layers, str | Integral) else list(layers)
-
-
-def _ordered(asked, network_layers):
-    """Return the layers by name in the order they were asked for, "rgb" among them."""
-    if asked is None:
-        return tuple(network_layers)
-    names = iter(network_layers)
-    return tuple(dict.fromkeys(layer if layer == RGB else next(names) for layer in asked))

@@ -24,6 +24,7 @@ from skdeepenc.functional.pca import fit_pca
 from skdeepenc.functional.spatial_pyramid import check_pyramid, count_cells
 from skdeepenc.maps import sample_descriptors
 from skdeepenc.maps.coercion import MapsLike
+from skdeepenc.maps.layer_names import is_map
 
 __all__ = ["CrossLayerPooler"]
 
@@ -46,7 +47,7 @@ class CrossLayerPooler(MapsEncoder):
     ----------
     feature_layer : str or None, default=None
         Layer of the features; None for the one before `guidance_layer`, or, where that is not
-        given either, for the first. The layer "rgb" is taken only if named.
+        given either, for the first. The layer "rgb" and class tokens are taken only if named.
     guidance_layer : str or None, default=None
         Layer of the guidance; None for the one after `feature_layer`. A single layer, and the last
         one, guides itself. "uniform" weighs every position by one, which is plain pooling, the
@@ -254,7 +255,7 @@ class CrossLayerPooler(MapsEncoder):
         return self.guidance_layer_ not in self.layers_in_
 
     def _choose_layers(self, maps):
-        layers = [layer for layer in maps.layers if layer != "rgb"] or list(maps.layers)
+        layers = [layer for layer in maps.layers if is_map(layer)] or list(maps.layers)
         for layer in (self.feature_layer, self.guidance_layer):
             if layer not in (None, _UNIFORM, *maps.layers):
                 raise FeatureMapsError(f"There is no layer {layer!r}: the maps have {maps.layers}.")

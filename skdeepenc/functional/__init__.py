@@ -10,7 +10,8 @@ from skdeepenc.functional.grid_matching import match_grids
 from skdeepenc.functional.ncut import normalized_cut
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
 from skdeepenc.functional.pca import fit_pca, project
-from skdeepenc.functional.pooling import crow, gem, mac, spoc
+from skdeepenc.functional.pooling import crow, mac, spoc
+from skdeepenc.functional.power_means import gem, lp
 from skdeepenc.functional.regions import rmac, rmac_regions
 from skdeepenc.functional.similarity import map_similarity
 from skdeepenc.functional.vlad import soft_assign, vlad, vlad_of_segments
@@ -23,6 +24,7 @@ __all__ = [
     "fit_pca",
     "gem",
     "l2_normalize",
+    "lp",
     "mac",
     "map_similarity",
     "match_grids",

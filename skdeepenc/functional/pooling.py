@@ -3,7 +3,6 @@
 With the descriptors x_i at the n positions i of a map, channel by channel,
 
     MAC   max_i x_i                             Azizpour et al., 2015
-    GeM   (1/n sum_i x_i^p)^(1/p)               Radenović et al., 2019, equation 3
     SPoC  sum_i exp(-d_i^2 / (2 s^2)) x_i       Babenko and Lempitsky, 2015, section 3
     CroW  b sum_i a_i x_i                       Kalantidis et al., 2016, sections 3.1 and 3.2
 
@@ -11,26 +10,19 @@ with the distance d_i to the centre and a third of the centre's distance to the 
 a_i, the root of i's L2-normalised sum over channels, and b, the logarithm of the inverse share of
 positions at which a channel responds. Each is a few lines of arithmetic on a map ``(H, W, D)`` (or
 any array whose last axis holds the channels, for those that ignore places). A map without positions
-gives zeros. Activations may be negative, as those of vision transformers are.
+gives zeros. Activations may be negative, as those of vision transformers are. Generalized means
+(GeM) are in `skdeepenc.functional.power_means`.
 """
 
 import numpy as np
 
 from skdeepenc._typing import Floats
 from skdeepenc.arrays.floats import as_floats
-from skdeepenc.arrays.segments import segment_max, segment_mean
 
-__all__ = ["center_prior", "crow", "gem", "mac", "segment_gem", "spoc"]
+__all__ = ["center_prior", "crow", "mac", "spoc"]
 
 
-_LARGEST_PRODUCT = 16  # whole exponents up to here are products
 _SMALL, _LARGE = 1e-15, 1e15
-
-
-def literal_gem(feature_map, p):
-    """Take the p-th root of the mean p-th power, position by position."""
-    powers = [feature_map[place] ** p for place in np.ndindex(feature_map.shape[:2])]
-    return (sum(powers) / len(powers)) ** (1 / p)
 
 
 def literal_spoc(feature_map):
@@ -85,85 +77,6 @@ def mac(feature_map: Floats) -> Floats:
     if not len(descriptors):
         return np.zeros(descriptors.shape[1], dtype=descriptors.dtype)
     return descriptors.max(axis=0)
-
-
-def gem(feature_map: Floats, p: float = 3.0) -> Floats:
-    """Take the generalized mean of every channel: between the average (p=1) and the maximum.
-
-    Negative activations count as zero, as in the paper's code: a power of them is not a number.
-
-    Parameters
-    ----------
-    feature_map : array-like of shape (..., D)
-        One map.
-    p : float, default=3.0
-        The exponent, greater than zero.
-
-    Returns
-    -------
-    ndarray of shape (D,)
-        The p-th root of the mean p-th power; zeros if the map has no positions.
-
-    References
-    ----------
-    Radenović et al., "Fine-tuning CNN image retrieval with no human annotation", TPAMI 2019,
-    equation 3.
-
-    Examples
-    --------
-    >>> from skdeepenc.functional import gem
-    >>> gem([[[3.0, -1.0], [5.0, -2.0]]], p=1)
-    array([4., 0.])
-    """
-    descriptors = _flatten(feature_map)
-    return segment_gem(descriptors, [0, len(descriptors)], p)[0]
-
-
-def segment_gem(values, offsets, p):
-    """Take the generalized mean of the rows of every segment, component by component.
-
-    Parameters
-    ----------
-    values : ndarray of shape (total, D)
-        The rows of all segments, one segment after the other.
-    offsets : array-like of shape (n_segments + 1,)
-        Where each segment starts, and where the last one ends.
-    p : float
-        The exponent, greater than zero.
-
-    Returns
-    -------
-    ndarray of shape (n_segments, D)
-        What `gem` gives for each segment.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdeepenc.functional.pooling import segment_gem
-    >>> segment_gem(np.array([[3.0], [5.0], [-2.0]]), [0, 2, 3], 1)
-    array([[4.],
-           [0.]])
-    """
-    # Powers of fractions of the maximum can neither overflow nor all vanish.
-    peaks = np.maximum(segment_max(values, offsets), 0)
-    fractions = np.repeat(np.where(peaks > 0, peaks, 1), np.diff(offsets), axis=0)
-    np.divide(values, fractions, out=fractions)
-    np.maximum(fractions, 0, out=fractions)
-    return peaks * segment_mean(_power(fractions, p), offsets) ** (1 / p)
-
-
-def _power(x, p):
-    """Raise to a power: a small whole one by products, which take a tenth of the time."""
-    if p not in range(1, _LARGEST_PRODUCT + 1):
-        return x**p
-    powers = x if p % 2 else None
-    square, rest = x, int(p) // 2
-    while rest:
-        square = square * square
-        if rest % 2:
-            powers = square if powers is None else powers * square
-        rest //= 2
-    return powers
 
 
 def spoc(feature_map: Floats) -> Floats:

@@ -22,6 +22,7 @@ from skdeepenc.maps._packing import pack_images, unpack_image
 from skdeepenc.maps._storage import open_store, save_maps
 from skdeepenc.maps.batches import bytes_by_image, unread_batches
 from skdeepenc.maps.checks import check_columns
+from skdeepenc.maps.layer_names import is_map
 from skdeepenc.maps.stores import ArrayStore, Store
 
 __all__ = ["FeatureMaps"]
@@ -54,7 +55,7 @@ class FeatureMaps:
     layers : tuple of str
         Names of the layers in view, shallow to deep.
     deepest_layer : str
-        The layer that encoders take by default: the last that is not "rgb".
+        The layer that encoders take by default: the last that is neither "rgb" nor a class token.
     n_scales : int
         Number of scales in view.
     shape : tuple of int
@@ -211,8 +212,11 @@ class FeatureMaps:
 
     @property
     def deepest_layer(self) -> str:
-        """The layer that encoders take by default: the last that is not "rgb"."""
-        return next((layer for layer in self.layers[::-1] if layer != "rgb"), self.layers[-1])
+        """The layer that encoders take by default.
+
+        The last that is neither "rgb" nor a class token; where all are, the last.
+        """
+        return next(filter(is_map, self.layers[::-1]), self.layers[-1])
 
     @property
     def n_scales(self) -> int:

@@ -50,7 +50,7 @@ VALUES = {
     },
     "GlobalPooler": {
         **OFTEN,
-        "method": ["avg", "max", "gem", "spoc", "crow", "rmac"],
+        "method": ["avg", "max", "gem", "lp", "spoc", "crow", "rmac", ("cls", "gem"), "cls"],
         "p": [0.5, 2.5, 3.0],
         "n_levels": [1, 5],
         "normalize": [True, False],
@@ -85,19 +85,22 @@ ENCODED = [(4, 5), (7, 3), (1, 1), (4, 5), (1, 9), (0, 0), (13, 8), (2, 2)]
 
 
 def random_maps(grids, n_scales=2, seed=0, sparse=True, dtype=np.float32):
-    """Return maps of layers "a" and "b"; each further scale has a row and a column less."""
+    """Return maps of layers "a" and "b"; each further scale has a row and a column less.
+
+    The class token of "b" is there wherever "b" has a position.
+    """
     rng = np.random.default_rng(seed)
 
     def make(grid, scale, n_channels):
         values = rng.standard_normal((*(max(side - scale, 0) for side in grid), n_channels))
         return (np.maximum(values, 0) if sparse else values).astype(dtype)
 
-    return FeatureMaps.from_layers(
-        {
-            layer: [[make(grid, scale, d) for scale in range(n_scales)] for grid in grids]
-            for layer, d in (("a", 6), ("b", 8))
-        }
-    )
+    layers = {
+        layer: [[make(grid, scale, d) for scale in range(n_scales)] for grid in grids]
+        for layer, d in (("a", 6), ("b", 8))
+    }
+    layers["b[cls]"] = [[scale[:1, :1] + 1 for scale in image] for image in layers["b"]]
+    return FeatureMaps.from_layers(layers)
 
 
 def fitted(name, parameters, maps):
@@ -171,7 +174,7 @@ def test_graphs_equal_encoders_whatever_is_drawn(data):
 
 
 @pytest.mark.parametrize("unit", [1e-25, 1e15])
-@pytest.mark.parametrize("method", ["avg", "max", "gem", "spoc", "crow", "rmac"])
+@pytest.mark.parametrize("method", ["avg", "max", "gem", "lp", "spoc", "crow", "rmac"])
 def test_magnitudes_that_no_square_holds(method, unit):
     maps = random_maps(FITTED_ON)
     encoder = encoders.GlobalPooler(method=method).fit(maps)

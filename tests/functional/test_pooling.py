@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skdeepenc.functional import crow, gem, mac, spoc
-from skdeepenc.functional.pooling import center_prior, literal_crow, literal_gem, literal_spoc
+from skdeepenc.functional import crow, gem, lp, mac, power_means, spoc
+from skdeepenc.functional.pooling import center_prior, literal_crow, literal_spoc
+from skdeepenc.functional.power_means import literal_gem, literal_lp, segment_gem
 
-POOLINGS = [mac, gem, spoc, crow]
+POOLINGS = [mac, gem, lp, spoc, crow]
 
 
 @pytest.fixture(params=[(1, 1), (1, 6), (5, 4), (8, 8)], ids=str)
@@ -35,6 +36,39 @@ def test_gem_of_large_activations_does_not_overflow():
     feature_map = np.array([[[1e30, 1e-30], [2e30, 2e-30]]], dtype=np.float32)
     expected = literal_gem(feature_map.astype(np.float64), 3)
     assert_allclose(gem(feature_map), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 0.5, 2.5])
+def test_lp_and_gem_of_negative_activations_equal_their_equations(p):
+    feature_map = np.random.default_rng(0).normal(size=(4, 5, 6))
+    feature_map[:, :, 0] = -1
+    assert_allclose(lp(feature_map, p), literal_lp(feature_map, p))
+    assert_allclose(gem(feature_map, p), literal_gem(feature_map, p))
+    assert gem(feature_map, p)[0] == 0
+
+
+def test_the_exponent_is_three_unless_another_is_asked_for(positive_map):
+    assert_allclose(gem(positive_map), gem(positive_map, 3.0))
+    assert_allclose(lp(positive_map), lp(positive_map, 3.0))
+
+
+@pytest.mark.parametrize("p", [2, 3, 16, 2.5])
+def test_channels_of_any_magnitude_are_raised_beside_each_other(p):
+    units = np.logspace(-30, 30, 13)
+    shares = np.random.default_rng(0).random((24, 13))
+    shares[:, 5] = 0
+    offsets = [0, 4, 4, 24]
+    means = segment_gem((shares * units).astype(np.float32), offsets, p)
+    expected = [literal_gem(shares[None, a:b], p) * units for a, b in ((0, 4), (4, 24))]
+    assert_allclose(means[[0, 2]], expected, rtol=1e-5)
+    assert_allclose(means[1], 0)
+
+
+def test_tiles_change_nothing(monkeypatch):
+    values, offsets = np.random.default_rng(0).random((40, 3)), [0, 9, 9, 10, 31, 40]
+    expected = segment_gem(values, offsets, 3)
+    monkeypatch.setattr(power_means, "_TILE_SIZE", 20)
+    assert_allclose(segment_gem(values, offsets, 3), expected)
 
 
 def test_spoc_equals_its_equation(positive_map):
@@ -83,7 +117,7 @@ def test_whole_exponents_are_powers_like_others(positive_map, p):
     assert_allclose(gem(positive_map, p), literal_gem(positive_map, p), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("pooling", [gem, crow])
+@pytest.mark.parametrize("pooling", [gem, lp, crow])
 @pytest.mark.parametrize("factor", [1e-42, 1e-30, 1e30])
 def test_the_scale_of_activations_does_not_matter(pooling, factor):
     feature_map = np.random.default_rng(0).integers(0, 9, size=(4, 5, 3)).astype(np.float32)

@@ -127,6 +127,12 @@ def test_select(two_layers):
         two_layers.select(scales=[2])
 
 
+def test_the_deepest_layer_is_never_a_class_token_beside_patches(ragged_images):
+    layers = {"a": ragged_images, "b": ragged_images, "b[cls]": ragged_images}
+    assert FeatureMaps.from_layers(layers).deepest_layer == "b"
+    assert FeatureMaps.from_layers({"b[cls]": ragged_images}).deepest_layer == "b[cls]"
+
+
 def test_the_deepest_layer_is_never_the_pixels(ragged_images):
     assert FeatureMaps.from_layers({"a": ragged_images, "rgb": ragged_images}).deepest_layer == "a"
     assert FeatureMaps.from_layers({"rgb": ragged_images}).deepest_layer == "rgb"

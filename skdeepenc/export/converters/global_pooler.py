@@ -1,11 +1,13 @@
-"""Global poolings as a graph: the equations of `skdeepenc.functional.pooling`.
+"""Global poolings as a graph: the equations of `skdeepenc.functional.pooling` and `power_means`.
 
     MAC   max_i x_i
-    GeM   (1/n sum_i x_i^p)^(1/p)
+    GeM   (1/n sum_i max(x_i, 0)^p)^(1/p)
+    LP    (1/n sum_i |x_i|^p)^(1/p)
     SPoC  sum_i exp(-d_i^2 / (2 s^2)) x_i
     CroW  b sum_i a_i x_i
 
-and R-MAC, with the scales side by side, or their mean over those that have descriptors.
+R-MAC and the class token, with the scales side by side, or their mean over those that have
+descriptors, and several methods side by side.
 """
 
 import numpy as np
@@ -24,11 +26,23 @@ _LARGEST_PRODUCT = 16  # whole exponents up to here are products, which take a t
 def write_global_pooler(g, encoder, maps):
     """Return the vectors (N, d)."""
     record = encoder.record_
-    (scales,) = maps.of(encoder)
+    layers = zip(maps.of(encoder), encoder._channels_in, strict=True)
+    by_layer = dict(zip(encoder.layers_in_, layers, strict=True))
+    patches, tokens = encoder._columns_read
+    blocks = []
+    for method in record.methods:
+        scales, n_channels = by_layer[tokens if method == "cls" else patches]
+        with g.scope(method):
+            blocks.append(_pool_scales(g, scales, n_channels, method, record))
+    return g.concat(blocks, axis=1)
+
+
+def _pool_scales(g, scales, n_channels, method, record):
+    """Return the vectors of one method."""
     vectors = []
     for number, scale in enumerate(scales):
         with g.scope(f"scale {number}"):
-            vectors.append(_pool(g, scale, record, encoder.n_features_in_))
+            vectors.append(_pool(g, scale, n_channels, method, record))
     if record.across_scales == "concatenate":
         joined = g.concat(vectors, axis=1)
     else:
@@ -40,9 +54,9 @@ def write_global_pooler(g, encoder, maps):
     return l2_normalize(g, joined) if record.normalize else joined
 
 
-def _pool(g, maps, record, n_channels):
+def _pool(g, maps, n_channels, method, record):
     """Return the vector (N, D) of one scale."""
-    pool = _POOLINGS[record.method]
+    pool = _POOLINGS[method]
 
     def write():
         pooled = pool(g, maps, record)
@@ -60,10 +74,17 @@ def _mac(g, maps, record):
 
 
 def _gem(g, maps, record):
+    return _power_mean(g, g.Relu(descriptors_of(g, [maps])), record)
+
+
+def _lp(g, maps, record):
+    return _power_mean(g, g.Abs(descriptors_of(g, [maps])), record)
+
+
+def _power_mean(g, x, record):
     """Take powers of fractions of the maximum: they can neither overflow nor all vanish."""
-    x = descriptors_of(g, [maps])
-    peaks = g.Relu(x.max(1, keepdims=True))
-    powers = _power(g, g.Relu(x / or_one(g, peaks)), record.p)
+    peaks = x.max(1, keepdims=True)
+    powers = _power(g, x / or_one(g, peaks), record.p)
     return g.Squeeze(peaks * g.Pow(powers.mean(1, keepdims=True), 1 / record.p), np.array([1]))
 
 
@@ -126,7 +147,9 @@ def _rmac(g, maps, record):
 _POOLINGS = {
     "avg": _average,
     "max": _mac,
+    "cls": _average,  # the mean of one token is the token
     "gem": _gem,
+    "lp": _lp,
     "spoc": _spoc,
     "crow": _crow,
     "rmac": _rmac,

@@ -1,6 +1,12 @@
 """What holds for every test."""
 
+import os
+
 import pytest
+
+# The arrays of tests are small: threads of the linear algebra library would cost more than they
+# gain, many times so where processes share the cores. Read when numpy is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

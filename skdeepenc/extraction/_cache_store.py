@@ -27,7 +27,14 @@ class CacheStore(Store):
         Number of channels of each layer.
     dtype : dtype
         Type of the values.
+
+    Attributes
+    ----------
+    lease : Lease or None
+        What keeps the entries from those who make the cache smaller, while this lives.
     """
+
+    lease = None
 
     def __init__(self, folder, digests, grids, channels, dtype):
         self.folder = folder
@@ -36,6 +43,10 @@ class CacheStore(Store):
         self.grids = grids
         self.channels = channels
         self.dtypes = dict.fromkeys(grids, dtype)
+
+    def __getstate__(self):
+        """Leave the lease to this process."""
+        return {name: value for name, value in vars(self).items() if name != "lease"}
 
     def read(self, layer, images, scales):
         """Return the descriptors of chosen images and scales, one map after the other."""

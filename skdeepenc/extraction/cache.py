@@ -24,6 +24,7 @@ from skdeepenc.extraction._entries import (
     entry_path,
     write_entry,
 )
+from skdeepenc.extraction._leases import lease
 from skdeepenc.extraction.recipe import as_json
 
 GRIDS = "grids"
@@ -33,8 +34,8 @@ UNFINISHED = "unfinished"
 _DIGEST = re.compile("[0-9a-f]{64}")
 # What a killed run was writing is swept away after this long.
 _STALE_SECONDS = 3600.0
-# When an entry was last used is noted once a day: a note costs as much as a look.
-_NOTED_SECONDS = 86_400.0
+# When an entry was last used is noted every ten minutes: a note costs as much as a look.
+NOTED_SECONDS = 600.0
 
 
 class Cache:
@@ -51,6 +52,7 @@ class Cache:
     def __init__(self, memory, recipe):
         self.folder = Path(memory).absolute() / recipe.digest[:32]
         self._recipe = recipe
+        self._lease = lease(memory)
         self._aside = self.folder / UNFINISHED
         # A folder that may only be read serves what it has; what is missing fails to be written.
         with contextlib.suppress(OSError):
@@ -88,9 +90,11 @@ class Cache:
 
     def find_projections(self, digest):
         """Return the mean and components of every layer, or None where they were not learned."""
+        path = self._projections_path(digest)
         try:
-            with Entry(self._projections_path(digest), entry_owner(self.folder, digest)) as entry:
+            with Entry(path, entry_owner(self.folder, digest)) as entry:
                 layers = json.loads(entry.array("layers").tobytes())
+                _note_use(path)
                 return {
                     layer: (entry.array(f"mean/{n}"), entry.array(f"components/{n}"))
                     for n, layer in enumerate(layers)
@@ -119,7 +123,9 @@ class Cache:
     def store(self, digests, grids):
         """Return what reads the maps of images when they are asked for."""
         recipe = self._recipe
-        return CacheStore(self.folder, digests, grids, recipe.channels, recipe.dtype)
+        store = CacheStore(self.folder, digests, grids, recipe.channels, recipe.dtype)
+        store.lease = self._lease
+        return store
 
     def _projections_path(self, digest):
         return self.folder / "projections" / f"{digest}.npz"
@@ -180,9 +186,9 @@ def _key(layer):
 
 
 def _note_use(path):
-    """Set the modification time of an entry to now, once a day, for `clean_cache`."""
+    """Set the modification time of an entry to now, every ten minutes, for who removes entries."""
     with contextlib.suppress(OSError):
-        if time.time() - path.stat().st_mtime > _NOTED_SECONDS:
+        if time.time() - path.stat().st_mtime > NOTED_SECONDS:
             os.utime(path)
 
 

@@ -21,6 +21,7 @@ from skdeepenc.extraction._layers import layers_in_order, network_layers
 from skdeepenc.extraction._projection import fit_projections, projections_digest
 from skdeepenc.extraction._runner import Runner
 from skdeepenc.extraction.cache import Cache
+from skdeepenc.extraction.cache_folder import CacheFolder, keep_within_bounds
 from skdeepenc.extraction.recipe import Recipe
 from skdeepenc.extraction.sources import as_sources, row_labels
 from skdeepenc.images import Preprocessing
@@ -70,11 +71,12 @@ class ActivationExtractor(
         Threads of the network; None takes what this process may use.
     n_jobs : int, default=None
         Threads that decode images; None means 1, -1 one for each processor.
-    memory : path-like, default=None
+    memory : path-like or CacheFolder, default=None
         Folder in which to remember the maps of every image. The result is then a view of its
         files, read when asked for. A relative folder stays where it was in `fit`. An image takes
         4 bytes (2 in float16) for each channel at each position and scale; a run that writes more
-        than a gigabyte says so before. None keeps everything in memory.
+        than a gigabyte says so before. ``CacheFolder("cache", limit="50 GB", max_age=30)`` keeps
+        it small. None keeps everything in memory.
     on_error : {"raise", "warn"}, default="raise"
         Whether images that cannot be read raise one error that lists them, after all others are in
         the cache, or a warning, and have no descriptors.
@@ -257,7 +259,10 @@ class ActivationExtractor(
         if self.memory is None:
             maps = runner.in_memory(sources, stop_at_failure=self.on_error == "raise")
         else:
-            maps = runner.into_cache(Cache(self._folder(), runner.recipe), sources)
+            folder = self._folder()
+            maps = runner.into_cache(Cache(folder, runner.recipe), sources)
+            if runner.n_runs:
+                keep_within_bounds(self.memory, folder)
         self._report(runner.failures)
         return maps
 
@@ -332,7 +337,12 @@ class ActivationExtractor(
         """Keep paths as text: those of one system's type cannot be made on another."""
         state = super().__getstate__()
         paths = {name: state[name] for name in ("model", "memory") if state[name] is not None}
-        return {**state, **{name: os.fspath(path) for name, path in paths.items()}}
+        texts = {
+            name: os.fspath(path)
+            for name, path in paths.items()
+            if not isinstance(path, CacheFolder)  # which keeps its path as text itself
+        }
+        return {**state, **texts}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

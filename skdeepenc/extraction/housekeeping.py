@@ -1,7 +1,7 @@
 """Say how large a cache is, and keep it small on request.
 
 Nothing is removed by itself: maps that somebody still looks at are views of these files. Entries
-used least recently go first; an entry's use is noted once a day.
+used least recently go first; an entry's use is noted every ten minutes.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class CachedRecipe(NamedTuple):
     n_bytes : int
         Their size.
     last_used : float
-        When one of them was last used, in seconds since 1970 and true to a day.
+        When one of them was last used, in seconds since 1970 and true to ten minutes.
     """
 
     folder: Path
@@ -107,12 +107,17 @@ def clean_cache(
     ...     clean_cache(folder, limit="50 GB", max_age=30)
     0
     """
+    return remove_unused(memory, limit=limit, max_age=max_age)
+
+
+def remove_unused(memory, *, limit, max_age, spared_since=float("inf")):
+    """Do what `clean_cache` does, and spare what was used since a time."""
     most = float("inf") if limit is None else parse_size(limit)
     oldest = float("-inf") if max_age is None else time.time() - max_age * _DAY
     entries = [entry for folder in _recipe_folders(memory) for entry in _entries(folder)]
     kept, removed = 0, 0
     for used, n_bytes, path in sorted(entries, reverse=True):
-        if used >= oldest and kept + n_bytes <= most:
+        if used >= spared_since or (used >= oldest and kept + n_bytes <= most):
             kept += n_bytes
             continue
         most = kept  # what is older still goes, too

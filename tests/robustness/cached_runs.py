@@ -18,7 +18,7 @@ from extraction.conftest import tiny_network
 
 from robustness.mutations import mutated
 from skdeepenc.exceptions import StorageError
-from skdeepenc.extraction import ActivationExtractor
+from skdeepenc.extraction import ActivationExtractor, CacheFolder, _leases, cache, cache_folder
 
 IMAGES = [
     np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8) for seed in range(8)
@@ -175,3 +175,37 @@ def damaged_entries(memory, n_cases):
         if not np.array_equal(values, expected):
             believed.append(case)
     return refused, believed
+
+
+def neighbour_of_a_bounded_run(memory, is_killed):
+    """Bound a cache while another process has maps of it, and after it ended.
+
+    Return whether the other could still read them, and how many entries were left at last.
+    """
+    theirs, ours = os.pipe(), os.pipe()
+
+    def keep_maps():
+        maps = ActivationExtractor(tiny_network(), layers=["conv2"], memory=memory).transform(
+            IMAGES
+        )
+        os.write(theirs[1], b"1")
+        os.read(ours[0], 1)
+        return maps.values("conv2").size > 0
+
+    pid = forked(keep_maps)
+    os.read(theirs[0], 1)
+    extract_bounded(memory, 1)
+    if is_killed:
+        os.kill(pid, signal.SIGKILL)
+    os.write(ours[1], b"1")
+    code = ended(pid)
+    extract_bounded(memory, 2)
+    return code, len(entries(memory))
+
+
+def extract_bounded(memory, seed):
+    """Extract an image of its own through a cache that should hold nothing beside."""
+    _leases.LOCKED_WITHIN_SECONDS = cache.NOTED_SECONDS = cache_folder.NOTED_SECONDS = 0
+    image = np.full((20, 20, 3), seed, dtype=np.uint8)
+    maps = extract(CacheFolder(memory, limit=0), [image])
+    assert np.array_equal(maps, extract(None, [image]))

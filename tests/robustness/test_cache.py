@@ -66,3 +66,10 @@ def test_damaged_entries_are_never_believed(memory, factor):
     refused, believed = watched(cached_runs.damaged_entries, memory, n_cases, seconds=60 + n_cases)
     print(f"{n_cases} damaged entries, {refused} refused, {len(believed)} believed")
     assert not believed
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_bounded_run_spares_what_another_process_uses_until_that_ends(memory, is_killed):
+    code, n_left = watched(cached_runs.neighbour_of_a_bounded_run, memory, is_killed)
+    assert code == (-signal.SIGKILL if is_killed else 0)
+    assert n_left == 1

@@ -18,7 +18,9 @@ from .maps import as_feature_maps as as_feature_maps
 from .persistence import load as load
 from .persistence import save as save
 from .retrieval import AdaptiveChannelRanker as AdaptiveChannelRanker
+from .retrieval import DiffusionRanker as DiffusionRanker
 from .retrieval import IndexedRanker as IndexedRanker
+from .retrieval import KReciprocalRanker as KReciprocalRanker
 from .retrieval import LayerFusionRanker as LayerFusionRanker
 from .retrieval import LocalizingRanker as LocalizingRanker
 from .retrieval import NearestNeighborRanker as NearestNeighborRanker

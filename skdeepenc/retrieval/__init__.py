@@ -1,8 +1,10 @@
 """Rank a gallery: rankers, expansion, localization, sign codes."""
 
 from skdeepenc.retrieval.channel_selection import AdaptiveChannelRanker
+from skdeepenc.retrieval.diffusion import DiffusionRanker
 from skdeepenc.retrieval.expansion import augment_gallery, expand_queries
 from skdeepenc.retrieval.index import IndexedRanker
+from skdeepenc.retrieval.k_reciprocal import KReciprocalRanker
 from skdeepenc.retrieval.layer_fusion import LayerFusionRanker
 from skdeepenc.retrieval.localization import localize
 from skdeepenc.retrieval.localizing_ranker import LocalizingRanker
@@ -12,7 +14,9 @@ from skdeepenc.retrieval.sign_codes import SignCodes
 
 __all__ = [
     "AdaptiveChannelRanker",
+    "DiffusionRanker",
     "IndexedRanker",
+    "KReciprocalRanker",
     "LayerFusionRanker",
     "LocalizingRanker",
     "NearestNeighborRanker",

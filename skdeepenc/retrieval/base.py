@@ -34,7 +34,9 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
 
     All else has a default that it may override:
 
-    - ``_keep(images)``, called whenever the gallery changes, where searching needs preparation;
+    - ``_keep(images)``, called whenever the gallery changes, where searching needs preparation, and
+      ``_prepare()``, called before queries are worked on, perhaps by several threads, where that
+      takes so long that a growing gallery should not pay for each step;
     - ``_join(gallery, images)``, where images are not arrays;
     - ``_distances(similarities)``, where minus the similarity is not what `kneighbors` should
       return;
@@ -129,7 +131,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
                 f"{available} images to choose from."
             )
         if X is None:
-            found = _without_themselves(*self._search(self._gallery, n_kept + 1))
+            found = without_themselves(*self._search(self._gallery, n_kept + 1))
         else:
             found = self._search(self._check_images(X, reset=False), n_kept)
         similarities, indices = found
@@ -252,8 +254,12 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         """Return the bytes that ranking one query takes: similarities, order, temporaries."""
         return 32 * self._n_features_out
 
+    def _prepare(self):
+        """Make whatever searching needs and the gallery lacks, before threads ask for it."""
+
     def _in_batches(self, work, queries, bytes_per_query=None):
         """Yield slices of the queries that fit the working memory and what `work` makes of each."""
+        self._prepare()
         n_jobs, n_queries = count_jobs(self.n_jobs), queries.shape[0]
         bytes_per_query = bytes_per_query or self._bytes_per_query(self._n_features_out)
         fitting = get_chunk_n_rows(row_bytes=bytes_per_query * n_jobs)
@@ -266,8 +272,13 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         results = in_jobs(work_on, batches, n_jobs)
         yield from zip(batches, results, strict=True)
 
+    @property
+    def _n_listed(self):
+        """How many images to list where a call does not say it; None for all."""
+        return self.n_neighbors
+
     def _resolve_n_neighbors(self, n_neighbors, default):
-        for given in (n_neighbors, self.n_neighbors):
+        for given in (n_neighbors, self._n_listed):
             if given is not None:
                 if given < 1:
                     raise ValueError(f"Expected n_neighbors > 0. Got {given}.")
@@ -303,7 +314,7 @@ def _check_answers(n_scored, n_queries):
         )
 
 
-def _without_themselves(similarities, indices):
+def without_themselves(similarities, indices):
     """Take each row's own index out; where copies crowd it out, the last neighbour goes instead."""
     n_queries, n_found = indices.shape
     others = indices != np.arange(n_queries)[:, None]

@@ -170,7 +170,7 @@ class LayerFusionRanker(Ranker):
         """
         self.block_names_ = list(X) if has_block_names(X) else None
         super().fit(X, y, names=names)
-        self._build_indices()
+        self._prepare()
         return self
 
     def _check_images(self, X, *, reset):
@@ -212,16 +212,12 @@ class LayerFusionRanker(Ranker):
     @property
     def candidate_recall_(self):
         """The share of each block's first images that are among its candidates."""
-        self._build_indices()
+        self._prepare()
         return [search.recall for search in self._searches]
 
-    def _build_indices(self):
+    def _prepare(self):
         for search in self._searches:
             search.build()
-
-    def _in_batches(self, work, queries, bytes_per_query=None):
-        self._build_indices()  # before threads ask for them
-        return super()._in_batches(work, queries, bytes_per_query)
 
     def _prepared(self, queries):
         return Blocks(

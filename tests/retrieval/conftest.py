@@ -12,7 +12,9 @@ from skdeepenc.encoders import GlobalPooler
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import (
     AdaptiveChannelRanker,
+    DiffusionRanker,
     IndexedRanker,
+    KReciprocalRanker,
     LayerFusionRanker,
     LocalizingRanker,
     NearestNeighborRanker,
@@ -53,6 +55,17 @@ EVERY_RANKER = {
     "candidates": (LayerFusionRanker(block_widths=[5, 3], n_candidates=4), _VECTORS),
     "channels": (AdaptiveChannelRanker(quantize=None, n_channels=3), _VECTORS),
     "signs of channels": (AdaptiveChannelRanker(n_channels=3), _VECTORS),
+    "k-reciprocal": (KReciprocalRanker(k1=5, k2=3), _VECTORS),
+    "k-reciprocal of layers": (
+        KReciprocalRanker(k1=5, ranker=LayerFusionRanker(n_candidates=9)),
+        {"fc": _VECTORS, "words": _WORDS},
+    ),
+    "k-reciprocal of signs": (
+        KReciprocalRanker(k1=5, ranker=AdaptiveChannelRanker(n_channels=3)),
+        _VECTORS,
+    ),
+    "diffusion": (DiffusionRanker(n_neighbors=6, n_query_neighbors=4), _VECTORS),
+    "truncated diffusion": (DiffusionRanker(n_neighbors=6, n_candidates=9), _WORDS),
     "localized": (LocalizingRanker(_POOLER, n_candidates=3), _MAPS),
 }
 

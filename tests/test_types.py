@@ -7,7 +7,7 @@ import pytest
 
 ROOMS = (
     *("datasets", "encoders", "extraction", "functional", "images", "inspection", "maps"),
-    *("metrics", "persistence", "testing"),
+    *("metrics", "persistence", "retrieval", "testing"),
 )
 
 

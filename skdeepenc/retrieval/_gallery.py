@@ -5,26 +5,34 @@ the same for all.
 """
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import fit_context
+from skdeepenc._typing import Items, VectorsLike
+from skdeepenc.maps.coercion import MapsLike
+
+#: What a ranker takes: vectors, blocks of them for several layers, or maps.
+Images: TypeAlias = VectorsLike | Sequence[VectorsLike] | Mapping[str, VectorsLike] | MapsLike
 
 
 class GalleryKeeper(BaseEstimator):
     """Base of whatever keeps a gallery of images in the form that `_check_images` returns."""
 
     @property
-    def gallery_(self):
+    def gallery_(self) -> Any:
         """The gallery, as it is compared with queries."""
         return self._gallery
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, names=None):
+    def fit(self, X: Images, y: ArrayLike | None = None, *, names: Items | None = None) -> Self:
         """Keep the gallery.
 
         Parameters
@@ -48,7 +56,9 @@ class GalleryKeeper(BaseEstimator):
         return self
 
     @fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y=None, *, names=None):
+    def partial_fit(
+        self, X: Images, y: ArrayLike | None = None, *, names: Items | None = None
+    ) -> Self:
         """Add images at the end of the gallery; the first call is `fit`.
 
         Parameters
@@ -75,7 +85,7 @@ class GalleryKeeper(BaseEstimator):
         self.labels_, self.names_ = labels, names
         return self
 
-    def remove(self, indices):
+    def remove(self, indices: int | ArrayLike) -> Self:
         """Take images out of the gallery; those behind them move up.
 
         Parameters

@@ -3,8 +3,10 @@
 import warnings
 from functools import partial
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import column_or_1d, gen_batches
 from sklearn.utils.validation import check_is_fitted
@@ -15,7 +17,7 @@ from skdeepenc.arrays.top_k import best_first, top_k
 from skdeepenc.exceptions import DegenerateDataWarning, NonFiniteError
 from skdeepenc.maps.labels import labelled
 from skdeepenc.metrics.oxford import trapezoid_average_precision
-from skdeepenc.retrieval._gallery import GalleryKeeper
+from skdeepenc.retrieval._gallery import GalleryKeeper, Images
 from skdeepenc.retrieval.self_matches import find_themselves
 
 
@@ -51,7 +53,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         "n_jobs": [Integral, None],
     }
 
-    def transform(self, X):
+    def transform(self, X: Images) -> Any:
         """Compute the similarity of each query with each gallery image.
 
         Parameters
@@ -77,7 +79,9 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
             similarities[batch] = block
         return labelled(self, _finite(similarities), X)
 
-    def rank(self, X, n_neighbors=None, *, return_names=False):
+    def rank(
+        self, X: Images, n_neighbors: int | None = None, *, return_names: bool = False
+    ) -> NDArray[Any]:
         """Order the gallery for each query.
 
         Parameters
@@ -103,7 +107,9 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         indices = self._search(self._check_images(X, reset=False), n_kept)[1]
         return self.names_[indices] if return_names else indices
 
-    def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
+    def kneighbors(
+        self, X: Images | None = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
         """Find the gallery images nearest to each query, as scikit-learn's `NearestNeighbors` does.
 
         Parameters
@@ -137,7 +143,13 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         similarities, indices = found
         return (self._distances(similarities), indices) if return_distance else indices
 
-    def radius_neighbors(self, X=None, radius=1.0, return_distance=True, sort_results=False):
+    def radius_neighbors(
+        self,
+        X: Images | None = None,
+        radius: float = 1.0,
+        return_distance: bool = True,
+        sort_results: bool = False,
+    ) -> Any:
         """Find the gallery images within a distance, as scikit-learn's `NearestNeighbors` does.
 
         Parameters
@@ -169,7 +181,7 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
                 indices[query], distances[query] = found[order], row[found[order]]
         return (distances, indices) if return_distance else indices
 
-    def score(self, X, y):
+    def score(self, X: Images, y: ArrayLike) -> float:
         """Measure the mean average precision of queries with known labels.
 
         Gallery images of the query's label are right answers. A query that is itself in the gallery
@@ -202,15 +214,15 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         check_is_fitted(self)
         if self.labels_ is None:
             raise ValueError(f"{type(self).__name__} was fitted without y: it cannot score.")
-        queries, y = self._check_images(X, reset=False), column_or_1d(y)
-        if queries.shape[0] != len(y):
-            raise ValueError(f"{queries.shape[0]} queries have {len(y)} labels.")
-        themselves = self._find_themselves(queries, y)
-        precisions = np.empty(len(y))
+        queries, labels = self._check_images(X, reset=False), column_or_1d(y)
+        if queries.shape[0] != len(labels):
+            raise ValueError(f"{queries.shape[0]} queries have {len(labels)} labels.")
+        themselves = self._find_themselves(queries, labels)
+        precisions = np.empty(len(labels))
         for batch, similarities in self._in_batches(self._similarities, queries):
-            lists = zip(similarities, y[batch], themselves[batch], strict=True)
+            lists = zip(similarities, labels[batch], themselves[batch], strict=True)
             precisions[batch] = [self._average_precision(*query) for query in lists]
-        _check_answers(np.count_nonzero(~np.isnan(precisions)), len(y))
+        _check_answers(np.count_nonzero(~np.isnan(precisions)), len(labels))
         return float(np.nanmean(precisions))
 
     def _similarities(self, queries):

@@ -4,6 +4,8 @@ They come as one array stacked from left to right, as `FeatureUnion` makes it, o
 with one block a layer. Below the door there is one form: a tuple of blocks.
 """
 
+from typing import Any, TypeGuard
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
@@ -47,7 +49,7 @@ class Blocks:
         return Blocks(map(_stacked, self.blocks, others.blocks))
 
 
-def has_block_names(X):
+def has_block_names(X: Any) -> TypeGuard[dict[str, Any]]:
     """Say whether X is a dict of blocks; a DOK matrix is a dict too, but no such dict."""
     return isinstance(X, dict) and not is_sparse(X)
 

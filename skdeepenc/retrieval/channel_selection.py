@@ -6,10 +6,12 @@ costs less, and mostly ranks better.
 """
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from skdeepenc._sklearn import Interval, StrOptions, validate_data
+from skdeepenc._typing import Floats
 from skdeepenc.retrieval.base import Ranker
 from skdeepenc.retrieval.self_matches import RELATIVE_DIFFERENCE
 from skdeepenc.retrieval.sign_codes import SignCodes
@@ -93,12 +95,12 @@ class AdaptiveChannelRanker(Ranker):
     def __init__(
         self,
         *,
-        n_channels=50,
-        n_guidance_channels=None,
-        quantize="sign",
-        n_neighbors=None,
-        n_jobs=None,
-    ):
+        n_channels: int | None = 50,
+        n_guidance_channels: int | None = None,
+        quantize: str | None = "sign",
+        n_neighbors: int | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_channels = n_channels
         self.n_guidance_channels = n_guidance_channels
         self.quantize = quantize
@@ -106,12 +108,12 @@ class AdaptiveChannelRanker(Ranker):
         self.n_jobs = n_jobs
 
     @property
-    def gallery_(self):
+    def gallery_(self) -> Any:
         """The pooled vectors of the gallery."""
         return self._gallery.vectors
 
     @property
-    def activations_(self):
+    def activations_(self) -> Floats:
         """The average activations of the gallery."""
         return self._gallery.activations
 

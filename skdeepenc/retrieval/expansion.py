@@ -1,10 +1,13 @@
 """Expansion: let the first results speak for a query, or for a gallery image, and ask again."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, gen_batches
 
 from skdeepenc._sklearn import get_chunk_n_rows
+from skdeepenc._typing import VectorsLike
 from skdeepenc.arrays.top_k import ROWS_A_BLOCK
 from skdeepenc.functional.expansion import expand, neighbor_weights
 from skdeepenc.retrieval.products import GalleryProducts, is_sparse
@@ -14,7 +17,9 @@ __all__ = ["augment_gallery", "expand_queries"]
 _ACCEPTED = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
-def expand_queries(queries, gallery, n_neighbors, alpha=0.0):
+def expand_queries(
+    queries: VectorsLike, gallery: VectorsLike, n_neighbors: int, alpha: float = 0.0
+) -> Any:
     """Replace each query by a mean of itself and its nearest gallery images.
 
     The vectors are L2-normalised, each neighbour is weighed by its cosine similarity to the power
@@ -54,7 +59,7 @@ def expand_queries(queries, gallery, n_neighbors, alpha=0.0):
     return expand_prepared(queries, products, n_neighbors, alpha)
 
 
-def augment_gallery(gallery, n_neighbors, alpha=0.0):
+def augment_gallery(gallery: VectorsLike, n_neighbors: int, alpha: float = 0.0) -> Any:
     """Replace each gallery vector by a mean of itself and its nearest others.
 
     It does to the gallery, once, what `expand_queries` does to queries. A vector is not its own

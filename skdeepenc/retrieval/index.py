@@ -6,13 +6,16 @@ finds is asked for, measured and kept.
 
 from importlib.util import find_spec
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from skdeepenc._sklearn import Interval, StrOptions
+from skdeepenc._typing import Items, RandomState
 from skdeepenc.arrays.nearest import build_index, search_index
+from skdeepenc.retrieval._gallery import Images
 from skdeepenc.retrieval.products import GalleryProducts, is_sparse
 from skdeepenc.retrieval.ranker import NearestNeighborRanker
 
@@ -91,21 +94,21 @@ class IndexedRanker(NearestNeighborRanker):
     def __init__(
         self,
         *,
-        metric="cosine",
-        n_neighbors=100,
-        recall=0.95,
-        expansion=0,
-        alpha=0.0,
-        n_jobs=None,
-        random_state=None,
-    ):
+        metric: str = "cosine",
+        n_neighbors: int | None = 100,
+        recall: float = 0.95,
+        expansion: int = 0,
+        alpha: float = 0.0,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(
             metric=metric, n_neighbors=n_neighbors, expansion=expansion, alpha=alpha, n_jobs=n_jobs
         )
         self.recall = recall
         self.random_state = random_state
 
-    def fit(self, X, y=None, *, names=None):
+    def fit(self, X: Images, y: ArrayLike | None = None, *, names: Items | None = None) -> Self:
         """Keep the gallery and index it.
 
         After `partial_fit` and `remove` the index is made anew when it is next asked for.
@@ -129,7 +132,7 @@ class IndexedRanker(NearestNeighborRanker):
         return self
 
     @property
-    def recall_(self):
+    def recall_(self) -> float:
         """The share of the exact answer that the index found."""
         return self._index.measured_recall()
 

@@ -5,12 +5,16 @@ So each high layer's similarities are first mapped such that, above a threshold,
 any more.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skdeepenc._sklearn import Interval, StrOptions, validate_data
+from skdeepenc._typing import Items
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.top_k import (
     best_first,
@@ -19,6 +23,7 @@ from skdeepenc.arrays.top_k import (
     top_k_of_blocks,
 )
 from skdeepenc.functional import map_similarity
+from skdeepenc.retrieval._gallery import Images
 from skdeepenc.retrieval.base import Ranker
 from skdeepenc.retrieval.blocks import (
     Blocks,
@@ -133,15 +138,15 @@ class LayerFusionRanker(Ranker):
     def __init__(
         self,
         *,
-        layers=None,
-        block_widths=None,
-        thresholds="auto",
-        threshold_mode="absolute",
-        power=0.45,
-        n_neighbors=None,
-        n_candidates=None,
-        n_jobs=None,
-    ):
+        layers: Sequence[int] | None = None,
+        block_widths: Sequence[int] | None = None,
+        thresholds: Sequence[float] | str = "auto",
+        threshold_mode: str = "absolute",
+        power: float | Sequence[float] = 0.45,
+        n_neighbors: int | None = None,
+        n_candidates: int | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.layers = layers
         self.block_widths = block_widths
         self.thresholds = thresholds
@@ -151,7 +156,7 @@ class LayerFusionRanker(Ranker):
         self.n_candidates = n_candidates
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None, *, names=None):
+    def fit(self, X: Images, y: ArrayLike | None = None, *, names: Items | None = None) -> Self:
         """Keep the gallery.
 
         Parameters
@@ -210,7 +215,7 @@ class LayerFusionRanker(Ranker):
         return gallery.joined(images)
 
     @property
-    def candidate_recall_(self):
+    def candidate_recall_(self) -> list[float]:
         """The share of each block's first images that are among its candidates."""
         self._prepare()
         return [search.recall for search in self._searches]

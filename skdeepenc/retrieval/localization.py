@@ -4,17 +4,21 @@ A coarse search over boxes with about the query's aspect ratio is refined by mov
 time. What a box costs does not depend on its size: see `skdeepenc.functional.localization`.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import get_config
 
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.arrays.threads import count_jobs, in_jobs
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize
 from skdeepenc.functional.localization import box_maxima, integral_powers
 from skdeepenc.maps import as_feature_maps
+from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["localize"]
 
@@ -26,17 +30,17 @@ _MOVES = np.concatenate([np.eye(4, dtype=np.intp), -np.eye(4, dtype=np.intp)])
 
 
 def localize(
-    maps,
-    queries,
-    aspect_ratios,
+    maps: MapsLike,
+    queries: ArrayLike,
+    aspect_ratios: ArrayLike,
     *,
-    layer=None,
-    step=3,
-    tolerance=1.1,
-    refinement=(3, 2, 1),
-    max_rounds=5,
-    n_jobs=None,
-):
+    layer: str | None = None,
+    step: int = 3,
+    tolerance: float = 1.1,
+    refinement: Sequence[int] = (3, 2, 1),
+    max_rounds: int = 5,
+    n_jobs: int | None = None,
+) -> tuple[Integers, Floats]:
     """Find in every map the box whose maxima are most similar to those of every query.
 
     Parameters

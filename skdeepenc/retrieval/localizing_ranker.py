@@ -1,17 +1,21 @@
 """Re-rank the first results by where in them the query is found, and expand the query by them."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from skdeepenc._sklearn import HasMethods, Interval, validate_data
+from skdeepenc._typing import Floats, Items
 from skdeepenc.arrays.segments import segment_max
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize
-from skdeepenc.maps import as_feature_maps
+from skdeepenc.maps import FeatureMaps, as_feature_maps
 from skdeepenc.maps.coercion import is_table
 from skdeepenc.maps.joining import join_maps
+from skdeepenc.retrieval._gallery import Images
 from skdeepenc.retrieval.base import Ranker
 from skdeepenc.retrieval.localization import localize
 
@@ -96,16 +100,16 @@ class LocalizingRanker(Ranker):
 
     def __init__(
         self,
-        encoder,
+        encoder: Any,
         *,
-        layer=None,
-        n_candidates=1000,
-        n_expansion=5,
-        step=3,
-        tolerance=1.1,
-        n_neighbors=None,
-        n_jobs=None,
-    ):
+        layer: str | None = None,
+        n_candidates: int = 1000,
+        n_expansion: int = 5,
+        step: int = 3,
+        tolerance: float = 1.1,
+        n_neighbors: int | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.encoder = encoder
         self.layer = layer
         self.n_candidates = n_candidates
@@ -115,7 +119,7 @@ class LocalizingRanker(Ranker):
         self.n_neighbors = n_neighbors
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None, *, names=None):
+    def fit(self, X: Images, y: ArrayLike | None = None, *, names: Items | None = None) -> Self:
         """Keep the gallery and encode it.
 
         Parameters
@@ -161,12 +165,12 @@ class LocalizingRanker(Ranker):
         return _EncodedMaps(join_maps(gallery.maps, images.maps), vectors)
 
     @property
-    def gallery_(self):
+    def gallery_(self) -> FeatureMaps:
         """The maps of the gallery."""
         return self._gallery.maps
 
     @property
-    def vectors_(self):
+    def vectors_(self) -> Floats:
         """The vectors of the gallery, of unit length."""
         return self._gallery.vectors
 

@@ -5,10 +5,17 @@ but know nothing of `rank`, nor that a ranker's folds must be stratified. This o
 it adds.
 """
 
+from typing import Any, Self
+
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import ClassifierTags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+
+from skdeepenc._typing import Items
+from skdeepenc.retrieval._gallery import Images
 
 __all__ = ["RetrievalPipeline", "make_retrieval_pipeline"]
 
@@ -62,7 +69,9 @@ class RetrievalPipeline(Pipeline):
     """
 
     @available_if(_ranker_has("rank"))
-    def rank(self, X, n_neighbors=None, *, return_names=False):
+    def rank(
+        self, X: Images, n_neighbors: int | None = None, *, return_names: bool = False
+    ) -> NDArray[Any]:
         """Order the gallery for each query.
 
         Parameters
@@ -83,7 +92,9 @@ class RetrievalPipeline(Pipeline):
         return self.steps[-1][1].rank(queries, n_neighbors, return_names=return_names)
 
     @available_if(_ranker_has("kneighbors"))
-    def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
+    def kneighbors(
+        self, X: Images | None = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
         """Find the gallery images nearest to each query.
 
         Parameters
@@ -105,7 +116,13 @@ class RetrievalPipeline(Pipeline):
         return self.steps[-1][1].kneighbors(self._encoded(X), n_neighbors, return_distance)
 
     @available_if(_ranker_has("radius_neighbors"))
-    def radius_neighbors(self, X=None, radius=1.0, return_distance=True, sort_results=False):
+    def radius_neighbors(
+        self,
+        X: Images | None = None,
+        radius: float = 1.0,
+        return_distance: bool = True,
+        sort_results: bool = False,
+    ) -> Any:
         """Find the gallery images within a distance of each query.
 
         Parameters
@@ -131,7 +148,9 @@ class RetrievalPipeline(Pipeline):
         )
 
     @available_if(_ranker_has("partial_fit"))
-    def partial_fit(self, X, y=None, *, names=None):
+    def partial_fit(
+        self, X: Images, y: ArrayLike | None = None, *, names: Items | None = None
+    ) -> Self:
         """Add images to the gallery; what encodes them stays as it was fitted.
 
         Parameters
@@ -152,7 +171,7 @@ class RetrievalPipeline(Pipeline):
         return self
 
     @available_if(_ranker_has("remove"))
-    def remove(self, indices):
+    def remove(self, indices: int | ArrayLike) -> Self:
         """Take images out of the gallery; those behind them move up.
 
         Parameters
@@ -183,7 +202,9 @@ class RetrievalPipeline(Pipeline):
         return self[:-1].transform(X)
 
 
-def make_retrieval_pipeline(*steps, memory=None, verbose=False):
+def make_retrieval_pipeline(
+    *steps: BaseEstimator, memory: Any = None, verbose: bool = False
+) -> RetrievalPipeline:
     """Make a `RetrievalPipeline` whose steps are named by their types, in lower case.
 
     Parameters

@@ -80,7 +80,15 @@ class NearestNeighborRanker(Ranker):
         "alpha": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, *, metric="cosine", n_neighbors=None, expansion=0, alpha=0.0, n_jobs=None):
+    def __init__(
+        self,
+        *,
+        metric: str = "cosine",
+        n_neighbors: int | None = None,
+        expansion: int = 0,
+        alpha: float = 0.0,
+        n_jobs: int | None = None,
+    ) -> None:
         self.metric = metric
         self.n_neighbors = n_neighbors
         self.expansion = expansion

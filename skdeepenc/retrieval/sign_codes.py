@@ -6,12 +6,16 @@ into memory.
 """
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from skdeepenc._sklearn import get_chunk_n_rows
+from skdeepenc._typing import PathLike
 from skdeepenc.arrays.files import open_array, read_description, write_description
 from skdeepenc.arrays.threads import count_jobs, for_each
 from skdeepenc.arrays.tiles import tiles
@@ -69,7 +73,7 @@ class SignCodes:
     array([[ 0, -1]], dtype=int32)
     """
 
-    def __init__(self, words, n_values):
+    def __init__(self, words: NDArray[np.uint64], n_values: int) -> None:
         n_words = words_for(n_values)
         if words.ndim != 2 or words.dtype != WORD or words.shape[1] != n_words:
             raise ValueError(
@@ -80,7 +84,7 @@ class SignCodes:
         self._n_values = int(n_values)
 
     @classmethod
-    def encode(cls, X):
+    def encode(cls, X: ArrayLike) -> Self:
         """Pack the signs of vectors.
 
         Parameters
@@ -93,13 +97,13 @@ class SignCodes:
         SignCodes
             The codes, in memory.
         """
-        X = check_array(X, ensure_min_samples=0)
-        words = np.empty((len(X), words_for(X.shape[1])), WORD)
-        pack_signs(X, words)
-        return cls(words, X.shape[1])
+        vectors = check_array(X, ensure_min_samples=0)
+        words = np.empty((len(vectors), words_for(vectors.shape[1])), WORD)
+        pack_signs(vectors, words)
+        return cls(words, vectors.shape[1])
 
     @classmethod
-    def encode_batches(cls, batches, n_codes, folder):
+    def encode_batches(cls, batches: Iterable[ArrayLike], n_codes: int, folder: PathLike) -> Self:
         """Pack more vectors than memory holds, straight into a folder.
 
         Parameters
@@ -121,14 +125,14 @@ class SignCodes:
         ValueError
             If the batches hold another number of vectors, or vectors of different lengths.
         """
-        folder = _start_folder(folder)
+        target = _start_folder(folder)
         words, n_values, done = None, 0, 0
         for batch in batches:
             batch = check_array(batch)
             if words is None:
                 n_values = batch.shape[1]
                 shape = (n_codes, words_for(n_values))
-                words = np.lib.format.open_memmap(folder / _PARTIAL, "w+", WORD, shape)
+                words = np.lib.format.open_memmap(target / _PARTIAL, "w+", WORD, shape)
             if batch.shape[1] != n_values or done + len(batch) > n_codes:
                 raise ValueError(
                     f"Expected {n_codes} vectors of {n_values} values; after {done} vectors came "
@@ -139,11 +143,11 @@ class SignCodes:
         if words is None or done != n_codes:
             raise ValueError(f"Expected {n_codes} vectors, the batches held {done}.")
         words.flush()
-        _finish_folder(folder, n_codes, n_values)
-        return cls.load(folder)
+        _finish_folder(target, n_codes, n_values)
+        return cls.load(target)
 
     @classmethod
-    def concatenate(cls, parts):
+    def concatenate(cls, parts: Sequence["SignCodes"]) -> Self:
         """Join codes of equally many values.
 
         Parameters
@@ -167,24 +171,24 @@ class SignCodes:
         return cls(np.concatenate([part._words for part in parts]), lengths.pop())
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Number of codes and of values in each."""
         return len(self._words), self._n_values
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Size of the packed codes in bytes."""
         return self._words.nbytes
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Count the codes."""
         return len(self._words)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Name the size, not the content."""
         return f"SignCodes({len(self)} codes of {self._n_values} values, {self.nbytes:,} bytes)"
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: int | slice | ArrayLike) -> "SignCodes":
         """Take some of the codes, as codes.
 
         Parameters
@@ -197,11 +201,10 @@ class SignCodes:
         SignCodes
             The chosen codes; a slice is a view.
         """
-        if isinstance(rows, (int, np.integer)):
-            rows = [rows]
-        return SignCodes(self._words[rows], self._n_values)
+        chosen: Any = [rows] if isinstance(rows, int | np.integer) else rows
+        return SignCodes(self._words[chosen], self._n_values)
 
-    def decode(self):
+    def decode(self) -> NDArray[np.int8]:
         """Unpack the codes.
 
         Returns
@@ -211,7 +214,7 @@ class SignCodes:
         """
         return unpack_signs(self._words, self._n_values)
 
-    def count_nonzero(self):
+    def count_nonzero(self) -> NDArray[np.int64]:
         """Count the values of each code that are not zero.
 
         Returns
@@ -221,7 +224,9 @@ class SignCodes:
         """
         return count_nonzeros(self._words)
 
-    def similarity(self, queries, *, n_jobs=None):
+    def similarity(
+        self, queries: "SignCodes | ArrayLike", *, n_jobs: int | None = None
+    ) -> NDArray[np.int32]:
         """Ternary dot products with all codes, exact.
 
         Parameters
@@ -241,20 +246,22 @@ class SignCodes:
         ValueError
             If the queries have another number of values.
         """
-        queries = [TernaryQuery(row) for row in self._check_queries(queries)._words]
-        result = np.empty((len(queries), len(self)), np.int32)
+        ternary = [TernaryQuery(row) for row in self._check_queries(queries)._words]
+        result = np.empty((len(ternary), len(self)), np.int32)
         if not len(self):
             return result
         n_threads = count_jobs(n_jobs)
 
         def fill(rows):
-            compare(self._words[rows], queries, result[:, rows])
+            compare(self._words[rows], ternary, result[:, rows])
 
         # joblib asks for results every 10 ms, which is as long as all the rest.
         for_each(fill, tiles(len(self), -(-len(self) // n_threads)), n_threads=n_threads)
         return result
 
-    def search(self, queries, n_neighbors=10, *, n_jobs=None):
+    def search(
+        self, queries: "SignCodes | ArrayLike", n_neighbors: int = 10, *, n_jobs: int | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Find the most similar codes, reading all codes once, block by block.
 
         Parameters
@@ -273,18 +280,18 @@ class SignCodes:
         indices : array of shape (n_queries, n_neighbors), int64
             Whose they are; of equal ones the first code comes first.
         """
-        queries = self._check_queries(queries)
-        best = np.empty((len(queries), 0), np.int64)
-        bytes_per_code = 4 * best.itemsize * max(len(queries), 1)
+        codes = self._check_queries(queries)
+        best = np.empty((len(codes), 0), np.int64)
+        bytes_per_code = 4 * best.itemsize * max(len(codes), 1)
         for rows in tiles(len(self), get_chunk_n_rows(bytes_per_code)):
-            similarity = self[rows].similarity(queries, n_jobs=n_jobs).astype(np.int64)
+            similarity = self[rows].similarity(codes, n_jobs=n_jobs).astype(np.int64)
             # One whole number orders by similarity, then by position: ties depend on no block.
             keys = (similarity << 32) - np.arange(rows.start, rows.stop)
             best = _largest(np.hstack([best, keys]), n_neighbors)
         similarity = (best + 0x7FFF_FFFF) >> 32
         return similarity.astype(np.int32), (similarity << 32) - best
 
-    def save(self, folder):
+    def save(self, folder: PathLike) -> None:
         """Save to a folder of one ``.npy`` and one JSON file.
 
         Parameters
@@ -292,12 +299,12 @@ class SignCodes:
         folder : path-like
             Created where it does not exist; codes that it holds are replaced.
         """
-        folder = _start_folder(folder)
-        np.save(folder / _PARTIAL, self._words)
-        _finish_folder(folder, *self.shape)
+        target = _start_folder(folder)
+        np.save(target / _PARTIAL, self._words)
+        _finish_folder(target, *self.shape)
 
     @classmethod
-    def load(cls, folder, mmap_mode="r"):
+    def load(cls, folder: PathLike, mmap_mode: Literal["r", "c"] | None = "r") -> Self:
         """Open codes that were saved.
 
         Parameters
@@ -318,20 +325,20 @@ class SignCodes:
         StorageError
             If the folder does not hold whole codes.
         """
-        folder = Path(folder)
+        place = Path(folder)
         try:
-            description, _ = read_description(folder / _SHAPE)
+            description, _ = read_description(place / _SHAPE)
             n_codes, n_values = description["shape"]
-            words = open_array(folder / _CODES, mmap_mode or "r")
+            words = open_array(place / _CODES, mmap_mode or "r")
             codes = cls(words if mmap_mode else np.array(words), n_values)
             if mmap_mode is None and _digest(codes._words) != description["codes"]:
                 raise ValueError(f"{_CODES} is damaged")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"{folder} holds no whole sign codes ({error}); save them again."
+                f"{place} does not hold whole sign codes ({error}); save them again."
             ) from error
         if len(codes) != n_codes:
-            raise StorageError(f"{folder} should hold {n_codes} codes and holds {len(codes)}.")
+            raise StorageError(f"{place} should hold {n_codes} codes and holds {len(codes)}.")
         return codes
 
     def _check_queries(self, queries):

@@ -156,7 +156,7 @@ def test_batches_are_packed_into_a_folder(tmp_path):
 def test_batches_of_another_number_are_refused_and_not_loaded(tmp_path, n_codes):
     with pytest.raises(ValueError, match=f"Expected {n_codes} vectors"):
         SignCodes.encode_batches([random_signs(25, 70)], n_codes, tmp_path)
-    with pytest.raises(StorageError, match="no whole sign codes"):
+    with pytest.raises(StorageError, match="not hold whole sign codes"):
         SignCodes.load(tmp_path)
 
 

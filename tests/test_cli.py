@@ -1,5 +1,6 @@
 """The command line answers, and says in one line what went wrong."""
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -269,8 +270,9 @@ def test_the_version_is_the_packages(capsys):
     assert capsys.readouterr().out == f"skdeepenc {skdeepenc.__version__}\n"
 
 
-def test_the_package_runs_as_a_module():
-    command = [sys.executable, "-m", "skdeepenc", "layers", "nowhere.onnx"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert finished.returncode == 2
-    assert finished.stderr.count("\n") == 1
+def test_the_package_runs_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["skdeepenc", "layers", "nowhere.onnx"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("skdeepenc", run_name="__main__")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -16,7 +16,7 @@ from skdeepenc.exceptions import DataSetError
 @pytest.fixture
 def few_scenes(monkeypatch):
     monkeypatch.setattr(demo, "N_SCENES", 20)
-    monkeypatch.setattr(demo, "N_TIMED", 2)
+    monkeypatch.setattr(demo, "N_TIMED", 1)
 
 
 @pytest.fixture
@@ -48,10 +48,12 @@ def test_a_run_on_scenes_prints_its_table_and_draws_its_image(few_scenes, tmp_pa
     pyplot.close("all")
 
 
-def test_a_folder_of_class_subfolders_is_measured(few_scenes, folder, capsys):
-    results = run_demo(folder, verbose=0)
+def test_a_folder_of_class_subfolders_is_measured_with_a_progress_bar(few_scenes, folder, capsys):
+    results = run_demo(folder, verbose=1)
     assert len(results) == len(demo.ROWS)
-    assert "3 classes, 4 images to learn from, 5 to test." in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "3 classes, 4 images to learn from, 5 to test." in said.out
+    assert "encode" in said.err
 
 
 def test_without_matplotlib_the_table_stands_alone(few_scenes, folder, monkeypatch, capsys):
@@ -59,11 +61,6 @@ def test_without_matplotlib_the_table_stands_alone(few_scenes, folder, monkeypat
     run_demo(folder, figure=folder / "demo.png", verbose=0)
     assert "No figure: Drawing displays needs matplotlib" in capsys.readouterr().out
     assert not (folder / "demo.png").exists()
-
-
-def test_the_progress_bar_shows_when_asked_for(few_scenes, folder, capsys):
-    run_demo(folder, verbose=1)
-    assert "encode" in capsys.readouterr().err
 
 
 def test_tables_line_up():

@@ -91,7 +91,7 @@ def test_windows_lie_sixteen_pixels_apart(backbone, image):
 def test_a_larger_photograph_gives_about_what_its_windows_give(backbone, images):
     """Not exactly: the convolutions pad, and a window sees zeros where the photograph goes on."""
     own, every = [], []
-    for path in sorted((images / "flowers17").glob("c*/*.jpg"))[::70]:
+    for path in sorted((images / "flowers17").glob("c*/*.jpg"))[::270]:
         with Image.open(path) as file:
             pixels = np.asarray(file.convert("RGB").resize((160, 160)))
         image = Preprocessing().to_tensor(pixels[np.newaxis])
@@ -107,8 +107,8 @@ def test_a_larger_photograph_gives_about_what_its_windows_give(backbone, images)
 @pytest.mark.real_data
 def test_it_recognises_images_that_it_was_not_trained_on(images):
     with zipfile.ZipFile(images / "tiny_imagenet_val.zip") as archive:
-        names = sorted(name for name in archive.namelist() if not name.endswith("/"))
+        names = sorted(name for name in archive.namelist() if not name.endswith("/"))[::5]
         contents = [archive.read(name) for name in names]
     labels = np.unique([Path(name).parts[-2] for name in names], return_inverse=True)[1]
     scores = ActivationExtractor(layers="logits").fit_transform(contents).values("logits")
-    assert np.mean(scores.argmax(axis=1) == labels) > 0.52  # its card says 52.7 %
+    assert np.mean(scores.argmax(axis=1) == labels) > 0.52  # its card says 52.7 % of all

@@ -34,7 +34,7 @@ def images():
     ]
 
 
-@parametrize_with_checks(VARIANTS)
+@parametrize_with_checks([BagOfVisualWords()])
 def test_sklearn_checks(estimator, check):
     check(estimator)
 

@@ -39,11 +39,7 @@ def literal_similarities(queries, gallery, n_channels, quantize):
 
 
 @parametrize_with_checks(
-    [
-        AdaptiveChannelRanker(),
-        AdaptiveChannelRanker(quantize=None, n_channels=2),
-        AdaptiveChannelRanker(n_guidance_channels=1, n_channels=None),
-    ]
+    [AdaptiveChannelRanker(), AdaptiveChannelRanker(quantize=None, n_channels=2)]
 )
 def test_sklearn_checks(estimator, check):
     check(estimator)

@@ -21,7 +21,7 @@ def clustered(rng):
     return draw[:1180].astype(np.float32), draw[1180:].astype(np.float32)
 
 
-@parametrize_with_checks([IndexedRanker(), IndexedRanker(metric="euclidean", n_neighbors=2)])
+@parametrize_with_checks([IndexedRanker()])
 def test_sklearn_checks(estimator, check):
     check(estimator)
 

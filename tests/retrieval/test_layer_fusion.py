@@ -47,9 +47,7 @@ def reference_similarity(queries, gallery, thresholds, powers):
     return total
 
 
-@parametrize_with_checks(
-    [LayerFusionRanker(), LayerFusionRanker(n_candidates=3), LayerFusionRanker(n_neighbors=2)]
-)
+@parametrize_with_checks([LayerFusionRanker(), LayerFusionRanker(n_candidates=3)])
 def test_sklearn_checks(estimator, check):
     check(estimator)
 

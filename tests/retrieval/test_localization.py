@@ -190,7 +190,7 @@ def test_an_empty_query_and_an_empty_gallery_image(gallery):
     assert np.isfinite(ranker.transform([empty, images[0]])).all()
 
 
-@parametrize_with_checks([LocalizingRanker(GlobalPooler())])
+@parametrize_with_checks([LocalizingRanker(GlobalPooler(), n_candidates=3)])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

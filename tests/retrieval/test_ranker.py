@@ -27,10 +27,7 @@ METRICS = {
 }
 
 
-@parametrize_with_checks(
-    [NearestNeighborRanker(metric=metric) for metric in METRICS]
-    + [NearestNeighborRanker(expansion=2, alpha=3.0)]
-)
+@parametrize_with_checks([NearestNeighborRanker(), NearestNeighborRanker(expansion=2, alpha=3.0)])
 def test_sklearn_checks(estimator, check):
     check(estimator)
 

@@ -7,6 +7,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.registry import OURS, Case, benchmark
+from benchmarks.speed.fisher import N_GAUSSIANS, descriptors_and_mixture
+from skdeepenc.backbones.running.session import Graph, get_session, run_feeds
 from skdeepenc.encoders import (
     BagOfVisualWords,
     ClusterMAC,
@@ -16,12 +18,15 @@ from skdeepenc.encoders import (
     MultiScaleFisherEncoder,
 )
 from skdeepenc.export import OnnxEncoder
+from skdeepenc.export.writer import GraphWriter
 from skdeepenc.maps import FeatureMaps
 
 # Sides of the maps: of one scale, of the paper's windows, and of seven scales with 4,410 positions.
 MAP = [(24, 32)]
 WINDOWS = [(1, 1), (5, 5), (9, 9)]
 PYRAMID = [(9, 9), (13, 13), (18, 18), (22, 22), (26, 26), (32, 32), (38, 38)]
+# With exactly so many.
+SCALES = [*PYRAMID[:-1], (28, 59)]
 SMALL = {"max_samples": 6000, "random_state": 0}
 
 
@@ -74,6 +79,78 @@ def export(threads=(1, 2), names=None):
                 conclude=least_cosine,
                 bars={} if name == "cross-layer max" else None,
             )
+
+
+@benchmark(ours="OnnxEncoder.transform", bars={"numpy": 0.8, "onnxruntime": 0.8}, rounds=9)
+def fisher_products(threads=(1, 2)):
+    """Fisher vectors of 4,410 x 128 under 256 Gaussians, and the matrix products in them alone.
+
+    One image of seven scales. Peers compute nothing but these products, each with its own kernels.
+    """
+    descriptors, _ = descriptors_and_mixture(0)
+    ends = np.cumsum(np.prod(SCALES, axis=1))[:-1]
+    scales = np.split(descriptors, ends)
+    image = [x.reshape(*grid, -1) for x, grid in zip(scales, SCALES, strict=True)]
+    maps = FeatureMaps.from_arrays([image])
+    encoder = MultiScaleFisherEncoder(n_components=None, n_gaussians=N_GAUSSIANS, random_state=0)
+    graph = OnnxEncoder(encoder.fit(maps), providers=["CPUExecutionProvider"])
+    products = Products(descriptors)
+    for n_threads in threads:
+        works = {
+            OURS: limited(n_threads, graph.transform, maps),
+            "numpy": limited(n_threads, products.by_numpy),
+            "onnxruntime": limited(n_threads, products.by_onnxruntime),
+            "MultiScaleFisherEncoder": limited(n_threads, encoder.transform, maps),
+        }
+        yield Case(f"{n_threads} threads", works)
+
+
+class Products:
+    """The products of a Fisher vector: projection, log densities, and sums by posterior."""
+
+    def __init__(self, x):
+        rng = np.random.default_rng(0)
+        n_channels = x.shape[1]
+        self.x, self.moments = x, np.hstack([x, x * x])
+        self.posteriors = rng.random((len(x), N_GAUSSIANS), dtype=np.float32)
+        self.directions, self.weights = (
+            rng.random((n, m), dtype=np.float32)
+            for n, m in ((n_channels, n_channels), (2 * n_channels, N_GAUSSIANS))
+        )
+        self.by_gaussian = np.ascontiguousarray(self.posteriors.T)
+        self._key = object()
+
+    def by_numpy(self):
+        """Multiply by numpy's library."""
+        return [
+            self.x @ self.directions,
+            self.moments @ self.weights,
+            self.posteriors.T @ self.moments,
+        ]
+
+    def by_onnxruntime(self):
+        """Multiply by onnxruntime's kernels."""
+        feeds = {"x": self.x, "moments": self.moments, "posteriors": self.by_gaussian}
+        session = get_session(self._key, self._write, providers=["CPUExecutionProvider"])
+        return run_feeds(session, feeds)
+
+    def _write(self):
+        g = GraphWriter()
+        x, moments, posteriors = (
+            g.input(name, np.float32, sides)
+            for name, sides in {
+                "x": ["P", self.x.shape[1]],
+                "moments": ["P", self.moments.shape[1]],
+                "posteriors": [N_GAUSSIANS, "P"],
+            }.items()
+        )
+        for name, product in {
+            "projected": x @ self.directions,
+            "densities": moments @ self.weights,
+            "sums": posteriors @ moments,
+        }.items():
+            g.output(name, product, ["rows", "columns"])
+        return Graph(g.model().SerializeToString())
 
 
 def random_maps(grids, n_images):

@@ -6,11 +6,13 @@ with the maxima m_r over the squares of R-MAC, or over the whole map. Clusters h
 eigenvectors that they are cut by come from a decomposition that ONNX does not have.
 """
 
+import numpy as np
+
 from skdeepenc.encoders import ClusterMAC
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.converters.normalize import l2_normalize
 from skdeepenc.export.converters.pca import project_to_unit
-from skdeepenc.export.converters.positions import descriptors_of, if_any
+from skdeepenc.export.converters.positions import highest, if_any
 from skdeepenc.export.converters.regions import region_maxima
 from skdeepenc.export.registry import register
 
@@ -31,19 +33,18 @@ def write_cluster_mac(g, encoder, maps):
 def _sum_scale(g, encoder, maps):
     """Return the sum (N, d) of the region vectors of a scale."""
     whitening = encoder.record_.whitening
-    descriptors = descriptors_of(g, [maps])
 
     def add():
         if encoder.regions == "rmac":
             maxima = region_maxima(g, maps)
         else:
-            maxima = g.Unsqueeze(descriptors.max(1), 0)
+            maxima = g.Unsqueeze(highest(maps), np.array([0]))
         vectors = l2_normalize(g, maxima)
         if whitening is not None:
             vectors = project_to_unit(g, vectors, whitening)
         return vectors.sum(0)
 
-    return if_any(g, descriptors, add, encoder._n_features_out)
+    return if_any(g, maps, add, encoder._n_features_out)
 
 
 def _no_clusters(approximate):

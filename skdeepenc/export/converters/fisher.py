@@ -39,10 +39,16 @@ def write_fisher(g, encoder, maps):
 
 def _sum_scale(g, maps, record, terms):
     """Return the sums [x, x^2, 1] by posterior, (N, K, 2 D + 1), of every cell of the pyramid."""
-    x = project(maps, record.projection, terms.density.origin)
-    moments = g.concat([x, x * x], axis=3)
     weigh, add = terms.density.projection[:, :-1].T, terms.density.projection[:, -1]
-    posteriors = g.Softmax(moments @ weigh + add, axis=3)
+    rows = maps.reshape(-1, record.projection.n_features_in_)
+    # In two axes, as a product and what is added to it are one operator there.
+    x = project(rows, record.projection, terms.density.origin)
+    moments = g.concat([x, x * x], axis=1)
+    posteriors = g.Softmax(moments @ weigh + add, axis=1)
+    sides = [maps.side(axis) for axis in range(3)]
+    moments, posteriors = (
+        each.reshape(*sides, n) for each, n in zip((moments, posteriors), weigh.shape, strict=True)
+    )
     sums: dict = {}
     for level in sorted(set(record.levels), key=np.prod, reverse=True):
         finer = next((known for known in sums if not any(np.mod(known, level))), None)
@@ -58,8 +64,10 @@ def _sum_cell(g, moments, posteriors, shape):
     moments, posteriors = (descriptors_of(g, [each]) for each in (moments, posteriors))
 
     def add():
-        counts = posteriors.sum(1).reshape(posteriors.side(0), shape[0], 1)
-        return g.concat([posteriors.transpose(0, 2, 1) @ moments, counts], axis=2)
+        # Reshaped, or onnxruntime would multiply across rows, which takes a sixth longer.
+        n_images, n_positions = posteriors.side(0), posteriors.side(1)
+        weights = posteriors.transpose(0, 2, 1).reshape(n_images, shape[0], n_positions)
+        return g.concat([weights @ moments, weights.sum(2, keepdims=True)], axis=2)
 
     return if_any(g, moments, add, shape[0], 2 * shape[1] + 1)
 

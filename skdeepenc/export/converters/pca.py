@@ -13,7 +13,7 @@ def project(x, pca, origin=0.0):
     if pca.whiten:
         deviations = np.sqrt(pca.explained_variance_)
         directions = directions / np.where(deviations > 0, deviations, np.inf)
-    return x @ directions - (pca.mean_ @ directions + origin)
+    return x @ directions + -(pca.mean_ @ directions + origin)
 
 
 def project_to_unit(g, x, pca):

@@ -6,7 +6,7 @@ positions stands in a part of the graph that is left out where there are none.
 
 import numpy as np
 
-__all__ = ["descriptors_of", "if_any"]
+__all__ = ["descriptors_of", "highest", "if_any", "mean"]
 
 
 def descriptors_of(g, maps):
@@ -19,14 +19,28 @@ def positions(maps):
     return maps.side(1) * maps.side(2)
 
 
-def if_any(g, descriptors, write, *sides):
-    """Return what `write` makes of descriptors (N, P, D), or zeros (N, *sides) if P or N is 0.
+def highest(maps):
+    """Return the maxima (N, D) of maps (N, H, W, D).
+
+    Row by row: onnxruntime reduces the first axes of an array, which those of one image are, in
+    four times as long as axes within.
+    """
+    return maps.max(2).max(1)
+
+
+def mean(maps):
+    """Return the means (N, D) of maps (N, H, W, D), row by row too."""
+    return maps.mean(2).mean(1)
+
+
+def if_any(g, maps, write, *sides):
+    """Return what `write` makes of maps or descriptors, or zeros (N, *sides) if there are none.
 
     Parameters
     ----------
     g : GraphWriter
         The graph.
-    descriptors : Tensor of shape (N, P, ...)
+    maps : Tensor of shape (N, ...)
         What may be empty.
     write : callable
         Writes what is made of them, a `Tensor` of shape (N, *sides).
@@ -38,10 +52,10 @@ def if_any(g, descriptors, write, *sides):
     Tensor of shape (N, *sides)
         The result.
     """
-    size = g.sides(descriptors.side(0), *sides)
+    size = g.sides(maps.side(0), *sides)
     zero = np.zeros(1, np.float32)
 
     def nothing():
         return g.Expand(zero, size)
 
-    return g.choose(descriptors.side(0) * descriptors.side(1) > 0, write, nothing)
+    return g.choose(g.Size(maps) > 0, write, nothing)

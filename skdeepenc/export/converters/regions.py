@@ -7,6 +7,8 @@ Places are rounded in float64, as float32 gives other squares for some sizes.
 
 import numpy as np
 
+from skdeepenc.export.converters.positions import highest
+
 __all__ = ["region_maxima", "regions_of"]
 
 _WANTED_OVERLAP = 0.4
@@ -24,15 +26,15 @@ def region_maxima(g, maps, n_levels=3):
     column_cuts, columns = _cuts(g, regions, (1, 3))
     bands = _maxima_between(g, maps, row_cuts, axis=1)  # (n_bands, N, W, D)
     cells = _maxima_between(g, bands, column_cuts, axis=2)  # (n_columns, n_bands, N, D)
-    spans = g.concat([columns, rows], axis=1)
+    cells = cells.transpose(2, 1, 0, 3)
+    starts, ends = (
+        g.concat([each.cut(end, end + 1, axis=1) for each in (rows, columns)], axis=1)
+        for end in (0, 1)
+    )
 
     def of_region(i):
-        left, right, top, bottom = g.Split(
-            g.Gather(spans, i, axis=0).reshape(4), axis=0, num_outputs=4, n_outputs=4
-        )
-        return g.ReduceMax(
-            cells.cut(left, right, axis=0).cut(top, bottom, axis=1), np.array([0, 1]), keepdims=0
-        )
+        corners = (g.Gather(each, i, axis=0).reshape(2) for each in (starts, ends))
+        return highest(g.Slice(cells, *corners, np.array([1, 2])))
 
     return g.stack(regions.side(0), of_region)
 

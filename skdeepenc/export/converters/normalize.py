@@ -1,7 +1,5 @@
 """Unit length and power normalisation, as `skdeepenc.functional.normalize` defines them."""
 
-import numpy as np
-
 __all__ = ["l2_normalize", "or_one", "power_normalize", "unit_or_zero"]
 
 
@@ -12,7 +10,8 @@ def l2_normalize(g, x):
     1e-23.
     """
     fractions = x / or_one(g, g.Abs(x).max(axis=-1, keepdims=True))
-    return fractions / or_one(g, g.ReduceL2(fractions, np.array([-1]), keepdims=1))
+    # ReduceL2 says the same, and takes onnxruntime four times as long.
+    return fractions / or_one(g, g.Sqrt((fractions * fractions).sum(-1, keepdims=True)))
 
 
 def or_one(g, x):

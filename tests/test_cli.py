@@ -19,7 +19,17 @@ from skdeepenc.backbones.describing.catalogue import locate
 from skdeepenc.cli import main
 from skdeepenc.exceptions import ModelWarning
 
-COMMANDS = ("demo", "layers", "describe", "extract", "models", "cache", "export", "verify")
+COMMANDS = (
+    "demo",
+    "layers",
+    "describe",
+    "extract",
+    "models",
+    "cache",
+    "export",
+    "verify",
+    "convert",
+)
 
 
 @pytest.fixture

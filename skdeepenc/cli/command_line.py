@@ -11,12 +11,12 @@ import traceback
 import warnings
 
 from skdeepenc._version import __version__
-from skdeepenc.cli import cache, demo, describe, export, extract, layers, models, verify
+from skdeepenc.cli import cache, convert, demo, describe, export, extract, layers, models, verify
 from skdeepenc.cli.messages import Parser, one_line, print_failure
 
 FAILURE = 2
 INTERRUPTED = 130
-COMMANDS = (demo, layers, describe, extract, models, cache, export, verify)
+COMMANDS = (demo, layers, describe, extract, models, cache, export, verify, convert)
 #: Set in the environment, it shows where an error that nobody foresaw came from.
 DEBUG_VARIABLE = "SKDEEPENC_DEBUG"
 

@@ -74,7 +74,7 @@ class PublishedFolder:
             The values of each line that is not blank.
         """
         rows = []
-        for number, line in enumerate(self._text(name).splitlines(), start=1):
+        for number, line in enumerate(self.text(name).splitlines(), start=1):
             fields = line.split() if len(kinds) > 1 else [line.strip()]
             if not any(fields):
                 continue
@@ -108,7 +108,8 @@ class PublishedFolder:
             raise self.error(f"no .jpg files in {self.folder / below}")
         return dict(sorted(found.items()))
 
-    def _text(self, name):
+    def text(self, name):
+        """Return the content of a text file that must exist."""
         content = self._content(name)
         try:
             return content.decode("utf-8-sig")

@@ -1,6 +1,5 @@
 """Oxford5k and Paris6k, with their own and with the revisited ground truth."""
 
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,28 +8,33 @@ from sklearn.utils import Bunch
 from skdeepenc._sklearn import StrOptions, validate_params
 from skdeepenc._typing import PathLike
 from skdeepenc.datasets._published import PublishedFolder, finite, positions
-from skdeepenc.datasets._restricted_pickle import read_pickle
-from skdeepenc.exceptions import DataSetError
+from skdeepenc.datasets.revisited import load_revisited
 
 OXFORD = "https://www.robots.ox.ac.uk/~vgg/data/oxbuildings/"
 PARIS = "https://www.robots.ox.ac.uk/~vgg/data/parisbuildings/"
-REVISITED = "http://cmp.felk.cvut.cz/revisitop/"
 
 _check_parameters = validate_params(
-    {"folder": "no_validation", "ground_truth": [StrOptions({"original", "revisited"})]},
+    {
+        "folder": "no_validation",
+        "ground_truth": [StrOptions({"original", "revisited"})],
+        "allow_pickle": ["boolean"],
+    },
     prefer_skip_nested_validation=True,
 )
 
 
 @_check_parameters
 def load_oxford5k(
-    folder: PathLike, *, ground_truth: Literal["original", "revisited"] = "original"
+    folder: PathLike,
+    *,
+    ground_truth: Literal["original", "revisited"] = "original",
+    allow_pickle: bool = False,
 ) -> Bunch:
     """List the images of Oxford5k, its queries and right answers.
 
     Expected are, at any depth, the images, and either the text files of the ground truth
-    (`all_souls_1_query.txt`, `all_souls_1_good.txt`, ...) or `gnd_roxford5k.pkl` of the revisited
-    one.
+    (`all_souls_1_query.txt`, `all_souls_1_good.txt`, ...) or `gnd_roxford5k.json` of the revisited
+    one, which `convert_revisited` makes of the `gnd_roxford5k.pkl` that was published.
 
     Parameters
     ----------
@@ -38,6 +42,9 @@ def load_oxford5k(
         Where the archives were unpacked.
     ground_truth : {"original", "revisited"}, default="original"
         Which ground truth to read. The revisited queries are not in the gallery.
+    allow_pickle : bool, default=False
+        Whether to read the revisited ground truth from the pickle that was published, where it has
+        not been converted. Nothing that the pickle asks for is run either way.
 
     Returns
     -------
@@ -68,18 +75,24 @@ def load_oxford5k(
     skdeepenc.exceptions.DataSetError: Oxford5k: nowhere is not a folder. ...
     """
     if ground_truth == "revisited":
-        return _load_revisited(folder, "Revisited Oxford5k", "gnd_roxford5k.pkl")
+        return load_revisited(
+            folder, "Revisited Oxford5k", "gnd_roxford5k", allow_pickle=allow_pickle
+        )
     return load_text_ground_truth(PublishedFolder(folder, "Oxford5k", OXFORD))
 
 
 @_check_parameters
 def load_paris6k(
-    folder: PathLike, *, ground_truth: Literal["original", "revisited"] = "original"
+    folder: PathLike,
+    *,
+    ground_truth: Literal["original", "revisited"] = "original",
+    allow_pickle: bool = False,
 ) -> Bunch:
     """List the images of Paris6k, its queries and right answers.
 
     Expected are, at any depth, the images, and either the text files of the ground truth
-    (`defense_1_query.txt`, `defense_1_good.txt`, ...) or `gnd_rparis6k.pkl` of the revisited one.
+    (`defense_1_query.txt`, `defense_1_good.txt`, ...) or `gnd_rparis6k.json` of the revisited one,
+    which `convert_revisited` makes of the `gnd_rparis6k.pkl` that was published.
     The archives hold a few damaged images, which are not told apart here.
 
     Parameters
@@ -88,6 +101,9 @@ def load_paris6k(
         Where the archives were unpacked.
     ground_truth : {"original", "revisited"}, default="original"
         Which ground truth to read. The revisited queries are not in the gallery.
+    allow_pickle : bool, default=False
+        Whether to read the revisited ground truth from the pickle that was published, where it has
+        not been converted. Nothing that the pickle asks for is run either way.
 
     Returns
     -------
@@ -113,7 +129,9 @@ def load_paris6k(
     skdeepenc.exceptions.DataSetError: Paris6k: nowhere is not a folder. ...
     """
     if ground_truth == "revisited":
-        return _load_revisited(folder, "Revisited Paris6k", "gnd_rparis6k.pkl")
+        return load_revisited(
+            folder, "Revisited Paris6k", "gnd_rparis6k", allow_pickle=allow_pickle
+        )
     return load_text_ground_truth(PublishedFolder(folder, "Paris6k", PARIS))
 
 
@@ -151,62 +169,3 @@ def _read_query(published, path):
     )
     # Oxford's own lists name the query's image with the prefix of an older collection.
     return name.removeprefix("oxc1_"), box, [*good, *ok], junk
-
-
-def _load_revisited(folder, title, file_name):
-    """Read the revisited ground truth."""
-    published = PublishedFolder(folder, title, REVISITED)
-    path = next(iter(sorted(Path(folder).rglob(file_name))), None)
-    if path is None:
-        raise published.error(f"missing in {folder}: {file_name}")
-    truth, images = read_pickle(path), published.images()
-    try:
-        names, query_names = _names(truth["imlist"]), _names(truth["qimlist"])
-        positions([*names, *query_names], images, published, file_name)
-        answers = _answers(truth["gnd"], len(query_names), len(names))
-    except DataSetError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise published.error(f"{file_name} lacks what it should hold ({error})") from error
-    return Bunch(
-        paths=[images[name] for name in names],
-        names=names,
-        query_names=query_names,
-        query_paths=[images[name] for name in query_names],
-        **answers,
-    )
-
-
-def _answers(queries, n_queries, n_images):
-    """Return boxes and lists of positions of the revisited ground truth, or raise a ValueError."""
-    if len(queries) != n_queries:
-        raise ValueError(f"{n_queries} queries, {len(queries)} answers")
-    lists = {
-        kind: [_positions(query[kind], n_images) for query in queries]
-        for kind in ("easy", "hard", "junk")
-    }
-    return {"boxes": np.array([_numbers(query["bbx"], 4) for query in queries]), **lists}
-
-
-def _names(value):
-    """Return a list of names, or raise a ValueError."""
-    names = list(value)
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError("a name is not text")
-    return names
-
-
-def _numbers(value, n_numbers=None):
-    """Return finite numbers as a vector, or raise a ValueError."""
-    numbers = np.asarray(value, dtype=np.float64).ravel()
-    if not np.isfinite(numbers).all() or n_numbers not in (None, len(numbers)):
-        raise ValueError(f"unexpected numbers {value!r:.60}")
-    return numbers
-
-
-def _positions(value, n_images):
-    """Return positions in the gallery, or raise a ValueError."""
-    numbers = _numbers(value)
-    if ((numbers < 0) | (numbers >= n_images) | (numbers % 1 != 0)).any():
-        raise ValueError(f"an answer is not one of {n_images} images")
-    return numbers.astype(np.intp)

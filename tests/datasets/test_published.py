@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from scipy.io import savemat
 
 from skdeepenc import datasets
+from skdeepenc.cli import main
 from skdeepenc.exceptions import DataSetError
 
 
@@ -201,7 +202,7 @@ def test_buildings_say_what_is_missing(buildings):
     with pytest.raises(DataSetError, match=r"b_1_junk\.txt"):
         datasets.load_oxford5k(buildings)
     with pytest.raises(DataSetError, match=r"gnd_roxford5k\.pkl.*revisitop"):
-        datasets.load_oxford5k(buildings, ground_truth="revisited")
+        datasets.load_oxford5k(buildings, ground_truth="revisited", allow_pickle=True)
 
 
 def revisited_truth():
@@ -213,7 +214,7 @@ def revisited_truth():
 def test_revisited(buildings, protocol):
     path = buildings / "gnd_rparis6k.pkl"
     path.write_bytes(pickle.dumps(revisited_truth(), protocol=protocol))
-    loaded = datasets.load_paris6k(buildings, ground_truth="revisited")
+    loaded = datasets.load_paris6k(buildings, ground_truth="revisited", allow_pickle=True)
     assert loaded.names == ["a_2", "a_3", "b_1"]
     assert loaded.query_paths[0].endswith("a_1.jpg")
     assert [loaded[kind][0].tolist() for kind in ("easy", "hard", "junk")] == [[0], [2], []]
@@ -224,9 +225,44 @@ def test_revisited_refuses_what_is_no_ground_truth(buildings):
     path = buildings / "gnd_roxford5k.pkl"
     path.write_bytes(pickle.dumps({"imlist": []}))
     with pytest.raises(DataSetError, match="'qimlist'"):
-        datasets.load_oxford5k(buildings, ground_truth="revisited")
-    path.write_bytes(pickle.dumps(revisited_truth() | {"imlist": ["elsewhere"]}))
+        datasets.load_oxford5k(buildings, ground_truth="revisited", allow_pickle=True)
+    path.write_bytes(pickle.dumps(revisited_truth() | {"imlist": ["elsewhere"] * 3}))
     with pytest.raises(DataSetError, match="elsewhere"):
+        datasets.load_oxford5k(buildings, ground_truth="revisited", allow_pickle=True)
+
+
+def test_revisited_is_converted_once_and_its_pickle_read_on_request_alone(buildings):
+    path = buildings / "gt" / "gnd_roxford5k.pkl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(pickle.dumps(revisited_truth(), protocol=2))
+    with pytest.raises(DataSetError, match=r"`skdeepenc convert .*pkl`.*allow_pickle=True"):
+        datasets.load_oxford5k(buildings, ground_truth="revisited")
+    pickled = datasets.load_oxford5k(buildings, ground_truth="revisited", allow_pickle=True)
+    assert main(["convert", str(path)]) == 0
+    path.unlink()
+    loaded = datasets.load_oxford5k(buildings, ground_truth="revisited")
+    assert loaded.keys() == pickled.keys()
+    for key, value in loaded.items():
+        if key in ("boxes", "easy", "hard", "junk"):
+            for given, expected in zip(value, pickled[key], strict=True):
+                assert given.dtype == expected.dtype
+                assert_array_equal(given, expected)
+        else:
+            assert value == pickled[key]
+
+
+def test_what_is_converted_is_a_ground_truth(buildings):
+    path = buildings / "gnd_roxford5k.pkl"
+    path.write_bytes(pickle.dumps(revisited_truth() | {"gnd": [{"bbx": [10**400] * 4}]}))
+    with pytest.raises(DataSetError, match="lacks what it should hold"):
+        datasets.convert_revisited(path)
+    assert not path.with_suffix(".json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"\xff", b"[]", b'{"imlist": {}}'])
+def test_damaged_json_is_an_error_that_names_the_file(buildings, content):
+    (buildings / "gnd_roxford5k.json").write_bytes(content)
+    with pytest.raises(DataSetError, match=r"gnd_roxford5k\.json"):
         datasets.load_oxford5k(buildings, ground_truth="revisited")
 
 
@@ -287,4 +323,4 @@ def test_answers_outside_the_gallery_are_refused(buildings, change):
     path = buildings / "gnd_roxford5k.pkl"
     path.write_bytes(pickle.dumps(revisited_truth() | change))
     with pytest.raises(DataSetError, match="lacks what it should hold"):
-        datasets.load_oxford5k(buildings, ground_truth="revisited")
+        datasets.load_oxford5k(buildings, ground_truth="revisited", allow_pickle=True)

@@ -58,6 +58,11 @@ def revisited(folder, protocol=2):
     return ["gnd_roxford5k.pkl"]
 
 
+def converted(folder):
+    """The revisited ground truth in JSON."""
+    return [datasets.convert_revisited(Path(folder, *revisited(folder))).name]
+
+
 def flowers(folder):
     """Oxford's flowers: matrices of MATLAB, one of them compressed."""
     write(folder, {f"jpg/image_{number:05d}.jpg": "" for number in range(1, 5)})
@@ -108,13 +113,14 @@ def objects(folder):
 
 def load_revisited(folder):
     """Load the revisited ground truth of Oxford's buildings."""
-    return datasets.load_oxford5k(folder, ground_truth="revisited")
+    return datasets.load_oxford5k(folder, ground_truth="revisited", allow_pickle=True)
 
 
 SMALL = {
     "birds": (birds, datasets.load_cub200),
     "buildings": (buildings, datasets.load_oxford5k),
     "revisited": (revisited, load_revisited),
+    "converted": (converted, load_revisited),
     "flowers": (flowers, datasets.load_flowers102),
     "indoor": (indoor, datasets.load_indoor67),
     "scenes": (scenes, datasets.load_sun397),

@@ -5,7 +5,7 @@ complementary strengths of multi-layer CNN features for image retrieval", Neuroc
 """
 
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -32,8 +32,8 @@ class BagOfVisualWords(MapsEncoder):
     of an image, at any scale, counts for its nearest word. Cosine similarity of the counts is what
     layer fusion takes for convolutional layers.
 
-    Words that fill a sky or a wall outweigh all others in that similarity; where they harm, follow
-    the encoder by scikit-learn's `Binarizer`, or by square roots.
+    Words that fill a sky or a wall outweigh all others in that similarity: ``power=0.5`` takes
+    square roots of the counts, and ``power=0`` tells only which words occur.
 
     Parameters
     ----------
@@ -51,6 +51,8 @@ class BagOfVisualWords(MapsEncoder):
     idf : bool, default=False
         Whether to weigh words by their inverse document frequency among the training images, as
         scikit-learn's `TfidfTransformer` does, without its normalisation.
+    power : float, default=1.0
+        Exponent of the counts, before they are weighed.
     max_samples : int, default=4_000_000
         Most descriptors to learn words from. They are held in memory: 4 bytes for each channel.
     random_state : int, RandomState or None, default=None
@@ -109,6 +111,7 @@ class BagOfVisualWords(MapsEncoder):
         "n_words": [Interval(Integral, 1, None, closed="left")],
         "search": [StrOptions({"auto", "exact", "faiss"})],
         "idf": ["boolean"],
+        "power": [Interval(Real, 0, 1, closed="both")],
         "max_samples": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -123,6 +126,7 @@ class BagOfVisualWords(MapsEncoder):
         n_words: int = 50_000,
         search: str = "auto",
         idf: bool = False,
+        power: float = 1.0,
         max_samples: int = 4_000_000,
         random_state: RandomState = None,
         n_jobs: int | None = None,
@@ -133,6 +137,7 @@ class BagOfVisualWords(MapsEncoder):
         self.n_words = n_words
         self.search = search
         self.idf = idf
+        self.power = power
         self.max_samples = max_samples
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -179,8 +184,8 @@ class BagOfVisualWords(MapsEncoder):
         Returns
         -------
         csr_array of shape (n_images, n_words)
-            Counts, weighted with ``idf=True``, in the float type of `X`. Tables of pandas and
-            polars are dense, where ``transform_output`` asks for them.
+            Counts to the `power`, weighted with ``idf=True``, in the float type of `X`. Tables of
+            pandas and polars are dense, where ``transform_output`` asks for them.
         """
         check_is_fitted(self)
         counts = self._count_words(self._check_maps(X, reset=False))
@@ -199,7 +204,7 @@ class BagOfVisualWords(MapsEncoder):
     @property
     def record_(self):
         """What `transform` computes with."""
-        return VisualWords(self.words_, self._index, self.idf_)
+        return VisualWords(self.words_, self._index, self.idf_, self.power)
 
     @property
     def _n_features_out(self):

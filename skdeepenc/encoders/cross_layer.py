@@ -70,6 +70,10 @@ class CrossLayerPooler(MapsEncoder):
     spatial_pyramid : list of (int, int) or None, default=None
         Rows and columns of the levels of a spatial pyramid, whose cells are pooled separately; None
         is the whole image. The paper's levels are ``[(1, 1), (2, 2), (4, 4)]``.
+    normalize : bool, default=False
+        Whether to L2-normalise the whole vector at the end. Its length is else the root of the
+        number of guidance channels that respond, or more, so that it outweighs the unit vectors of
+        other encoders beside it, in a `FeatureUnion`.
     max_samples : int, default=256000
         Most descriptors to learn components from.
     random_state : int, RandomState or None, default=None
@@ -144,6 +148,7 @@ class CrossLayerPooler(MapsEncoder):
         "quantize": [StrOptions({"sign"}), None],
         "n_guidance_filters": [Interval(Integral, 1, None, closed="left"), None],
         "spatial_pyramid": ["array-like", None],
+        "normalize": ["boolean"],
         "max_samples": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -163,6 +168,7 @@ class CrossLayerPooler(MapsEncoder):
         quantize: str | None = None,
         n_guidance_filters: int | None = None,
         spatial_pyramid: Sequence[tuple[int, int]] | None = None,
+        normalize: bool = False,
         max_samples: int = 256_000,
         random_state: RandomState = None,
         n_jobs: int | None = None,
@@ -176,6 +182,7 @@ class CrossLayerPooler(MapsEncoder):
         self.quantize = quantize
         self.n_guidance_filters = n_guidance_filters
         self.spatial_pyramid = spatial_pyramid
+        self.normalize = normalize
         self.max_samples = max_samples
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -278,12 +285,12 @@ class CrossLayerPooler(MapsEncoder):
         return n_cells * self.n_guidance_channels_ * self.n_components_
 
     def _bytes_per_image(self, maps):
-        """Return the size of an image's vector, thrice, and of its features and guidance."""
+        """Return the size of an image's vector, four times, and of its features and guidance."""
         itemsize = np.result_type(maps.dtype, np.float32).itemsize
         n_positions = maps.n_positions(self.feature_layer_)
         per_position = self.n_features_in_ + self.n_components_ + self.n_guidance_channels_
         # Each normalisation makes a new array; so does the order of positions by cells.
-        return itemsize * (3 * self._n_features_out + 2 * n_positions * per_position)
+        return itemsize * (4 * self._n_features_out + 2 * n_positions * per_position)
 
     @property
     def record_(self):
@@ -297,6 +304,7 @@ class CrossLayerPooler(MapsEncoder):
             self.power,
             self.quantize,
             check_pyramid(self.spatial_pyramid),
+            self.normalize,
         )
 
     def _encode(self, maps):

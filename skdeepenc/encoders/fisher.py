@@ -3,12 +3,14 @@
 Yoo, Park, Lee, Kweon: "Fisher Kernel for Deep Neural Activations", 2014.
 """
 
+import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -54,6 +56,9 @@ class MultiScaleFisherEncoder(MapsEncoder):
         pair a level. The paper's is ``[(1, 1), (3, 1)]``; None is the whole image.
     power : float, default=0.5
         Exponent of the signed power normalisation; 1 changes nothing.
+    max_iter : int, default=100
+        Most steps of expectation maximisation. Few steps change the vectors little: a mixture need
+        not converge to be of use.
     max_samples : int, default=256_000
         Most descriptors to learn components and mixture from, drawn evenly over images and scales.
     random_state : int, RandomState or None, default=None
@@ -114,6 +119,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
         "pooling": [StrOptions({"mpp", "nfk", "csf"})],
         "spatial_pyramid": ["array-like", None],
         "power": [Interval(Real, 0, 1, closed="right")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_samples": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -130,6 +136,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
         pooling: str = "mpp",
         spatial_pyramid: Sequence[tuple[int, int]] | None = None,
         power: float = 0.5,
+        max_iter: int = 100,
         max_samples: int = 256_000,
         random_state: RandomState = None,
         n_jobs: int | None = None,
@@ -142,6 +149,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
         self.pooling = pooling
         self.spatial_pyramid = spatial_pyramid
         self.power = power
+        self.max_iter = max_iter
         self.max_samples = max_samples
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -162,6 +170,11 @@ class MultiScaleFisherEncoder(MapsEncoder):
         -------
         MultiScaleFisherEncoder
             The encoder itself.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the mixture has not converged after `max_iter` steps.
         """
         check_pyramid(self.spatial_pyramid)
         maps = self._check_maps(X, reset=True)
@@ -169,10 +182,17 @@ class MultiScaleFisherEncoder(MapsEncoder):
         sample = sample_descriptors(maps, max_samples=self.max_samples, random_state=seed)
         self.projection_ = fit_pca(sample, self.n_components, random_state=seed)
         sample = project(sample, self.projection_)
-        mixture = fit_mixture(sample, self.n_gaussians, random_state=seed)
+        mixture = fit_mixture(sample, self.n_gaussians, max_iter=self.max_iter, random_state=seed)
         self.weights_, self.means_, self.covariances_ = mixture[:3]
         self.n_iter_, self.converged_, self.lower_bound_ = mixture[3:]
         self.n_gaussians_, self.n_components_ = self.means_.shape
+        if not self.converged_:
+            warnings.warn(
+                f"The mixture of {self.n_gaussians_} Gaussians has not converged in max_iter="
+                f"{self.max_iter} steps: raise max_iter, or take fewer Gaussians.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     def confidence_maps(self, X: MapsLike, classifier: Any) -> list[list[Floats]]:

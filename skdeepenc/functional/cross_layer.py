@@ -7,7 +7,9 @@ Recognition", TPAMI 2017. With features x_i and guidance a_i at the positions i 
     p = P_k / |P_k|.
 
 Each channel of the guidance acts as the detector of a part: the features are summed over the image
-with the channel's activations as weights, so that an image becomes one vector for each part.
+with the channel's activations as weights, so that an image becomes one vector for each part. Each
+is of length 1 or more and the image of the root of K or more: where other vectors stand beside it,
+it is brought to unit length.
 """
 
 from dataclasses import dataclass
@@ -62,6 +64,8 @@ class CrossLayerRecord:
         Whether signs take the place of normalised values.
     levels : tuple of (int, int)
         Rows and columns of the levels of a spatial pyramid.
+    normalize : bool
+        Whether to L2-normalise the whole vector.
     """
 
     projection: PCA | None = None
@@ -71,6 +75,7 @@ class CrossLayerRecord:
     power: float = 0.5
     quantize: str | None = None
     levels: tuple[tuple[int, int], ...] = WHOLE
+    normalize: bool = False
 
 
 def cross_layer_vectors(features, guidance, record):
@@ -100,9 +105,13 @@ def cross_layer_vectors(features, guidance, record):
     ]
     pooled = [level.reshape(len(features), -1, values.shape[1]) for level in pooled]
     vectors = pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1)
-    if record.quantize == "sign":
-        return np.sign(vectors).reshape(len(features), -1)
-    return power_normalize(l2_normalize(vectors), record.power).reshape(len(features), -1)
+    vectors = np.sign(vectors) if record.quantize == "sign" else _normalized(vectors, record.power)
+    vectors = vectors.reshape(len(features), -1)
+    return l2_normalize(vectors) if record.normalize else vectors
+
+
+def _normalized(vectors, power):
+    return power_normalize(l2_normalize(vectors), power)
 
 
 def _guide(guidance, record, values):

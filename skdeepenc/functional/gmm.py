@@ -76,7 +76,7 @@ class DiagonalMixture(NamedTuple):
     lower_bound: float = -np.inf
 
 
-def fit_mixture(sample, n_gaussians, *, random_state=None):
+def fit_mixture(sample, n_gaussians, *, max_iter=100, random_state=None):
     """Learn a mixture of Gaussians with diagonal covariances, starting from k-means.
 
     Parameters
@@ -86,6 +86,8 @@ def fit_mixture(sample, n_gaussians, *, random_state=None):
     n_gaussians : int
         Number of Gaussians, clipped to the number of distinct samples. One that ends with less than
         half a sample is left out: its gradients would be divided by a weight of almost zero.
+    max_iter : int, default=100
+        Most steps of expectation maximisation.
     random_state : int, RandomState or None, default=None
         Seed of the first centres.
 
@@ -113,7 +115,8 @@ def fit_mixture(sample, n_gaussians, *, random_state=None):
     centers = fit_codebook(sample, n_gaussians, random_state=random_state)
     nearest = pairwise_distances_argmin(sample, centers)
     _, labels = np.unique(nearest, return_inverse=True)
-    mixture = fit_diagonal_mixture(sample, mixture_from_labels(sample, labels))
+    start = mixture_from_labels(sample, labels)
+    mixture = fit_diagonal_mixture(sample, start, max_iter=max_iter)
     kept = mixture.weights * len(sample) > 0.5
     weights = mixture.weights[kept]
     return mixture._replace(

@@ -5,6 +5,10 @@ the histogram of its descriptors' nearest words,
 
     h_k = |{x : k = argmin_j |x - c_j|^2}|.
 
+Where bursts of one word outweigh all others, counts are raised to a power: (h_k)^power, then times
+the words' weights (Jégou, Douze and Schmid, "On the burstiness of visual elements", CVPR 2009, take
+the square root of what a burst counts).
+
 Words of directions maximise ``sum_x max_k x . c_k / |c_k|`` instead (spherical k-means: Dhillon and
 Modha, "Concept decompositions for large sparse text data using clustering", 2001).
 
@@ -28,7 +32,7 @@ from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import DegenerateDataError
 from skdeepenc.functional._samples import check_sample, check_sums
-from skdeepenc.functional.normalize import l2_normalize
+from skdeepenc.functional.normalize import l2_normalize, power_normalize
 
 __all__ = [
     "VisualWords",
@@ -49,12 +53,12 @@ _DESCRIPTORS_AT_ONCE = 65_536
 _MOST_COSINE_ROUNDS = 100
 
 
-def literal_histogram(descriptors, words):
+def literal_histogram(descriptors, words, power=1.0):
     """Count the nearest words of one image's descriptors, one descriptor after the other."""
     counts = np.zeros(len(words))
     for descriptor in descriptors:
         counts[np.argmin([np.sum((descriptor - word) ** 2) for word in words])] += 1
-    return counts
+    return np.array([count**power if count else 0 for count in counts])
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,14 @@ class VisualWords:
         Finds the nearest word approximately; None for exact search.
     idf : ndarray of shape (K,) or None
         Weights of the words.
+    power : float
+        Exponent of the counts.
     """
 
     words: np.ndarray
     index: Any = None
     idf: np.ndarray | None = None
+    power: float = 1.0
 
 
 def bag_of_words(column, record):
@@ -89,7 +96,7 @@ def bag_of_words(column, record):
     Returns
     -------
     csr_array of shape (n_images, K)
-        Counts, times the words' weights, in the float type of the descriptors.
+        Counts to the power, times the words' weights, in the float type of the descriptors.
     """
     labels, _ = assign_words(column.values, record.words, record.index)
     # Much of scikit-learn takes sparse rows with 32-bit indices only.
@@ -97,6 +104,7 @@ def bag_of_words(column, record):
     ones = np.ones(len(labels), column.values.dtype)
     counts = sparse.csr_array((ones, indices, starts), shape=(len(column), len(record.words)))
     counts.sum_duplicates()
+    counts.data = power_normalize(counts.data, record.power)
     if record.idf is not None:
         counts.data *= record.idf[counts.indices].astype(counts.dtype, copy=False)
     return counts

@@ -20,7 +20,7 @@ from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import parametrize_with_maps_checks
 
 needs_faiss = pytest.mark.skipif(util.find_spec("faiss") is None, reason="needs faiss")
-VARIANTS = [BagOfVisualWords(), BagOfVisualWords(n_words=4, idf=True, search="exact")]
+VARIANTS = [BagOfVisualWords(), BagOfVisualWords(n_words=4, idf=True, power=0.5, search="exact")]
 
 
 @pytest.fixture
@@ -51,6 +51,14 @@ def test_counts_nearest_words(images):
     for image, row in zip(images, counts.toarray(), strict=True):
         distances = euclidean_distances(np.vstack(image), encoder.words_)
         assert_array_equal(row, np.bincount(distances.argmin(axis=1), minlength=encoder.n_words_))
+
+
+@pytest.mark.parametrize("power", [0, 0.5, 1])
+def test_counts_are_raised_before_they_are_weighed(images, power):
+    counts = BagOfVisualWords(n_words=7, random_state=0).fit_transform(images).toarray()
+    encoder = BagOfVisualWords(n_words=7, power=power, idf=True, random_state=0).fit(images)
+    raised = np.where(counts > 0, counts**power, 0)
+    assert_allclose(encoder.transform(images).toarray(), raised * encoder.idf_)
 
 
 def test_scales_choose_what_is_counted(images):

@@ -362,3 +362,19 @@ def test_fitted_filters_survive_pickling():
     maps = two_layers()
     pooler = CrossLayerPooler(n_guidance_filters=3, random_state=0).fit(maps, LABELS)
     assert_array_equal(pickle.loads(pickle.dumps(pooler)).transform(maps), pooler.transform(maps))
+
+
+def test_vectors_are_long_and_of_unit_length_where_asked_for():
+    maps = two_layers()
+    for quantize in (None, "sign"):
+        vectors = CrossLayerPooler(quantize=quantize).fit_transform(maps)
+        assert (np.linalg.norm(vectors, axis=1) > np.sqrt(3)).all()  # one block per channel
+        unit = CrossLayerPooler(quantize=quantize, normalize=True).fit_transform(maps)
+        assert_allclose(unit, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def test_images_without_descriptors_stay_zero_at_unit_length():
+    layers = {name: [np.ones((2, 2, 3)), np.empty((0, 0, 3))] for name in ("conv4", "conv5")}
+    pooler = CrossLayerPooler(normalize=True, n_components="passthrough")
+    vectors = pooler.fit_transform(FeatureMaps.from_layers(layers))
+    assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0])

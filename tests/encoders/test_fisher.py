@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
@@ -203,3 +204,17 @@ def test_power_normalisation_comes_before_the_last_l2():
     maps = random_maps(dtype=np.float64)
     plain, rooted = (small_encoder(power=power).fit_transform(maps) for power in (1, 0.5))
     assert_allclose(rooted, l2_normalize(power_normalize(plain)), atol=1e-7)
+
+
+def test_a_mixture_that_stops_early_is_told_of():
+    images = np.random.default_rng(0).normal(size=(40, 5, 5, 4))
+    with pytest.warns(ConvergenceWarning, match="4 Gaussians has not converged in max_iter=2"):
+        early = MultiScaleFisherEncoder(
+            n_components=3, n_gaussians=4, max_iter=2, random_state=0
+        ).fit(images)
+    assert early.n_iter_ == 2
+    assert not early.converged_
+    late = MultiScaleFisherEncoder(n_components=3, n_gaussians=4, random_state=0).fit(images)
+    assert 2 < late.n_iter_ <= 100
+    assert late.converged_
+    assert late.lower_bound_ > early.lower_bound_

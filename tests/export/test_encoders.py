@@ -47,6 +47,7 @@ VALUES = {
         "quantize": [None, "sign"],
         "n_guidance_filters": [None, 4],
         "spatial_pyramid": [None, PYRAMID],
+        "normalize": [False, True],
     },
     "GlobalPooler": {
         **OFTEN,
@@ -62,7 +63,13 @@ VALUES = {
         "whiten": [True, False],
         "n_output_components": [None, 3],
     },
-    "BagOfVisualWords": {**OFTEN, "n_words": [6], "search": ["auto"], "idf": [True, False]},
+    "BagOfVisualWords": {
+        **OFTEN,
+        "n_words": [6],
+        "search": ["auto"],
+        "idf": [True, False],
+        "power": [0, 0.3, 0.5],
+    },
 }
 # What makes an encoder quick to fit, or brings a parameter to bear.
 BASES = {
@@ -74,7 +81,7 @@ BASES = {
     "BagOfVisualWords": {"n_words": 8, "random_state": 0},
 }
 WITH = {"p": {"method": "gem"}, "n_levels": {"method": "rmac"}}
-FITTING = {"max_samples", "random_state", "n_jobs", "verbose", "search"}
+FITTING = {"max_samples", "max_iter", "random_state", "n_jobs", "verbose", "search"}
 CUTTING = {
     *("n_components", "n_clusters", "n_color_clusters"),
     *("affinity", "affinity_scale", "eigen_solver"),

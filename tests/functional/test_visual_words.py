@@ -24,9 +24,13 @@ def correlated_sample(n_samples, n_channels, dtype):
 def test_counts_equal_the_literal_histogram():
     descriptors, words = correlated_sample(30, 3, np.float64), correlated_sample(7, 3, np.float64)
     grids = np.array([[[2, 5], [1, 1]], [[0, 0], [0, 0]], [[19, 1], [0, 0]]])
+    for power in (0, 0.3, 1):
+        record = VisualWords(words, power=power)
+        counts = bag_of_words(Column(descriptors, grids), record).toarray()
+        parts = np.split(descriptors, [11, 11])
+        assert_allclose(counts, [literal_histogram(part, words, power) for part in parts])
     counts = bag_of_words(Column(descriptors, grids), VisualWords(words)).toarray()
-    expected = [literal_histogram(part, words) for part in np.split(descriptors, [11, 11])]
-    assert_array_equal(counts, expected)
+    assert_array_equal(counts, [literal_histogram(part, words) for part in parts])
 
 
 def test_words_are_those_of_k_means():

@@ -2,14 +2,15 @@
 
     h_k = |{x : k = argmin_j |x - c_j|^2}|,
 
-as dense rows, times the words' weights. Words are searched exactly: of an encoder that searches an
-index, which misses a few, that is an approximation.
+as dense rows, to a power, times the words' weights. Words are searched exactly: of an encoder that
+searches an index, which misses a few, that is an approximation.
 """
 
 import numpy as np
 
 from skdeepenc.encoders import BagOfVisualWords
 from skdeepenc.exceptions import ExportError
+from skdeepenc.export.converters.normalize import power_normalize
 from skdeepenc.export.converters.positions import descriptors_of, if_any
 from skdeepenc.export.registry import register
 
@@ -35,7 +36,7 @@ def write_bag_of_words(g, encoder, maps):
         ones = g.Expand(np.ones(1, np.float32), g.Shape(labels))
         return g.ScatterElements(empty, labels, ones, axis=1, reduction="add")
 
-    counts = if_any(g, x, count, len(record.words))
+    counts = power_normalize(g, if_any(g, x, count, len(record.words)), record.power)
     return counts if record.idf is None else counts * record.idf
 
 

@@ -36,7 +36,8 @@ def write_cross_layer(g, encoder, maps):
         normalized = g.Sign(vectors)
     else:
         normalized = power_normalize(g, l2_normalize(g, vectors), record.power)
-    return normalized.reshape(normalized.side(0), len(pooled) * shape[0] * shape[1])
+    whole = normalized.reshape(normalized.side(0), len(pooled) * shape[0] * shape[1])
+    return l2_normalize(g, whole) if record.normalize else whole
 
 
 def _features_and_guidance(g, features, guidance, record):

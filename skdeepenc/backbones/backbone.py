@@ -6,26 +6,36 @@ when they are needed, in each process anew.
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
+from typing import Any, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skdeepenc._lazy import lazy_property
+from skdeepenc._typing import Floats, PathLike
 from skdeepenc.backbones.describing.catalogue import locate
+from skdeepenc.backbones.describing.spec import ModelSpec
 from skdeepenc.backbones.description import known_description, supposed_description
 from skdeepenc.backbones.files.contents import known_digest, read_contents
-from skdeepenc.backbones.layers import resolve_layers
+from skdeepenc.backbones.layers import LayerInfo, resolve_layers
 from skdeepenc.backbones.model import Model
 from skdeepenc.backbones.network import Network
+from skdeepenc.backbones.running.placed_graph import PlacedGraph
 from skdeepenc.backbones.running.session import get_session
 from skdeepenc.backbones.surgery.entrance import check_open
 from skdeepenc.exceptions import ModelError
+from skdeepenc.images import Preprocessing
 from skdeepenc.images.sizes import both_sides, in_words
 
 # What is found out by reading the model, and not worth carrying to another process.
 _LEFT_BEHIND = {"_surgery", "_anatomy", "_network"}
+
+#: The mean (D,) and the components (d, D) on which a layer is projected.
+Projection: TypeAlias = tuple[Floats, Floats]
 
 
 class Backbone:
@@ -86,16 +96,16 @@ class Backbone:
 
     def __init__(
         self,
-        model="embedded",
+        model: PathLike | bytes = "embedded",
         *,
-        layers=None,
-        spec=None,
-        preprocessing=None,
-        projections=None,
-        providers="auto",
-        n_threads=None,
-        arena=True,
-    ):
+        layers: str | int | Sequence[str | int] | None = None,
+        spec: ModelSpec | None = None,
+        preprocessing: Preprocessing | None = None,
+        projections: Mapping[str, Projection] | None = None,
+        providers: str | Sequence[Any] = "auto",
+        n_threads: int | None = None,
+        arena: bool = True,
+    ) -> None:
         self.model = model
         self._asked_layers = layers
         self._given_spec = spec
@@ -110,7 +120,7 @@ class Backbone:
         known = {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
         return {**known, "model": os.fspath(self.model)}
 
-    def relocated(self, model):
+    def relocated(self, model: PathLike | bytes) -> Self:
         """Return the same backbone, its model read from another place.
 
         Parameters
@@ -133,7 +143,7 @@ class Backbone:
             read_contents(there.source, there.digest)
         return self._altered(model=model, _opened=there)
 
-    def content(self):
+    def content(self) -> bytes:
         """Return the model as the content of an ONNX file, from which it can be opened anywhere.
 
         Returns
@@ -155,11 +165,11 @@ class Backbone:
         return contents.data
 
     @property
-    def content_digest(self):
+    def content_digest(self) -> str:
         """SHA-256 of the model as it was read, weights beside the file included."""
         return self._opened.digest
 
-    def projected(self, projections):
+    def projected(self, projections: Mapping[str, Projection]) -> Self:
         """Return the same backbone with other projections, by layer."""
         return self._altered(projections=dict(projections))
 
@@ -171,7 +181,7 @@ class Backbone:
         other.__dict__.update(known)
         return other
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Name the model and the layers that were asked for."""
         model = "<bytes>" if isinstance(self.model, bytes) else repr(str(self.model))
         return f"Backbone({model}, layers={self._asked_layers!r})"
@@ -182,7 +192,7 @@ class Backbone:
         return Model(_find(self.model))
 
     @lazy_property
-    def spec(self):
+    def spec(self) -> ModelSpec:
         """What the model takes and offers."""
         spec = self._given_spec or self.known_spec or self._supposed_spec()
         if self._given_preprocessing is None:
@@ -190,7 +200,7 @@ class Backbone:
         return replace(spec, preprocessing=self._given_preprocessing)
 
     @lazy_property
-    def known_spec(self):
+    def known_spec(self) -> ModelSpec | None:
         """What the catalogue, the file itself or one beside it says, or None."""
         return known_description(self._opened, self.model)
 
@@ -203,7 +213,7 @@ class Backbone:
         )
 
     @property
-    def preprocessing(self):
+    def preprocessing(self) -> Preprocessing:
         """What is done to pixels first; a ModelError if the graph cannot take what it makes."""
         self._opened.parsed.entrance.check_preprocessing(self.spec.preprocessing)
         return self.spec.preprocessing
@@ -224,12 +234,12 @@ class Backbone:
         return self._opened.made_for or self.spec.input_size
 
     @lazy_property
-    def layer_info(self):
+    def layer_info(self) -> list[LayerInfo]:
         """Every layer that can be asked for, in the order of the graph."""
         return self._opened.list_layers(self._surgery, self._anatomy, self.spec.input_size)
 
     @lazy_property
-    def layers(self):
+    def layers(self) -> tuple[str, ...]:
         """The layers that `run` returns."""
         asked = self._asked_layers
         if asked is None:
@@ -244,7 +254,7 @@ class Backbone:
         return self._opened.default_layer(self._surgery, self.layer_info, self._own_size, patch)
 
     @lazy_property
-    def patch_size(self):
+    def patch_size(self) -> int | None:
         """What the sides of images must be multiples of, in pixels; None where it does not matter.
 
         Of a transformer that is the side of a patch, as the graph tells it.
@@ -252,7 +262,7 @@ class Backbone:
         return self._network.patch_size or self.spec.patch_size
 
     @lazy_property
-    def digest(self):
+    def digest(self) -> str:
         """Digest of the model's content and of what was done to its graph."""
         digest = hashlib.sha256(self._opened.digest.encode())
         digest.update(repr((self.spec.input_size, self.spec.floor_pooling)).encode())
@@ -263,7 +273,7 @@ class Backbone:
         return digest.hexdigest()
 
     @property
-    def providers_(self):
+    def providers_(self) -> list[str]:
         """The providers that really run, best first."""
         form = self._network.form(both_sides(self._own_size))
         return self._session(form).get_providers()
@@ -282,7 +292,7 @@ class Backbone:
             self.projections,
         )
 
-    def run(self, pixels):
+    def run(self, pixels: ArrayLike) -> dict[str, Floats]:
         """Compute the activations of a batch.
 
         Parameters
@@ -310,7 +320,7 @@ class Backbone:
             self._network.check_problems(form)
             return self._network.run(self._session(form), form, pixels)
 
-    def open(self, height, width):
+    def open(self, height: int, width: int) -> None:
         """Open the session for images of a size, as the first `run` does too.
 
         Parameters
@@ -337,7 +347,7 @@ class Backbone:
             at_size = self._at_size(image_shape)
             raise ModelError(f"{self._opened.name} does not run{at_size}: {error}") from error
 
-    def graph_at(self, image_shape=None):
+    def graph_at(self, image_shape: tuple[int, int] | None = None) -> PlacedGraph:
         """Return the graph that `run` would run, to be built into a larger one.
 
         Parameters

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 
 from skdeepenc._version import __version__
 from skdeepenc.cli import cache, convert, demo, describe, export, extract, layers, models, verify
@@ -21,7 +22,7 @@ COMMANDS = (demo, layers, describe, extract, models, cache, export, verify, conv
 DEBUG_VARIABLE = "SKDEEPENC_DEBUG"
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters

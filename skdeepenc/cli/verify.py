@@ -36,7 +36,7 @@ def run(options):
 
     report = verify(load(options.pipeline), options.file, find_images(options.images))
     print_report(report)
-    if not 1 - report.min_cosine <= options.tolerance:
+    if report.min_cosine is not None and not 1 - report.min_cosine <= options.tolerance:
         raise ExportError(
             f"{options.file} is farther from {options.pipeline} than --tolerance "
             f"{options.tolerance:g}: export it anew."

@@ -202,7 +202,7 @@ class BagOfVisualWords(MapsEncoder):
         return bag_of_words(maps.column(maps.layers[0]), self.record_)
 
     @property
-    def record_(self):
+    def record_(self) -> VisualWords:
         """What `transform` computes with."""
         return VisualWords(self.words_, self._index, self.idf_, self.power)
 

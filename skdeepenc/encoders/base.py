@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -77,7 +78,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         vectors = self._gather(maps, self._n_features_out, self._encode)
         return labelled(self, vectors, X)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """Return the names of the columns: the class and a number.
 
         Parameters
@@ -92,7 +93,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             One name per column.
         """
         check_is_fitted(self)
-        n_names = self.n_features_in_ if input_features is None else len(input_features)
+        n_names = self.n_features_in_ if input_features is None else np.size(input_features)
         if n_names == getattr(self, "_n_channels_given", None) != self.n_features_in_:
             input_features = None
         return super().get_feature_names_out(input_features)

@@ -290,7 +290,7 @@ class ClusterMAC(MapsEncoder):
         )
 
     @property
-    def record_(self):
+    def record_(self) -> RegionSum:
         """What `transform` computes with."""
         return RegionSum(self._regions, self.whitening_)
 

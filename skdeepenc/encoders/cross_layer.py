@@ -293,7 +293,7 @@ class CrossLayerPooler(MapsEncoder):
         return itemsize * (4 * self._n_features_out + 2 * n_positions * per_position)
 
     @property
-    def record_(self):
+    def record_(self) -> CrossLayerRecord:
         """What `transform` computes with."""
         filters = self.guidance_filters_
         return CrossLayerRecord(

@@ -231,7 +231,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
         return scored
 
     @property
-    def record_(self):
+    def record_(self) -> FisherRecord:
         """What `transform` computes with."""
         return FisherRecord(
             self.projection_,

@@ -174,7 +174,7 @@ class GlobalPooler(MapsEncoder):
         )
 
     @property
-    def record_(self):
+    def record_(self) -> GlobalPooling:
         """What `transform` computes with."""
         return GlobalPooling(
             self._methods, self.p, self.n_levels, self.normalize, self.across_scales

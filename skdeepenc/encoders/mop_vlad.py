@@ -334,7 +334,7 @@ class MOPVLADEncoder(MapsEncoder):
         return fit_pca(vectors, n_components, whiten=True)
 
     @property
-    def record_(self):
+    def record_(self) -> MOPRecord:
         """What `transform` computes with."""
         return MOPRecord(tuple(self.levels_), self.across_scales == "union", self.whitening_)
 

@@ -40,11 +40,11 @@ class ExportReport:
     max_abs: float | None = None
     class_agreement: float | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"ExportReport({len(self.model):,} bytes, {self.figures})"
 
     @property
-    def figures(self):
+    def figures(self) -> dict[str, float]:
         """What was measured, by name."""
         names = "n_images", "min_cosine", "max_abs", "class_agreement"
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}

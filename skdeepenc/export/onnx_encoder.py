@@ -1,11 +1,14 @@
 """An encoder whose vectors onnxruntime computes, on whatever it runs on."""
 
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +20,7 @@ from skdeepenc.export.files import has_weights_beside, write_model
 from skdeepenc.export.maps import MapInputs, input_name, scales_of
 from skdeepenc.export.registry import convert
 from skdeepenc.export.writer import GraphWriter
+from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["OnnxEncoder"]
 
@@ -72,12 +76,12 @@ class OnnxEncoder(TransformerMixin, BaseEstimator):
         "providers": [StrOptions({"auto"}), str, list],
     }
 
-    def __init__(self, encoder, providers="auto"):
+    def __init__(self, encoder: MapsEncoder, providers: str | Sequence[Any] = "auto") -> None:
         self.encoder = encoder
         self.providers = providers
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: MapsLike, y: ArrayLike | None = None) -> Self:
         """Fit a clone of the encoder.
 
         Parameters
@@ -95,7 +99,7 @@ class OnnxEncoder(TransformerMixin, BaseEstimator):
         self.encoder_ = clone(self.encoder).fit(X, y)
         return self
 
-    def transform(self, X):
+    def transform(self, X: MapsLike) -> Any:
         """Encode images by the graph.
 
         Parameters
@@ -125,21 +129,21 @@ class OnnxEncoder(TransformerMixin, BaseEstimator):
         return vectors
 
     @property
-    def fitted_encoder(self):
+    def fitted_encoder(self) -> MapsEncoder:
         """What `transform` uses."""
-        return getattr(self, "encoder_", self.encoder)
+        return self.encoder_ if hasattr(self, "encoder_") else self.encoder
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Number of channels of the layer that is encoded."""
         return self.fitted_encoder.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> NDArray[Any]:
         """Names of the columns, where a data frame was fitted."""
         return self.fitted_encoder.feature_names_in_
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """Name the values of the vectors, as the encoder does.
 
         Parameters

@@ -1,11 +1,16 @@
 """Export a fitted pipeline, and compare a file with the pipeline that it was made of."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 import sklearn
+from sklearn.base import BaseEstimator
 
+from skdeepenc._typing import PathLike
 from skdeepenc._version import __version__
 from skdeepenc.backbones.running.session import Graph, open_apart
 from skdeepenc.exceptions import ExportError, ModelError
@@ -30,18 +35,18 @@ _CPU = ("CPUExecutionProvider",)
 
 
 def to_onnx(
-    pipeline,
-    path=None,
+    pipeline: BaseEstimator,
+    path: PathLike | None = None,
     *,
-    input="pixels",
-    outputs=None,
-    images=None,
-    tolerance=1e-3,
-    external_data="auto",
-    sidecar=True,
-    approximate=False,
-    overwrite=False,
-):
+    input: str = "pixels",
+    outputs: Sequence[str] | None = None,
+    images: Any = None,
+    tolerance: float = 1e-3,
+    external_data: str | bool = "auto",
+    sidecar: bool = True,
+    approximate: bool = False,
+    overwrite: bool = False,
+) -> ExportReport:
     """Write a fitted pipeline as one ONNX graph, which onnxruntime runs without Python's help.
 
     Parameters
@@ -128,7 +133,12 @@ def to_onnx(
     return report
 
 
-def verify(pipeline, path, images, providers=None):
+def verify(
+    pipeline: BaseEstimator,
+    path: PathLike,
+    images: Any,
+    providers: str | Sequence[Any] | None = None,
+) -> ExportReport:
     """Compare an exported file with the pipeline that it was made of.
 
     Parameters
@@ -240,7 +250,7 @@ def _finish(model, folder, description, comparison):
         check_within(report, tolerance)
         description["measured"] = {"tolerance": tolerance, **report.figures}
     onnx.helper.set_model_props(model, {_KEY: json.dumps(description)})
-    return ExportReport(model.SerializeToString(), **report.figures)
+    return replace(report, model=model.SerializeToString())
 
 
 def _read(path):

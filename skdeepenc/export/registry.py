@@ -19,6 +19,7 @@ an `ExportError` that tells what to use instead.
 """
 
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,12 +29,15 @@ from skdeepenc.export.writer import GraphWriter, Tensor
 
 __all__ = ["convert", "find_converter", "register"]
 
-_CONVERTERS: dict[type, Callable] = {}
+#: ``converter(g, estimator, inputs)``, as said above.
+Converter: TypeAlias = Callable[[GraphWriter, Any, Any], Any]
+
+_CONVERTERS: dict[type, Converter] = {}
 # A subclass that has one of these of its own computes something else than its base.
 _COMPUTING = ("transform", "_encode", "record_", "predict", "decision_function", "kneighbors")
 
 
-def register(estimator_type, converter=None):
+def register(estimator_type: type, converter: Converter | None = None) -> Any:
     """Say how estimators of a type are written as a graph.
 
     Parameters

@@ -1,6 +1,7 @@
 """Re-rank by diffusion along the gallery's neighbours."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -97,15 +98,15 @@ class DiffusionRanker(Reranker):
     def __init__(
         self,
         *,
-        n_neighbors=50,
-        damping=0.99,
-        n_query_neighbors=10,
-        gamma=3.0,
-        n_candidates=None,
-        tol=1e-6,
-        ranker=None,
-        n_jobs=None,
-    ):
+        n_neighbors: int = 50,
+        damping: float = 0.99,
+        n_query_neighbors: int = 10,
+        gamma: float = 3.0,
+        n_candidates: int | None = None,
+        tol: float = 1e-6,
+        ranker: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.damping = damping
         self.n_query_neighbors = n_query_neighbors
@@ -116,7 +117,7 @@ class DiffusionRanker(Reranker):
         self.n_jobs = n_jobs
 
     @property
-    def graph_(self):
+    def graph_(self) -> Any:
         """The gallery's graph."""
         self._prepare()
         return self._graph

@@ -1,6 +1,7 @@
 """Re-rank by whom images have for neighbours: k-reciprocal encoding."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -98,7 +99,16 @@ class KReciprocalRanker(Reranker):
         "weight": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, *, k1=20, k2=6, weight=0.3, ranker=None, n_neighbors=None, n_jobs=None):
+    def __init__(
+        self,
+        *,
+        k1: int = 20,
+        k2: int = 6,
+        weight: float = 0.3,
+        ranker: Any = None,
+        n_neighbors: int | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.k1 = k1
         self.k2 = k2
         self.weight = weight
@@ -138,7 +148,7 @@ class KReciprocalRanker(Reranker):
         return self._inside._distances(ends)
 
     @property
-    def graph_(self):
+    def graph_(self) -> Any:
         """What the gallery's images know of one another."""
         self._prepare()
         return self._graph

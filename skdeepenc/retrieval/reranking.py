@@ -5,10 +5,15 @@ takes, vectors, words, layers or maps, can be ranked again by what the gallery's
 one another.
 """
 
+from typing import Any, Self
+
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdeepenc._sklearn import HasMethods
+from skdeepenc._typing import Items
+from skdeepenc.retrieval._gallery import Images
 from skdeepenc.retrieval.base import Ranker
 from skdeepenc.retrieval.ranker import NearestNeighborRanker
 
@@ -26,7 +31,7 @@ class Reranker(Ranker):
         "ranker": [HasMethods(["fit", "rank"]), HasMethods(["fit", "steps"]), None],
     }
 
-    def fit(self, X, y=None, *, names=None):
+    def fit(self, X: Images, y: ArrayLike | None = None, *, names: Items | None = None) -> Self:
         """Keep the gallery, and learn from it.
 
         Parameters
@@ -51,7 +56,7 @@ class Reranker(Ranker):
         return self
 
     @property
-    def labels_(self):
+    def labels_(self) -> NDArray[Any] | None:
         """The labels of the gallery, or None."""
         return self._inside.labels_
 
@@ -60,7 +65,7 @@ class Reranker(Ranker):
         self._inside.labels_ = labels
 
     @property
-    def names_(self):
+    def names_(self) -> NDArray[Any] | None:
         """The names of the gallery, or None."""
         return self._inside.names_
 
@@ -69,12 +74,12 @@ class Reranker(Ranker):
         self._inside.names_ = names
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """What the ranker inside says."""
         return self.ranker_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> NDArray[Any]:
         """What the ranker inside says."""
         return self.ranker_.feature_names_in_
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pooch
 
+from skdeepenc._typing import PathLike
 from skdeepenc.backbones.describing.hub import fetch_from_hub, is_hub_name
 from skdeepenc.backbones.describing.spec import ModelSpec
 from skdeepenc.exceptions import DownloadError, ModelError
@@ -22,7 +23,7 @@ _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 @cache
-def list_models():
+def list_models() -> dict[str, ModelSpec]:
     """Return what the catalogue says of each model, by name.
 
     Returns
@@ -104,7 +105,7 @@ def _obtain(spec):
     return fetch_model(spec)
 
 
-def fetch_model(spec, folder=None):
+def fetch_model(spec: ModelSpec, folder: PathLike | None = None) -> Path:
     """Download a model of the catalogue, verify it, and keep it.
 
     Parameters

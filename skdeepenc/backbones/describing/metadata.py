@@ -18,7 +18,7 @@ from skdeepenc.exceptions import ModelError
 METADATA_KEY = "skdeepenc"
 
 
-def read_spec(model):
+def read_spec(model: onnx.ModelProto) -> ModelSpec | None:
     """Return the record in a model's metadata, or None if it has none.
 
     Parameters
@@ -44,7 +44,7 @@ def read_spec(model):
     return None
 
 
-def write_spec(model, spec):
+def write_spec(model: onnx.ModelProto, spec: ModelSpec) -> None:
     """Put the record into a model's metadata, in place, so that the file describes itself.
 
     Parameters

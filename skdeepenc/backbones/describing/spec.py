@@ -7,7 +7,7 @@ catalogue, from the metadata of the ONNX file, or from the user.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Self
+from typing import Any, Self
 
 from skdeepenc.backbones.describing.huggingface_config import huggingface_fields
 from skdeepenc.backbones.describing.timm_config import timm_fields
@@ -127,7 +127,7 @@ class ModelSpec:
             raise ModelError(f"crop_fraction of a model is in (0, 1], not {self.crop_fraction!r}.")
 
     @property
-    def view(self):
+    def view(self) -> Whole:
         """What the network sees of an image where nobody asks for another view."""
         return Whole(
             fit=self.fit,
@@ -136,7 +136,7 @@ class ModelSpec:
             decoding=self.decoding,
         )
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Write the record as JSON.
 
         Returns
@@ -148,7 +148,7 @@ class ModelSpec:
         return json.dumps({key: value for key, value in record.items() if value is not None})
 
     @classmethod
-    def from_json(cls, text) -> Self:
+    def from_json(cls, text: str) -> Self:
         """Read a record that `to_json` wrote.
 
         Parameters
@@ -174,7 +174,7 @@ class ModelSpec:
             raise ModelError(f"A model's description cannot be read: {error}") from error
 
     @classmethod
-    def from_timm(cls, pretrained_cfg) -> Self:
+    def from_timm(cls, pretrained_cfg: Mapping[str, Any] | object) -> Self:
         """Make the record from timm's configuration of a model.
 
         Parameters
@@ -204,7 +204,7 @@ class ModelSpec:
         return cls._from_foreign(timm_fields, pretrained_cfg)
 
     @classmethod
-    def from_huggingface(cls, preprocessor_config) -> Self:
+    def from_huggingface(cls, preprocessor_config: Mapping[str, Any] | object) -> Self:
         """Make the record from the configuration of an image processor of transformers.
 
         Parameters

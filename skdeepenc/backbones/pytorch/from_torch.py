@@ -4,8 +4,12 @@ Exporters freeze what they saw once: a batch of one, the sides of an image. So t
 tried first, and what PyTorch computes on random images decides whether it is kept.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from skdeepenc._optional import require
 from skdeepenc.backbones.describing.metadata import write_spec
+from skdeepenc.backbones.describing.spec import ModelSpec
 from skdeepenc.backbones.pytorch.exporters import EXPORTERS, Freedom
 from skdeepenc.backbones.pytorch.observed_module import (
     evaluated,
@@ -25,7 +29,13 @@ _LONGER_BY = ((64, 32), (28, 14))
 _TOLERANCES = {"torch.float32": 1e-3, "torch.float16": 2e-2}
 
 
-def from_torch(module, input_size, *, layers=None, spec=None):
+def from_torch(
+    module: Any,
+    input_size: int | tuple[int, int],
+    *,
+    layers: Sequence[str] | None = None,
+    spec: ModelSpec | None = None,
+) -> bytes:
     """Export a module of PyTorch as an ONNX model, checked against the module itself.
 
     The export takes any number of images, and images of any size, where the module allows it;

@@ -24,8 +24,8 @@ from skdeepenc.export.files import (
     write_model,
 )
 from skdeepenc.export.image_entrances import networks_of
-from skdeepenc.export.outputs import OUTPUTS, choose_outputs, vector_width
-from skdeepenc.export.registry import convert
+from skdeepenc.export.outputs import OUTPUTS, choose_outputs, output_sides
+from skdeepenc.export.registry import convert, vectors_of
 from skdeepenc.export.writer import GraphWriter
 
 __all__ = ["to_onnx", "verify"]
@@ -189,19 +189,14 @@ def verify(
 def _write(pipeline, steps, entrance, outputs, approximate):
     """Return the model of a pipeline, without a description."""
     g = GraphWriter()
-    available: dict = {}
-    value = entrance.open(g, pipeline, approximate)
+    made, before = entrance.open(g, pipeline, approximate), ""
     for name, step in steps:
-        if available:
-            raise ExportError(f"Step {name!r} stands behind one that predicts: leave it out.")
         with g.scope(name):
-            made = convert(g, step, value)
-        available, value = (made, value) if isinstance(made, dict) else ({}, made)
-    available = {"vector": value, **available}
-    width = vector_width(steps)
+            given = vectors_of(made, before)
+            made, before = convert(g, step, given), name
+    available = {**made, "vector": given} if isinstance(made, dict) else {"vector": made}
     for name in choose_outputs(available, outputs):
-        sides = ["N", width] if name == "vector" else None
-        g.output(name, available[name], sides, OUTPUTS[name])
+        g.output(name, available[name], output_sides(name, steps), OUTPUTS[name])
     return g.model()
 
 

@@ -13,10 +13,13 @@ output              type     of the pipeline's last step, but for the vector
 """
 
 import numpy as np
+from sklearn.base import is_classifier
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skdeepenc.exceptions import ExportError
 
-__all__ = ["OUTPUTS", "choose_outputs", "is_predictor", "reference_outputs", "vector_width"]
+__all__ = ["OUTPUTS", "choose_outputs", "output_sides", "reference_outputs"]
 
 OUTPUTS = {
     "vector": np.float32,
@@ -27,9 +30,11 @@ OUTPUTS = {
 }
 
 
-def is_predictor(step):
-    """Tell whether a step ends a pipeline: it predicts, or ranks."""
-    return hasattr(step, "predict") or hasattr(step, "kneighbors")
+def _is_predictor(step):
+    """Tell whether the graph of a last step predicts, or ranks, rather than transforms."""
+    if hasattr(step, "kneighbors") or is_classifier(step):
+        return True
+    return hasattr(step, "predict") and not hasattr(step, "transform")
 
 
 def choose_outputs(available, outputs):
@@ -63,13 +68,66 @@ def choose_outputs(available, outputs):
     return wanted
 
 
-def vector_width(steps):
-    """Return how many values the vectors have, or a name where the steps do not say."""
-    transforming = [step for _, step in steps if not is_predictor(step)]
+def output_sides(name, steps):
+    """Return the shape to declare for an output: numbers, and names of what is free or not told.
+
+    Parameters
+    ----------
+    name : str
+        The output.
+    steps : list of (str, estimator)
+        The steps that the graph holds.
+
+    Returns
+    -------
+    list of int or str
+        The sides.
+    """
+    last = steps[-1][1]
+    match name:
+        case "vector" if _is_predictor(last):
+            return ["N", getattr(last, "n_features_in_", "d")]
+        case "vector":
+            return ["N", _width(steps) or "d"]
+        case "class":
+            return ["N"]
+        case "neighbors":
+            n_rows = _n_gallery(last)
+            return ["N", min(last.n_neighbors or n_rows, n_rows)]
+        case "scores" if hasattr(last, "kneighbors"):
+            return ["N", _n_gallery(last)]
+    return ["N", *_n_scores(name, last)]
+
+
+def _width(steps):
+    """Return how many values the vectors have, or None where the steps do not say."""
+    *before, (_, last) = steps
+    if isinstance(last, Pipeline):
+        return _width([*before, *last.steps])
+    if isinstance(last, FeatureUnion):
+        parts = [part for part in last.transformer_list if part[1] != "drop"]
+        widths = [_width([*before, part]) for part in parts]
+        return None if None in widths else sum(widths)
+    if isinstance(last, FunctionTransformer) or last in (None, "passthrough"):
+        return _width(before) if before else None  # those that export keep the width
     try:
-        return len(transforming[-1].get_feature_names_out())
-    except (AttributeError, IndexError, TypeError, ValueError):
-        return "d"
+        return len(last.get_feature_names_out())
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _n_gallery(index):
+    return len(index.gallery_) if hasattr(index, "gallery_") else index.n_samples_fit_
+
+
+def _n_scores(name, classifier):
+    n_classes = len(classifier.classes_)
+    if name == "scores":
+        if n_classes == 2:
+            return []
+        if getattr(classifier, "decision_function_shape", None) == "ovo":
+            return [n_classes * (n_classes - 1) // 2]
+    return [n_classes]
 
 
 def reference_outputs(steps, images, names):
@@ -89,11 +147,9 @@ def reference_outputs(steps, images, names):
     dict of str to ndarray
         The arrays.
     """
-    vectors = images
-    for _, step in steps:
-        if not is_predictor(step):
-            vectors = step.transform(vectors)
-    last = steps[-1][1]
+    vectors, last = images, steps[-1][1]
+    for _, step in steps[:-1] if _is_predictor(last) else steps:
+        vectors = step.transform(vectors)
     return {name: _reference(name, last, vectors) for name in names}
 
 

@@ -12,6 +12,9 @@ what follows it   `Tensor` (N, d)                `Tensor` (N, d'), or, of a pred
                                                  them by the names of the graph's outputs
 ================  =============================  =================================================
 
+A predictor that others may follow, since it transforms as well, adds ``"vector"``, a function
+without arguments that writes that.
+
 All images of a call to the graph have one grid at each scale, and that may be empty. A converter
 asks ``inputs.of(encoder)`` for its maps, and takes the arrays from the encoder's `record_`, as
 `transform` does, so that what was fitted is all that it needs; what it cannot say it refuses with
@@ -24,10 +27,11 @@ from typing import Any, TypeAlias
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc.exceptions import ExportError
+from skdeepenc.export.foreign import may_be_foreign, write_foreign
 from skdeepenc.export.maps import Maps
 from skdeepenc.export.writer import GraphWriter, Tensor
 
-__all__ = ["convert", "find_converter", "register"]
+__all__ = ["convert", "find_converter", "register", "vectors_of"]
 
 #: ``converter(g, estimator, inputs)``, as said above.
 Converter: TypeAlias = Callable[[GraphWriter, Any, Any], Any]
@@ -93,6 +97,8 @@ def find_converter(estimator):
         if base in _CONVERTERS:
             return _CONVERTERS[base]
         if own := [method for method in _COMPUTING if method in vars(base)]:
+            if may_be_foreign(estimator):
+                return write_foreign
             raise ExportError(
                 f"There is no converter for {name}, which defines {own[0]}: write one with "
                 f"skdeepenc.export.register({base.__name__}, converter). Known are "
@@ -130,3 +136,32 @@ def convert(g: GraphWriter, estimator, inputs: Maps | Tensor):
         raise ExportError(f"{error} Only what is fitted can be exported.") from error
     with g.scope(type(estimator).__name__):
         return converter(g, estimator, inputs)
+
+
+def vectors_of(made, name):
+    """Return the vectors that a step hands on.
+
+    Parameters
+    ----------
+    made : Tensor or dict
+        What `convert` returned.
+    name : str
+        What the step is called.
+
+    Returns
+    -------
+    Tensor
+        The vectors.
+
+    Raises
+    ------
+    ExportError
+        If the step predicts and cannot do anything else.
+    """
+    if not isinstance(made, dict):
+        return made
+    if "vector" not in made:
+        raise ExportError(
+            f"The step {name!r} predicts and gives no vectors to hand on: let it end the pipeline."
+        )
+    return made["vector"]()

@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from skdeepenc._version import __version__
+from skdeepenc.backbones.graphs.constants import subgraphs
 from skdeepenc.exceptions import ExportError
 
 __all__ = ["IR_VERSION", "OPSET", "GraphWriter", "Tensor"]
@@ -204,6 +205,39 @@ class GraphWriter:
         stacked = self.Loop(self.Squeeze(count), None, body=part, n_outputs=n_outputs)
         return stacked[0] if n_outputs == 1 else stacked
 
+    def repeat(self, most, state, body: Callable):
+        """Repeat a part of the graph that hands values on, until it says that it is done.
+
+        Parameters
+        ----------
+        most : int
+            How many times at most.
+        state : list of Tensor
+            What the first turn is given.
+        body : callable
+            Writes a turn: given such values, it returns whether to go on, one truth value, and the
+            list of the values for the next turn, of the same shapes.
+
+        Returns
+        -------
+        list of Tensor
+            What the last turn returned.
+        """
+        given = [Tensor(self, self.new_name("state")) for _ in state]
+        arguments = [
+            helper.make_tensor_value_info(self.new_name("turn"), TensorProto.INT64, []),
+            helper.make_tensor_value_info(self.new_name("going"), TensorProto.BOOL, []),
+            *(helper.make_empty_tensor_value_info(value.name) for value in given),
+        ]
+
+        def run():
+            going, values = body(*given)
+            return (self.Squeeze(going), *values)
+
+        part = self._subgraph("turn", run, arguments)
+        count = np.array(most)
+        return self.Loop(count, np.array(True), *state, body=part, n_outputs=len(state))
+
     def _subgraph(self, name, write, arguments=()):
         """Return a graph of what `write` adds; its constants stay outside, where all share them."""
         outside, self._nodes = self._nodes, []
@@ -255,6 +289,8 @@ class GraphWriter:
     def model(self, metadata=None):
         """Return the model: opset 18, IR version 8, or newer where what was added wants it.
 
+        What no output needs is left out.
+
         Parameters
         ----------
         metadata : dict of str to str or None, default=None
@@ -265,9 +301,9 @@ class GraphWriter:
         onnx.ModelProto
             The model.
         """
-        graph = helper.make_graph(
-            self._nodes, "skdeepenc", self.inputs, self.outputs, self.initializers
-        )
+        nodes, read = _needed(self._nodes, {value.name for value in self.outputs})
+        weights = [tensor for tensor in self.initializers if tensor.name in read]
+        graph = helper.make_graph(nodes, "skdeepenc", self.inputs, self.outputs, weights)
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid(*opset) for opset in self.opsets.items()],
@@ -277,6 +313,25 @@ class GraphWriter:
         )
         helper.set_model_props(model, metadata or {})
         return model
+
+
+def _needed(nodes, names):
+    """Return the nodes that values of these names come from, and the names of all that is read."""
+    read, kept = set(names), []
+    for node in reversed(nodes):
+        if read.intersection(node.output):
+            kept.append(node)
+            read |= _read_by(node)
+    return kept[::-1], read
+
+
+def _read_by(node):
+    """Return the names of what a node reads, and what the graphs inside it read or return."""
+    names = set(node.input)
+    for graph in subgraphs(node):
+        names.update(value.name for value in graph.output)
+        names = names.union(*map(_read_by, graph.node))
+    return names
 
 
 def _least_ir_version(opset):

@@ -6,17 +6,22 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.linear_model import (
+    LogisticRegression,
+    RidgeClassifier,
+    SGDClassifier,
+)
+from sklearn.metrics.pairwise import linear_kernel
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from skdeepenc.backbones.running.session import run_apart
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.registry import convert
-from skdeepenc.export.writer import GraphWriter
+from skdeepenc.export.writer import GraphWriter, Tensor
 from skdeepenc.functional import l2_normalize, power_normalize
 from skdeepenc.retrieval import NearestNeighborRanker
 
@@ -25,7 +30,7 @@ CENTRES = RNG.normal(size=(3, 6))
 Y = np.arange(90) % 3
 X = (CENTRES[Y] + RNG.normal(size=(90, 6))).astype(np.float32)
 QUERIES = (CENTRES[np.arange(21) % 3] + RNG.normal(size=(21, 6))).astype(np.float32)
-NAMES = np.array(["door", "roof", "tower"])
+NAMES = np.array(["door", "roof", "tower", "wall"])
 
 
 def outputs_of(estimator, vectors=QUERIES):
@@ -33,6 +38,7 @@ def outputs_of(estimator, vectors=QUERIES):
     g = GraphWriter()
     made = convert(g, estimator, g.input("x", np.float32, ["N", vectors.shape[1]]))
     made = made if isinstance(made, dict) else {"vector": made}
+    made = {name: tensor for name, tensor in made.items() if isinstance(tensor, Tensor)}
     for name, tensor in made.items():
         whole = name in ("class", "neighbors")
         g.output(name, tensor, None, np.int64 if whole else np.float32)
@@ -70,12 +76,17 @@ CLASSIFIERS = [
     SVC(kernel="linear"),
     SVC(kernel="linear", decision_function_shape="ovo"),
     SVC(kernel="linear", break_ties=True),
+    SVC(),
+    SVC(kernel="poly", degree=2, coef0=1.0, decision_function_shape="ovo"),
+    NuSVC(kernel="sigmoid", nu=0.2, gamma=0.1),
+    LinearSVC(multi_class="crammer_singer"),
     LogisticRegression(),
     SGDClassifier(random_state=0),
     SGDClassifier(loss="log_loss", random_state=0),
     SGDClassifier(loss="modified_huber", random_state=0),
     RidgeClassifier(),
     LinearDiscriminantAnalysis(),
+    LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
     KNeighborsClassifier(3),
     KNeighborsClassifier(5, weights="distance"),
     KNeighborsClassifier(4, metric="cosine"),
@@ -83,6 +94,8 @@ CLASSIFIERS = [
     CalibratedClassifierCV(LinearSVC(), cv=3),
     CalibratedClassifierCV(LinearSVC(), cv=3, ensemble=False),
     CalibratedClassifierCV(LogisticRegression(), cv=3, method="isotonic"),
+    CalibratedClassifierCV(SVC(), cv=3, method="isotonic", ensemble=False),
+    make_pipeline(LinearDiscriminantAnalysis(), KNeighborsClassifier(3)),
     CalibratedClassifierCV(KNeighborsClassifier(5), cv=3),
     make_pipeline(StandardScaler(), PCA(4), LogisticRegression()),
     GridSearchCV(make_pipeline(Normalizer(), LinearSVC()), {"linearsvc__C": [0.1, 1]}, cv=2),
@@ -105,6 +118,16 @@ def test_scores_probabilities_and_classes_are_those_of_the_classifier(classifier
     assert_array_equal(classifier.classes_[outputs["class"]], classifier.predict(QUERIES))
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+@pytest.mark.filterwarnings("ignore:The `probability` parameter was deprecated")
+def test_pairs_are_coupled_as_libsvm_does(kernel, n_classes):
+    labels = np.arange(90) % n_classes
+    classifier = SVC(kernel=kernel, probability=True, random_state=0).fit(X, NAMES[labels])
+    expected = classifier.predict_proba(QUERIES)
+    assert_allclose(outputs_of(classifier)["probabilities"], expected, atol=1e-5)
+
+
 def test_temperatures_are_scaled_as_scikit_learn_does():
     try:
         classifier = CalibratedClassifierCV(LinearSVC(), cv=3, method="temperature").fit(X, Y)
@@ -114,9 +137,20 @@ def test_temperatures_are_scaled_as_scikit_learn_does():
     assert_allclose(outputs_of(classifier)["probabilities"], expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+METRICS = ["euclidean", "sqeuclidean", "cosine", "correlation", "manhattan", "chebyshev"]
+METRICS += ["canberra", "minkowski"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_neighbors_are_those_that_scikit_learn_finds(metric):
-    index = NearestNeighbors(n_neighbors=7, metric=metric).fit(X)
+    index = KNeighborsClassifier(n_neighbors=7, metric=metric, p=3, weights="distance").fit(X, Y)
+    outputs = outputs_of(index)
+    assert_array_equal(outputs["neighbors"], index.kneighbors(QUERIES, return_distance=False))
+    assert_allclose(outputs["probabilities"], index.predict_proba(QUERIES), atol=1e-5)
+
+
+def test_neighbors_of_no_classes_are_found_too():
+    index = NearestNeighbors(n_neighbors=7).fit(X)
     expected = index.kneighbors(QUERIES, return_distance=False)
     assert_array_equal(outputs_of(index)["neighbors"], expected)
 
@@ -144,6 +178,12 @@ def test_rankings_are_those_of_the_ranker(ranker):
     assert_array_equal(outputs["neighbors"], ranker.rank(QUERIES))
 
 
+def test_similarities_to_a_gallery_may_be_the_vectors():
+    pipeline = make_pipeline(NearestNeighborRanker(), LinearSVC()).fit(X, Y)
+    expected = pipeline.decision_function(QUERIES)
+    assert_allclose(outputs_of(pipeline)["scores"], expected, rtol=1e-3, atol=1e-4)
+
+
 def test_a_vector_without_length_stays_zero():
     assert not outputs_of(Normalizer().fit(X), np.zeros((1, 6), np.float32))["vector"].any()
 
@@ -155,8 +195,8 @@ def mean_of_batch(x):
 @pytest.mark.parametrize(
     ("estimator", "message"),
     [
-        (SVC(), r"kernel='rbf'.*LinearSVC"),
-        (KNeighborsClassifier(metric="chebyshev"), r"metric='chebyshev'.*cosine"),
+        (SVC(kernel=linear_kernel), r"kernel=linear_kernel.*'rbf'"),
+        (KNeighborsClassifier(metric="braycurtis"), r"metric='braycurtis'.*cosine"),
         (KNeighborsClassifier(weights=mean_of_batch), r"weighs votes.*uniform"),
         (FunctionTransformer(mean_of_batch), r"function mean_of_batch.*power_normalize"),
         (FunctionTransformer(l2_normalize, kw_args={"axis": 0}), r"axis=0 mixes.*axis=-1"),

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export import register, registry
-from skdeepenc.export.registry import convert, find_converter
+from skdeepenc.export.registry import convert, find_converter, vectors_of
 from skdeepenc.export.writer import GraphWriter
 
 
@@ -59,3 +59,9 @@ def test_a_subclass_that_computes_something_else_needs_a_converter():
 def test_what_cannot_be_exported_is_named(estimator, message):
     with pytest.raises(ExportError, match=message):
         convert(GraphWriter(), estimator, None)
+
+
+def test_a_step_that_predicts_hands_nothing_on():
+    with pytest.raises(ExportError, match=r"'svm' predicts.*end the pipeline"):
+        vectors_of({"class": None}, "svm")
+    assert vectors_of({"class": None, "vector": lambda: 1}, "lda") == 1

@@ -58,6 +58,31 @@ def test_turns_are_stacked():
     assert_array_equal(run(rows_times_their_number, X), X * [[0], [1]])
 
 
+def test_turns_hand_values_on_until_they_are_done():
+    def doubled_beyond_ten(g, x):
+        def turn(value, doubled):
+            more = g.ReduceMin(value * 2.0, keepdims=0) < 10.0
+            return more, [value * 2.0, doubled + 1.0]
+
+        value, doubled = g.repeat(100, [x, g.as_tensor(np.zeros((1, 1)))], turn)
+        return g.concat([value, doubled], axis=1)
+
+    assert_array_equal(run(doubled_beyond_ten, X[:1, :1]), [[16, 4]])
+
+
+def test_what_no_output_needs_is_left_out():
+    g = GraphWriter()
+    x = g.input("x", np.float32, ["N", 2])
+    g.choose(x.max(0).max(0) > 0.0, lambda: x * np.full(2, 3.0), lambda: -x)
+    chosen = g.choose(x.sum(0).sum(0) > 0.0, lambda: x * np.full(2, 5.0), lambda: -x)
+    g.output("y", chosen, ["N", 2])
+    graph = g.model().graph
+    assert [node.op_type for node in graph.node].count("If") == 1
+    weights = [onnx.numpy_helper.to_array(tensor).tolist() for tensor in graph.initializer]
+    assert [5.0, 5.0] in weights
+    assert [3.0, 3.0] not in weights
+
+
 def test_equal_constants_are_stored_once_and_names_say_the_place():
     g = GraphWriter()
     x = g.input("x", np.float32, ["N", 2])

@@ -25,7 +25,12 @@ def write_calibrated(g, classifier, x):
 
 def _probabilities(g, member, x):
     outputs = convert(g, member.estimator, x)
-    has_scores = "scores" in outputs
+    has_scores = hasattr(member.estimator, "decision_function")
+    if has_scores and "scores" not in outputs:
+        raise ExportError(
+            f"CalibratedClassifierCV calibrates scores of {type(member.estimator).__name__}, and "
+            "its graph tells none: calibrate another classifier."
+        )
     scores = outputs["scores" if has_scores else "probabilities"]
     n_classes = len(member.classes)
     if member.method == "temperature":

@@ -5,8 +5,6 @@ probabilities  softmax of them, or their sigmoids, by what the classifier was fi
 class          the place of the largest score; of two classes, whether the one score is positive
 """
 
-from functools import partial
-
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
@@ -68,6 +66,11 @@ def _softmax(g, scores, n_classes):
     return two_sided(g, sigmoid(g, scores)) if n_classes == 2 else g.Softmax(scores, axis=1)
 
 
+def _two_logits(g, scores, n_classes):
+    """Return the softmax of a score and its negative, of two classes."""
+    return _softmax(g, scores * 2.0 if n_classes == 2 else scores, n_classes)
+
+
 def _shares_of_sigmoids(g, scores, n_classes):
     return _shares(g, sigmoid(g, scores), n_classes)
 
@@ -86,14 +89,27 @@ def _shares(g, positive, n_classes):
 
 for _type in (LinearSVC, RidgeClassifier, RidgeClassifierCV, Perceptron):
     register(_type, _write)
-register(LinearDiscriminantAnalysis, partial(_write, probabilities=_softmax))
+
+
+@register(LinearDiscriminantAnalysis)
+def write_discriminant_analysis(g, classifier, x):
+    """Return scores, classes and probabilities, or the directions that part the classes."""
+
+    def vectors():
+        origin = classifier.xbar_ if classifier.solver == "svd" else np.zeros(1)
+        return (x - origin) @ classifier.scalings_[:, : classifier._max_components]
+
+    return _write(g, classifier, x, _softmax) | {"vector": vectors}
 
 
 @register(LogisticRegression)
 def write_logistic_regression(g, classifier, x):
     """Return scores, classes, and probabilities as the loss was."""
-    one_by_one = getattr(classifier, "multi_class", None) == "ovr"
-    return _write(g, classifier, x, _shares_of_sigmoids if one_by_one else _softmax)
+    # Until 1.7 scikit-learn had the choice, and until then liblinear had none.
+    way = getattr(classifier, "multi_class", None)
+    if way == "ovr" or classifier.solver == "liblinear":
+        return _write(g, classifier, x, _shares_of_sigmoids)
+    return _write(g, classifier, x, _two_logits if way == "multinomial" else _softmax)
 
 
 @register(SGDClassifier)

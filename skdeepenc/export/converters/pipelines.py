@@ -5,19 +5,18 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdeepenc.exceptions import ExportError
-from skdeepenc.export.registry import convert, register
+from skdeepenc.export.registry import convert, register, vectors_of
 from skdeepenc.export.writer import Tensor
 
 
 @register(Pipeline)
 def write_pipeline(g, pipeline, inputs):
     """Return what the last step returns."""
+    made, before = inputs, ""
     for name, step in pipeline.steps:
-        if isinstance(inputs, dict):
-            raise ExportError(f"A predictor ends a pipeline: the step {name!r} cannot follow one.")
         if step not in (None, "passthrough"):
-            inputs = convert(g, step, inputs)
-    return inputs
+            made, before = convert(g, step, vectors_of(made, before)), name
+    return made
 
 
 @register(FeatureUnion)
@@ -28,7 +27,8 @@ def write_union(g, union, inputs):
     for name, part in union.transformer_list:
         if part == "drop":
             continue
-        vectors = inputs if part == "passthrough" else convert(g, part, inputs)
+        made = inputs if part == "passthrough" else convert(g, part, inputs)
+        vectors = vectors_of(made, name)
         if not isinstance(vectors, Tensor):
             raise ExportError(
                 f"The part {name!r} of a FeatureUnion gives no vectors: put encoders and what "

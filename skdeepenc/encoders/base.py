@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdeepenc._progress import progress_bar
 from skdeepenc._sklearn import validate_data
+from skdeepenc._typing import Floats
 from skdeepenc.arrays.threads import count_jobs, in_jobs
 from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.maps import as_feature_maps
@@ -28,6 +30,10 @@ from skdeepenc.maps.coercion import MapsLike, is_table
 from skdeepenc.maps.labels import labelled
 
 __all__ = ["MapsEncoder"]
+
+
+def _splits(encoder):
+    return hasattr(encoder, "_split")
 
 
 class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -42,6 +48,8 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     - ``_n_features_out``: the width of the vectors, a property that reads fitted arrays.
     - ``_bytes_per_image(maps)``, where `_encode` needs much memory beside its input and output: how
       much for each image, so that batches are small enough. None needs saying.
+    - ``_split(maps, direction)``, where vectors are sums over positions: the shares of an image's
+      positions in the product of its vector with a direction, for `contributions`.
     - ``_choose_layers(maps)``, where other layers are wanted than the one that `layer` names.
 
     Parameters `n_jobs` (threads, each with one batch of images; see
@@ -77,6 +85,39 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         maps = self._check_maps(X, reset=False)
         vectors = self._gather(maps, self._n_features_out, self._encode)
         return labelled(self, vectors, X)
+
+    @available_if(_splits)
+    def contributions(self, X: MapsLike, directions: ArrayLike) -> list[list[Floats]]:
+        """Split the product of each image's vector with a direction over the image's positions.
+
+        With the vector of another image as the direction, that tells what the two have in common,
+        and where. The shares of an image add up to the product exactly.
+
+        Parameters
+        ----------
+        X : FeatureMaps, array-like or sequence
+            Maps of the layers and scales that were fitted; see `as_feature_maps`.
+        directions : array-like of shape (n_images, n_features_out)
+            One direction per image.
+
+        Returns
+        -------
+        list of list of ndarray of shape (H, W)
+            For each image the shares of its positions at each scale; of several poolings, those of
+            one after those of the other.
+        """
+        check_is_fitted(self)
+        maps = self._check_maps(X, reset=False)
+        directions = check_array(directions, dtype=[np.float64, np.float32])
+        if directions.shape != (len(maps), self._n_features_out):
+            raise FeatureMapsError(
+                f"directions has the shape {directions.shape}, but {len(maps)} images have vectors "
+                f"of {self._n_features_out} values: give one per image."
+            )
+        images = range(len(maps))
+        return [
+            self._split(next(maps[[image]].iter_batches()), directions[image]) for image in images
+        ]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """Return the names of the columns: the class and a number.

@@ -17,6 +17,7 @@ from skdeepenc._typing import Integers, RandomState
 from skdeepenc.encoders._colors import color_column, layers_to_partition
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.exceptions import DegenerateDataWarning
+from skdeepenc.functional.contributions import split_region_sum
 from skdeepenc.functional.pca import fit_pca
 from skdeepenc.functional.region_sum import (
     ClusterRegions,
@@ -297,6 +298,10 @@ class ClusterMAC(MapsEncoder):
     def _encode(self, maps):
         column, colors = _columns(maps)
         return sum_over_regions(column, colors, self.record_)
+
+    def _split(self, maps, direction):
+        column, colors = _columns(maps)
+        return split_region_sum(column, colors, self.record_, direction)
 
     def _partition(self, maps):
         """Return the labels of each scale of each image."""

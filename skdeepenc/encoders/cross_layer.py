@@ -19,6 +19,7 @@ from skdeepenc.encoders._guidance import GuidanceFilters
 from skdeepenc.encoders._matched_layers import match_layers
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional.contributions import split_cross_layer
 from skdeepenc.functional.cross_layer import CrossLayerRecord, cross_layer_vectors
 from skdeepenc.functional.pca import fit_pca
 from skdeepenc.functional.spatial_pyramid import check_pyramid, count_cells
@@ -310,6 +311,10 @@ class CrossLayerPooler(MapsEncoder):
     def _encode(self, maps):
         features, guidance = (maps.column(self.layers_in_[place]) for place in (0, -1))
         return cross_layer_vectors(features, guidance, self.record_)
+
+    def _split(self, maps, direction):
+        features, guidance = (maps.column(self.layers_in_[place]) for place in (0, -1))
+        return split_cross_layer(features, guidance, self.record_, direction)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.exceptions import FeatureMapsError
+from skdeepenc.functional.contributions import split_global_pooling
 from skdeepenc.functional.global_pooling import GlobalPooling, pool_globally
 from skdeepenc.maps.coercion import MapsLike
 from skdeepenc.maps.layer_names import class_token_of, is_class_token, patches_of
@@ -181,10 +182,16 @@ class GlobalPooler(MapsEncoder):
         )
 
     def _encode(self, maps):
-        patches, tokens = (
-            None if layer is None else maps.column(layer) for layer in self._columns_read
-        )
+        patches, tokens = self._columns(maps)
         return pool_globally(patches, self.record_, tokens)
+
+    def _split(self, maps, direction):
+        patches, tokens = self._columns(maps)
+        return split_global_pooling(patches, self.record_, direction, tokens)
+
+    def _columns(self, maps):
+        """Return the patches and the class tokens of a batch, None where not read."""
+        return [None if layer is None else maps.column(layer) for layer in self._columns_read]
 
 
 def _class_layer(maps, layer):

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from skdeepenc._sklearn import Interval, StrOptions, fit_context
 from skdeepenc._typing import RandomState
 from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.functional.contributions import split_mop
 from skdeepenc.functional.mop_vlad import (
     MOPRecord,
     PooledLevel,
@@ -354,6 +355,9 @@ class MOPVLADEncoder(MapsEncoder):
 
     def _encode(self, maps):
         return multiscale_vlad(maps.column(maps.layers[0]), self.record_)
+
+    def _split(self, maps, direction):
+        return split_mop(maps.column(maps.layers[0]), self.record_, direction)
 
 
 def _nearest_distance(descriptors, codebook):

@@ -95,10 +95,7 @@ def cross_layer_vectors(features, guidance, record):
     ndarray of shape (n_images, n_cells * K * D)
         Normalised vectors, or signs; zeros for images without descriptors.
     """
-    offsets, values = features.image_offsets, features.values
-    if record.projection is not None:
-        values = project(values, record.projection, offsets)
-    weights = _guide(guidance, record, values)
+    values, weights = guided(features, guidance, record)
     pooled = [
         segment_cross_layer(values[order], weights[order], bounds, record.pooling)
         for order, bounds in cells_of_images(features.grids, record.levels)
@@ -114,11 +111,15 @@ def _normalized(vectors, power):
     return power_normalize(l2_normalize(vectors), power)
 
 
-def _guide(guidance, record, values):
-    """Return the weight of every position under every channel."""
+def guided(features, guidance, record):
+    """Return the features that are pooled, and the weight of each position under each channel."""
+    values = features.values
+    if record.projection is not None:
+        values = project(values, record.projection, features.image_offsets)
     if record.uniform:
-        return np.ones((len(values), 1), values.dtype)
-    return guidance.values if record.filters is None else responses(guidance, record.filters)
+        return values, np.ones((len(values), 1), values.dtype)
+    filters = record.filters
+    return values, guidance.values if filters is None else responses(guidance, filters)
 
 
 def cross_layer(features: Floats, guidance: Floats, pooling: str = "sum") -> Floats:

@@ -158,12 +158,17 @@ def _residuals(descriptors, offsets, level):
     """Return the unnormalised VLAD vectors (n_images, K, n_components) of a tile of images."""
     if len(descriptors) == 0:
         return np.zeros((len(offsets) - 1, *level.codebook.shape))
+    components, indices, weights = assigned(descriptors, level)
+    return vlad_of_segments(components, offsets, level.codebook, indices, weights)
+
+
+def assigned(descriptors, level):
+    """Return the components of descriptors, and their words with weights."""
     components = components_of(descriptors, level.projection, level.normalize_descriptors)
     seen, words = components, level.codebook
     if level.normalize_descriptors:
         seen, words = l2_normalize(seen), l2_normalize(words)
-    indices, weights = soft_assign(seen, words, level.n_neighbors, level.sigma)
-    return vlad_of_segments(components, offsets, level.codebook, indices, weights)
+    return components, *soft_assign(seen, words, level.n_neighbors, level.sigma)
 
 
 def components_of(descriptors, projection, normalize):

@@ -7,8 +7,9 @@ m_r of the regions r of all scales and a PCA whitening W,
     v_r = W u_r / |W u_r|,   u_r = m_r / |m_r|,   image = sum_r v_r, scaled to unit length.
 
 Regions are one of three records. Each has ``maxima(column, colors)``, the maxima (n_regions, D) of
-every image and scale, one after the other; `most_regions`, how many a map has at most, or usually;
-and ``bytes_per_image(grids)``, the memory that finding them takes.
+every image and scale, one after the other; ``rows(column, colors)``, the positions of each of those
+regions; `most_regions`, how many a map has at most, or usually; and ``bytes_per_image(grids)``, the
+memory that finding them takes.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,12 @@ from skdeepenc.arrays.segments import offsets_of, segment_sum
 from skdeepenc.functional.ncut import normalized_cut
 from skdeepenc.functional.normalize import l2_normalize
 from skdeepenc.functional.pca import project, project_to_unit
-from skdeepenc.functional.regions import cluster_maxima, region_maxima, rmac_regions
+from skdeepenc.functional.regions import (
+    cluster_maxima,
+    region_maxima,
+    rmac_regions,
+    rows_of_regions,
+)
 
 __all__ = ["ClusterRegions", "GridRegions", "RegionSum", "WholeRegion", "sum_over_regions"]
 
@@ -50,6 +56,10 @@ class WholeRegion:
         by_map = _by_map(column)
         return [rows.max(axis=0, keepdims=True) if len(rows) else rows for rows in by_map]
 
+    def rows(self, column, colors=None):
+        """Return the positions of every map that has any."""
+        return [rows for rows in _rows_by_map(column) if len(rows)]
+
     def bytes_per_image(self, grids):
         """Return nothing that needs saying."""
 
@@ -63,6 +73,15 @@ class GridRegions:
     def maxima(self, column, colors=None):
         """Return the maxima of every map's squares."""
         return [region_maxima(each, rmac_regions(*each.shape[:2])) for each in column.maps]
+
+    def rows(self, column, colors=None):
+        """Return the positions of every square."""
+        maps = zip(_rows_by_map(column), column.grids.reshape(-1, 2), strict=True)
+        return [
+            own[rows]
+            for own, (height, width) in maps
+            for rows in rows_of_regions(rmac_regions(height, width), width)
+        ]
 
     def bytes_per_image(self, grids):
         """Return nothing that needs saying."""
@@ -106,6 +125,16 @@ class ClusterRegions:
         return [
             np.concatenate([cluster_maxima(values, partition) for partition in partitions.T])
             for values, partitions in zip(_by_map(column), labels, strict=True)
+        ]
+
+    def rows(self, column, colors=None):
+        """Return the positions of every cluster."""
+        maps = zip(_rows_by_map(column), self.labels(column, colors), strict=True)
+        return [
+            own[partition == cluster]
+            for own, partitions in maps
+            for partition in partitions.T
+            for cluster in np.unique(partition)
         ]
 
     def labels(self, column, colors=None):
@@ -186,3 +215,8 @@ def unit_maxima(column, colors, regions):
 def _by_map(column):
     """Return the descriptors (n_positions, D) of every image and scale."""
     return np.split(column.values, column.offsets[1:-1])
+
+
+def _rows_by_map(column):
+    """Return the numbers of the descriptors of every image and scale."""
+    return np.split(np.arange(len(column.values)), column.offsets[1:-1])

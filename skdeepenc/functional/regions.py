@@ -20,7 +20,7 @@ from skdeepenc.arrays.floats import as_floats
 from skdeepenc.arrays.segments import offsets_of, segment_max
 from skdeepenc.functional.normalize import l2_normalize
 
-__all__ = ["cluster_maxima", "region_maxima", "rmac", "rmac_regions"]
+__all__ = ["cluster_maxima", "region_maxima", "rmac", "rmac_regions", "rows_of_regions"]
 
 _WANTED_OVERLAP = 0.4
 
@@ -88,6 +88,14 @@ def rmac_regions(height: int, width: int, n_levels: int = 3) -> Integers:
     (14, 20)
     """
     return _regions(int(height), int(width), int(n_levels)).copy()
+
+
+def rows_of_regions(regions, width):
+    """Return the positions inside each square, as row-major numbers on a map of a width."""
+    return [
+        (np.arange(y0, y1)[:, None] * width + np.arange(x0, x1)).ravel()
+        for y0, x0, y1, x1 in regions
+    ]
 
 
 def region_maxima(feature_map, regions):

@@ -1,8 +1,11 @@
 """What draws: matplotlib, which only the displays need."""
 
+import numpy as np
+from PIL import Image
+
 from skdeepenc._optional import require
 
-__all__ = ["RIGHT", "WRONG", "axes_for_image", "figure_and_axes", "require_pyplot"]
+__all__ = ["RIGHT", "WRONG", "axes_for_image", "figure_and_axes", "require_pyplot", "stretched_sum"]
 
 # Told apart by readers who do not tell red from green, and without colours by their lines.
 RIGHT = {"color": "#0072B2", "linestyle": "-"}
@@ -53,3 +56,14 @@ def axes_for_image(ax, image):
     scale = _LONGER_SIDE / max(height, width)
     size = width * scale + _ROOM_BESIDE, height * scale + _ROOM_BESIDE / 2
     return require_pyplot().figure(figsize=size, layout="constrained").subplots()
+
+
+def stretched_sum(maps, shape):
+    """Return the sum of maps (H, W), each stretched to one shape."""
+    height, width = shape
+    total = np.zeros(shape, dtype=np.float32)
+    for scores in maps:
+        if np.size(scores):
+            image = Image.fromarray(np.ascontiguousarray(scores, dtype=np.float32))
+            total += np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+    return total

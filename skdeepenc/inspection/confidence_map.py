@@ -10,7 +10,7 @@ from PIL import Image
 from skdeepenc._typing import Floats, ImageSource
 from skdeepenc.images import decode_image
 from skdeepenc.inspection._classes import class_index
-from skdeepenc.inspection._drawing import axes_for_image, require_pyplot
+from skdeepenc.inspection._drawing import axes_for_image, require_pyplot, stretched_sum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -148,7 +148,7 @@ class ConfidenceMapDisplay:
     @property
     def confidence(self) -> Floats:
         """The sum over scales, less that of the best rival, at the size of the image."""
-        total = _stretched_sum(self.maps, np.shape(self.image)[:2])
+        total = stretched_sum(self.maps, np.shape(self.image)[:2])
         return total if self.rival is None else total - self.rival
 
     def plot(
@@ -198,24 +198,13 @@ class ConfidenceMapDisplay:
         return self
 
 
-def _stretched_sum(maps, shape):
-    """Return the sum of maps (H, W), each stretched to one shape."""
-    height, width = shape
-    total = np.zeros(shape, dtype=np.float32)
-    for scores in maps:
-        if np.size(scores):
-            image = Image.fromarray(np.ascontiguousarray(scores, dtype=np.float32))
-            total += np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
-    return total
-
-
 def _best_rival(scores, index, shape):
     """Return the highest sum of any other class at each place; None where there is no other."""
     best = None
     # Class by class: a thousand classes at the size of the image would take a gigabyte.
     for other in range(scores[0].shape[-1]):
         if other != index:
-            total = _stretched_sum([scale[..., other] for scale in scores], shape)
+            total = stretched_sum([scale[..., other] for scale in scores], shape)
             best = total if best is None else np.maximum(best, total, out=best)
     return best
 

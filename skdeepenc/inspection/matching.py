@@ -21,13 +21,21 @@ __all__ = ["Match", "match_contributions"]
 class Match:
     """How similar two images are, and what each position adds.
 
-    Attributes
+    Parameters
     ----------
     similarity : float
         The similarity of the two images.
-    query, result : list of ndarray of shape (H, W)
+    query, result : sequence of ndarray of shape (H, W)
         What each position of the query, and of the result, adds to it: a map for each scale and
         encoder. The sum of all values of either side is the similarity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.inspection import Match
+    >>> match = Match(0.5, query=[np.array([[0.5, 0.0]])], result=[np.array([[0.2, 0.3]])])
+    >>> match.query[0].sum() == match.similarity
+    np.True_
     """
 
     similarity: float

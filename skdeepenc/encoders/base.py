@@ -108,16 +108,14 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self)
         maps = self._check_maps(X, reset=False)
-        directions = check_array(directions, dtype=[np.float64, np.float32])
-        if directions.shape != (len(maps), self._n_features_out):
+        given = check_array(directions, dtype=[np.float64, np.float32])
+        if given.shape != (len(maps), self._n_features_out):
             raise FeatureMapsError(
-                f"directions has the shape {directions.shape}, but {len(maps)} images have vectors "
+                f"directions has the shape {given.shape}, but {len(maps)} images have vectors "
                 f"of {self._n_features_out} values: give one per image."
             )
         images = range(len(maps))
-        return [
-            self._split(next(maps[[image]].iter_batches()), directions[image]) for image in images
-        ]
+        return [self._split(next(maps[[image]].iter_batches()), given[image]) for image in images]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """Return the names of the columns: the class and a number.

@@ -18,6 +18,7 @@ from .maps import as_feature_maps as as_feature_maps
 from .persistence import load as load
 from .persistence import save as save
 from .retrieval import AdaptiveChannelRanker as AdaptiveChannelRanker
+from .retrieval import ASMKRanker as ASMKRanker
 from .retrieval import DiffusionRanker as DiffusionRanker
 from .retrieval import IndexedRanker as IndexedRanker
 from .retrieval import KReciprocalRanker as KReciprocalRanker

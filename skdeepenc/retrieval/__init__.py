@@ -1,5 +1,6 @@
 """Rank a gallery: rankers, expansion, localization, sign codes."""
 
+from skdeepenc.retrieval.asmk import ASMKRanker
 from skdeepenc.retrieval.channel_selection import AdaptiveChannelRanker
 from skdeepenc.retrieval.diffusion import DiffusionRanker
 from skdeepenc.retrieval.expansion import augment_gallery, expand_queries
@@ -13,6 +14,7 @@ from skdeepenc.retrieval.ranker import NearestNeighborRanker
 from skdeepenc.retrieval.sign_codes import SignCodes
 
 __all__ = [
+    "ASMKRanker",
     "AdaptiveChannelRanker",
     "DiffusionRanker",
     "IndexedRanker",

@@ -7,7 +7,7 @@ import numpy as np
 
 from skdeepenc._sklearn import Interval
 from skdeepenc.arrays.top_k import top_k
-from skdeepenc.functional.diffusion import diffuse, neighbor_graph
+from skdeepenc.functional.diffusion import NeighborGraph, diffuse, neighbor_graph
 from skdeepenc.retrieval.base import without_themselves
 from skdeepenc.retrieval.reranking import Reranker
 
@@ -117,7 +117,7 @@ class DiffusionRanker(Reranker):
         self.n_jobs = n_jobs
 
     @property
-    def graph_(self) -> Any:
+    def graph_(self) -> NeighborGraph:
         """The gallery's graph."""
         self._prepare()
         return self._graph

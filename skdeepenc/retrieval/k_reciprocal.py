@@ -148,7 +148,7 @@ class KReciprocalRanker(Reranker):
         return self._inside._distances(ends)
 
     @property
-    def graph_(self) -> Any:
+    def graph_(self) -> ReciprocalGraph:
         """What the gallery's images know of one another."""
         self._prepare()
         return self._graph

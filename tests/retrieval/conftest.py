@@ -12,6 +12,7 @@ from skdeepenc.encoders import GlobalPooler
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import (
     AdaptiveChannelRanker,
+    ASMKRanker,
     DiffusionRanker,
     IndexedRanker,
     KReciprocalRanker,
@@ -66,6 +67,8 @@ EVERY_RANKER = {
     ),
     "diffusion": (DiffusionRanker(n_neighbors=6, n_query_neighbors=4), _VECTORS),
     "truncated diffusion": (DiffusionRanker(n_neighbors=6, n_candidates=9), _WORDS),
+    "asmk": (ASMKRanker(words=_VECTORS[:9]), _MAPS),
+    "binary asmk": (ASMKRanker(words=_VECTORS[:9], binary=True), _MAPS),
     "localized": (LocalizingRanker(_POOLER, n_candidates=3), _MAPS),
 }
 

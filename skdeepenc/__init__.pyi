@@ -24,6 +24,7 @@ from .retrieval import IndexedRanker as IndexedRanker
 from .retrieval import KReciprocalRanker as KReciprocalRanker
 from .retrieval import LayerFusionRanker as LayerFusionRanker
 from .retrieval import LocalizingRanker as LocalizingRanker
+from .retrieval import LocalRanker as LocalRanker
 from .retrieval import NearestNeighborRanker as NearestNeighborRanker
 from .retrieval import RetrievalPipeline as RetrievalPipeline
 from .retrieval import SignCodes as SignCodes

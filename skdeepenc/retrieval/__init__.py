@@ -7,6 +7,7 @@ from skdeepenc.retrieval.expansion import augment_gallery, expand_queries
 from skdeepenc.retrieval.index import IndexedRanker
 from skdeepenc.retrieval.k_reciprocal import KReciprocalRanker
 from skdeepenc.retrieval.layer_fusion import LayerFusionRanker
+from skdeepenc.retrieval.local_ranker import LocalRanker
 from skdeepenc.retrieval.localization import localize
 from skdeepenc.retrieval.localizing_ranker import LocalizingRanker
 from skdeepenc.retrieval.pipeline import RetrievalPipeline, make_retrieval_pipeline
@@ -20,6 +21,7 @@ __all__ = [
     "IndexedRanker",
     "KReciprocalRanker",
     "LayerFusionRanker",
+    "LocalRanker",
     "LocalizingRanker",
     "NearestNeighborRanker",
     "RetrievalPipeline",

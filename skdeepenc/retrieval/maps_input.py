@@ -52,3 +52,15 @@ def checked_maps(ranker, X, *, reset, scales=None):
     if maps.in_memory:
         check_finite(maps)
     return maps
+
+
+class PairedMaps:
+    """Maps, and the same images in another form: as vectors, or as another ranker takes them."""
+
+    def __init__(self, maps, images):
+        self.maps = maps
+        self.images = images
+        self.shape = (len(maps),)
+
+    def __getitem__(self, chosen):
+        return PairedMaps(self.maps[chosen], self.images[chosen])

@@ -49,8 +49,7 @@ class Reranker(Ranker):
             The ranker itself.
         """
         self._validate_params()
-        unfitted = NearestNeighborRanker() if self.ranker is None else self.ranker
-        self.ranker_ = clone(unfitted).fit(X, y)
+        self.ranker_ = clone(self._unfitted()).fit(X, y)
         super().fit(X, y, names=names)
         self._prepare()
         return self
@@ -74,28 +73,32 @@ class Reranker(Ranker):
         self._inside.names_ = names
 
     @property
-    def n_features_in_(self) -> int:
-        """What the ranker inside says."""
-        return self.ranker_.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> NDArray[Any]:
-        """What the ranker inside says."""
-        return self.ranker_.feature_names_in_
-
-    @property
     def _inside(self):
         return self.ranker_[-1] if isinstance(self.ranker_, Pipeline) else self.ranker_
 
     def _check_images(self, X, *, reset):
         if reset:
+            self._copy_features()
             return self._inside._gallery
         if isinstance(self.ranker_, Pipeline) and len(self.ranker_) > 1:
             X = self.ranker_[:-1].transform(X)
         return self._inside._check_images(X, reset=False)
 
+    def _copy_features(self):
+        """Have the features of the ranker inside, as far as it says them."""
+        for attribute in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(attribute, None)
+            if hasattr(self.ranker_, attribute):
+                setattr(self, attribute, getattr(self.ranker_, attribute))
+
+    def _default_ranker(self):
+        return NearestNeighborRanker()
+
+    def _unfitted(self):
+        return self._default_ranker() if self.ranker is None else self.ranker
+
     def _keep(self, images):
-        if images is not self._inside._gallery:
+        if images is not self._inside._gallery:  # as it is in `fit`
             self._inside._keep(images)
         self._gallery = self._inside._gallery
         self._learned = False
@@ -124,6 +127,5 @@ class Reranker(Ranker):
     def __sklearn_tags__(self):
         """Say what the ranker inside says about sparse input."""
         tags = super().__sklearn_tags__()
-        inside = NearestNeighborRanker() if self.ranker is None else self.ranker
-        tags.input_tags = inside.__sklearn_tags__().input_tags
+        tags.input_tags = self._unfitted().__sklearn_tags__().input_tags
         return tags

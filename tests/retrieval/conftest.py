@@ -18,6 +18,7 @@ from skdeepenc.retrieval import (
     KReciprocalRanker,
     LayerFusionRanker,
     LocalizingRanker,
+    LocalRanker,
     NearestNeighborRanker,
 )
 
@@ -69,6 +70,11 @@ EVERY_RANKER = {
     "truncated diffusion": (DiffusionRanker(n_neighbors=6, n_candidates=9), _WORDS),
     "asmk": (ASMKRanker(words=_VECTORS[:9]), _MAPS),
     "binary asmk": (ASMKRanker(words=_VECTORS[:9], binary=True), _MAPS),
+    "matched": (LocalRanker(n_candidates=5), _MAPS),
+    "mutually matched": (
+        LocalRanker(n_candidates=5, matching="mutual", ranker=ASMKRanker(words=_VECTORS[:9])),
+        _MAPS,
+    ),
     "localized": (LocalizingRanker(_POOLER, n_candidates=3), _MAPS),
 }
 

@@ -1,7 +1,7 @@
 """A property that is computed once, without a lock.
 
 On Python 3.11 `functools.cached_property` computes under a lock of its class. A process that is
-forked while another thread computes inherits it locked, and waits for ever.
+forked while another thread computes inherits it locked, and waits forever.
 """
 
 from collections.abc import Callable

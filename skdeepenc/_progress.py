@@ -50,7 +50,7 @@ class Pace:
 
     @contextmanager
     def starting(self):
-        """Begin anew after something that happens once, with the first items prepared."""
+        """Begin again after something that happens once, with the first items prepared."""
         self._prepared_in = self._clock() - self._idle_since
         yield
         self._began = self._clock()

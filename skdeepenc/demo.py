@@ -140,9 +140,7 @@ def _load(folder):
         return scenes.images, scenes.target, scenes.target_names
     found = load_image_folder(folder)
     if len(found.target_names) < 2:
-        raise DataSetError(
-            f"The image folder {folder} has one class: give at least two, to be told apart."
-        )
+        raise DataSetError(f"The image folder {folder} has only one class: give at least two.")
     return found.paths, found.target, found.target_names
 
 

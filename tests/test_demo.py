@@ -89,5 +89,5 @@ def test_a_class_with_one_image_is_named(folder):
 def test_one_class_alone_is_refused(tmp_path):
     (tmp_path / "owl").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "owl" / "1.png")
-    with pytest.raises(DataSetError, match="has one class"):
+    with pytest.raises(DataSetError, match="has only one class"):
         run_demo(tmp_path, verbose=0)

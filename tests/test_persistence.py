@@ -38,7 +38,7 @@ def saved(tmp_path, maps):
 
 
 def rewritten(path, change):
-    """Write an archive anew, each member as `change(name, content)` says."""
+    """Write an archive again, each member as `change(name, content)` says."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:

@@ -6,7 +6,7 @@
 "fire8 | fire9" are the features of fire8 guided by fire9. Rows: the global average; with and
 without PCA, L2 and power; signs; maximum; other pairs of layers; learned guidance, with its loss;
 and plain pooling under spatial pyramids of level 0, 1 and 2. Columns: the split by name order, then
-the mean and spread of seeded stratified splits, 40 training and 40 test images a class each.
+the mean and spread of seeded stratified splits, 40 training and 40 test images per class each.
 Components and guidance are learned from training images. The classifier is the paper's: support
 vector machines, one class against the rest, on precomputed linear kernels (C = 10, kernels of unit
 mean diagonal). One figure has a standard error of about 1.4 points.

@@ -1,7 +1,7 @@
 """A network that gives the activations of some of its layers.
 
 It remembers where the model is and what was asked of it. Graphs and sessions are made from that
-when they are needed, in each process anew.
+when they are needed, in each process again.
 """
 
 import hashlib

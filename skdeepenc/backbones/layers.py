@@ -65,7 +65,7 @@ def list_layers(skeleton, dense, size, anatomy):
     Returns
     -------
     list of LayerInfo
-        The tensors with one row an image: maps, vectors and tokens.
+        The tensors with one row per image: maps, vectors and tokens.
     """
     larger = infer_shapes(dense, enlarged(size))
     layers = []
@@ -126,7 +126,7 @@ def default_layer(layers, skeleton, anatomy, patch_size=None):
         If there are no layers.
     """
     if not layers:
-        raise ModelError("The graph makes nothing of its images that could be extracted.")
+        raise ModelError("The graph computes nothing from its images that could be extracted.")
     name = read_by_head(skeleton, anatomy)
     known = {layer.name: layer for layer in layers}
     if name not in known:
@@ -165,7 +165,7 @@ def resolve_layers(asked, layers, model_name, integers=()):
     for layer in set(asked) & set(integers):
         raise LayerNotFoundError(
             f"{layer!r} of {model_name} holds whole numbers, sums or sizes, without a scale that "
-            "would make values of them. Ask for a tensor of floating point after it."
+            "would turn them into values. Ask for a floating-point tensor after it."
         )
     return tuple(_resolve_layer(layer, layers, model_name) for layer in asked)
 

@@ -1,6 +1,6 @@
 """What parsing tells of a model, remembered by its content.
 
-Every clone of an estimator opens its model anew. Reading and checking AlexNet's 240 MB takes a
+Every clone of an estimator opens its model again. Reading and checking AlexNet's 240 MB takes a
 second, and what is left of it without its weights a few kilobytes: so that is done once a process.
 """
 
@@ -19,7 +19,7 @@ from skdeepenc.backbones.surgery.entrance import Entrance, open_entrance
 # A process that goes through many models must not keep them all.
 MAX_MODELS = 8
 SMALL_FILE = 1 << 25
-# No lock: a child that was forked while another thread held it would wait for ever. Two threads
+# No lock: a child that was forked while another thread held it would wait forever. Two threads
 # may both parse a model, to the same end.
 _MODELS: OrderedDict = OrderedDict()
 

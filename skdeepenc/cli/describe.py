@@ -37,7 +37,7 @@ def run(options):
     else:
         print(
             f"written to {options.model}; its digest was {before[:12]} and is {after[:12]}, so "
-            "maps in a memory folder are computed anew."
+            "maps in a memory folder are computed again."
         )
 
 

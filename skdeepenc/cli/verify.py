@@ -38,6 +38,6 @@ def run(options):
     print_report(report)
     if report.min_cosine is not None and not 1 - report.min_cosine <= options.tolerance:
         raise ExportError(
-            f"{options.file} is farther from {options.pipeline} than --tolerance "
-            f"{options.tolerance:g}: export it anew."
+            f"{options.file} differs from {options.pipeline} by more than --tolerance "
+            f"{options.tolerance:g}: export it again."
         )

@@ -93,7 +93,7 @@ def _find(published, name, allow_pickle):
         raise published.error(f"missing in {published.folder}: {name}.pkl")
     if path.suffix == ".pkl" and not allow_pickle:
         raise DataSetError(
-            f"{published.title}: {path} is a pickle, which is read on request alone. Convert it to "
+            f"{published.title}: {path} is a pickle, which is read only on request. Convert it to "
             f"JSON once, with `skdeepenc convert {path}` or "
             "skdeepenc.datasets.convert_revisited(path), or give allow_pickle=True."
         )

@@ -1,4 +1,4 @@
-"""One vector an image by global pooling: the baselines that everything else is measured against."""
+"""One vector per image by global pooling: the baselines that all else is measured against."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real

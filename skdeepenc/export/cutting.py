@@ -56,7 +56,7 @@ def cut_views(view, g, images, network):
     Returns
     -------
     list of Pieces
-        One a scale.
+        One per scale.
 
     Raises
     ------

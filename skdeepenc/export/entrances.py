@@ -47,8 +47,8 @@ class MapsEntrance:
         steps = steps[isinstance(steps[0][1], ActivationExtractor) :]
         if not steps:
             raise ExportError(
-                "An extractor alone has no graph from maps on: put an encoder behind it, or give "
-                'input="pixels".'
+                "An extractor alone has no graph that starts from maps: put an encoder behind it, "
+                'or give input="pixels".'
             )
         return steps
 
@@ -70,7 +70,7 @@ class MapsEntrance:
         missing = sorted(set(names) - set(inputs))
         if missing:
             raise ExportError(
-                f"The graph wants maps named {missing}, and those given are {sorted(inputs)}: give "
+                f"The graph needs maps named {missing} and was given {sorted(inputs)}: give "
                 "maps of the layers and scales that the encoder was fitted on."
             )
         places = [inputs[name] for name in names]

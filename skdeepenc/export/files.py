@@ -49,7 +49,7 @@ def description_path(path):
 def has_weights_beside(model, external_data):
     """Tell whether weights go beside the graph."""
     if external_data not in ("auto", True, False):
-        raise ExportError(f'external_data={external_data!r} is none of "auto", True and False.')
+        raise ExportError(f'external_data={external_data!r} is not "auto", True or False.')
     size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     if external_data == "auto":
         return size > _MOST_BYTES

@@ -29,8 +29,9 @@ class PixelsEntrance:
         steps = steps_of(pipeline)
         if not _takes_images(steps[0][1]):
             raise ExportError(
-                f"The pipeline begins with {type(steps[0][1]).__name__}, which takes no images: "
-                'give input="maps", or a pipeline that begins with a fitted ActivationExtractor.'
+                f"The pipeline begins with {type(steps[0][1]).__name__}, which does not take "
+                'images: give input="maps", or a pipeline that begins with a fitted '
+                "ActivationExtractor."
             )
         if isinstance(steps[-1][1], ActivationExtractor):
             raise ExportError(

@@ -104,7 +104,7 @@ def find_converter(estimator):
                 f"skdeepenc.export.register({base.__name__}, converter). Known are "
                 f"{', '.join(sorted(known.__name__ for known in _CONVERTERS))}."
             )
-    raise ExportError(f"{name} is nothing that can be exported: give a fitted encoder or pipeline.")
+    raise ExportError(f"{name} cannot be exported: give a fitted encoder or pipeline.")
 
 
 def convert(g: GraphWriter, estimator, inputs: Maps | Tensor):

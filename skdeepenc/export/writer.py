@@ -119,7 +119,7 @@ class GraphWriter:
     def __getattr__(self, operator):
         """Return a function that adds an operator of ONNX."""
         if operator.startswith("_") or not onnx.defs.has(operator, OPSET):
-            raise AttributeError(f"{operator!r} is no operator of ONNX's opset {OPSET}.")
+            raise AttributeError(f"{operator!r} is not an operator of ONNX's opset {OPSET}.")
 
         def add(*inputs, **attributes):
             return self._add(operator, inputs, **attributes)

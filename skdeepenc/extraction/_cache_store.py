@@ -85,12 +85,12 @@ class CacheStore(Store):
                 values = entry.array(f"values/{layer}")
         except FileNotFoundError:
             raise StorageError(
-                f"{path} was removed from the cache; call transform again to compute it anew."
+                f"{path} was removed from the cache; call transform to compute it again."
             ) from None
         except DamagedEntryError as error:
             error.remove()  # so that the cure below works
             raise StorageError(
-                f"{error}. A damaged entry is removed; call transform again to compute it anew."
+                f"{error}. A damaged entry is removed; call transform to compute it again."
             ) from error
         if values.shape != (n_rows, self.channels[layer]) or values.dtype != self.dtypes[layer]:
             raise StorageError(

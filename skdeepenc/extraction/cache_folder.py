@@ -29,7 +29,7 @@ class CacheFolder(os.PathLike):
     limit : int, float or str, default=None
         Most bytes to keep, such as ``"50 GB"``, of all recipes together. None for any.
     max_age : float, default=None
-        Days after which an unused entry goes. None for ever.
+        Days after which an unused entry goes. None forever.
 
     See Also
     --------

@@ -78,7 +78,7 @@ def clean_cache(
     """Remove what a cache folder holds too much, and what was not used for long.
 
     Maps that are views of removed entries say so when they are read; extracting again makes them
-    anew. Folders without a recipe of ours are left alone.
+    again. Folders without a recipe of ours are left alone.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def clean_cache(
     limit : int, float or str, default=None
         Most bytes to keep, such as ``"50 GB"``; those used least recently go first. None for any.
     max_age : float, default=None
-        Days after which an unused entry goes. None for ever.
+        Days after which an unused entry goes. None forever.
 
     Returns
     -------

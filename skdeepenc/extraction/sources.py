@@ -32,7 +32,7 @@ def as_sources(X):
     Returns
     -------
     list
-        One source an image.
+        One source per image.
 
     Raises
     ------

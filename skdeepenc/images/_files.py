@@ -1,7 +1,7 @@
 """Read the content of a file, whatever lies at its path.
 
 Folders of images hold named pipes, sockets and endless files by accident or by malice. A pipe that
-is opened waits for a writer for ever, and a device never ends: both are told by what the system
+is opened waits for a writer forever, and a device never ends: both are told by what the system
 says of the path, before a byte is read.
 """
 

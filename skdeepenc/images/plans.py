@@ -95,7 +95,7 @@ class Plan:
     Attributes
     ----------
     stacks : tuple of Stack
-        One a scale.
+        One per scale.
     interpolation : str
         The filter that pixels are resampled with.
     fill : tuple of int
@@ -120,7 +120,7 @@ def cut_plan(image: Image.Image, plan: Plan) -> list[NDArray[np.uint8]]:
     Returns
     -------
     list of array of shape (n_pieces, height, width, 3), uint8
-        One a scale.
+        One per scale.
     """
     pieces, canvas = [], None
     for stack in plan.stacks:

@@ -1,7 +1,7 @@
 """Several layers' vectors of the same images, side by side.
 
 They come as one array stacked from left to right, as `FeatureUnion` makes it, or as a list or dict
-with one block a layer. Below the door there is one form: a tuple of blocks.
+with one block per layer. Below the door there is one form: a tuple of blocks.
 """
 
 from typing import Any, TypeGuard
@@ -19,7 +19,7 @@ class Blocks:
     Parameters
     ----------
     blocks : iterable of {ndarray, sparse array}
-        One a layer, high to low.
+        One per layer, high to low.
     """
 
     def __init__(self, blocks):

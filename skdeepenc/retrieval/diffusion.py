@@ -21,7 +21,7 @@ class DiffusionRanker(Reranker):
     leads to it from the query. The similarity is what comes to the image, at least 0; images that
     no chain leads to follow in the order of the ranker inside, with similarities below 0.
 
-    It is transductive: the graph is that of the gallery, made in `fit`, and made anew when it is
+    It is transductive: the graph is that of the gallery, made in `fit`, and made again when it is
     next needed after `partial_fit` and `remove`. Queries enter by their own nearest images, and
     change nothing for one another. The graph may fall apart: where an image has no mutual
     neighbour of positive similarity, diffusion gives it no more than its own weight.

@@ -68,7 +68,7 @@ def augment_gallery(gallery: VectorsLike, n_neighbors: int, alpha: float = 0.0) 
     Parameters
     ----------
     gallery : {array-like, sparse matrix} of shape (n_gallery, n_features)
-        One vector an image.
+        One vector per image.
     n_neighbors : int
         How many neighbours join each vector; at most all others do.
     alpha : float, default=0.0

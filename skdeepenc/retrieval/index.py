@@ -111,12 +111,12 @@ class IndexedRanker(NearestNeighborRanker):
     def fit(self, X: Images, y: ArrayLike | None = None, *, names: Items | None = None) -> Self:
         """Keep the gallery and index it.
 
-        After `partial_fit` and `remove` the index is made anew when it is next asked for.
+        After `partial_fit` and `remove` the index is made again when it is next asked for.
 
         Parameters
         ----------
         X : array-like of shape (n_gallery, n_features)
-            One vector an image.
+            One vector per image.
         y : array-like of shape (n_gallery,), default=None
             Labels of the images, for `score`; or their names, for `metrics.retrieval_scorer`.
         names : array-like of shape (n_gallery,), default=None

@@ -36,7 +36,7 @@ class KReciprocalRanker(Reranker):
     largest. `transform` gives 1 less that, `kneighbors` the distance.
 
     It is transductive: what two images have in common is said by all of the gallery, whose graph of
-    neighbours is made in `fit`, and made anew when it is next needed after `partial_fit` and
+    neighbours is made in `fit`, and made again when it is next needed after `partial_fit` and
     `remove`. A query that is in the gallery is encoded as the image that it is; every other one
     for itself, as if it had been added to the gallery, but without changing what the gallery's
     images know *(ours: the paper encodes gallery and all queries together)*.

@@ -162,7 +162,7 @@ class LayerFusionRanker(Ranker):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_gallery, n_features), or list or dict of those
-            Stacked blocks, or one block a layer, high layers first.
+            Stacked blocks, or one block per layer, high layers first.
         y : array-like of shape (n_gallery,), default=None
             Labels of the images, for `score`; or their names, for `metrics.retrieval_scorer`.
         names : array-like of shape (n_gallery,), default=None

@@ -25,7 +25,7 @@ def find_themselves(queries, query_labels, gallery, gallery_labels):
     queries, gallery : list of {ndarray, sparse matrix}
         Blocks of features, the same number in both.
     query_labels, gallery_labels : ndarray
-        One label an image.
+        One label per image.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Vectors of signs in 2 bits a value, compared by counting bits, never unpacked.
 
-Cross-layer pooling makes 262,144 values an image. Their signs alone serve nearly as well, and
+Cross-layer pooling makes 262,144 values per image. Their signs alone serve nearly as well, and
 100,000 images of them are 6.6 GB instead of 105 GB: small enough for a file that the system maps
 into memory.
 """
@@ -167,7 +167,7 @@ class SignCodes:
         """
         lengths = {part._n_values for part in parts}
         if len(lengths) != 1:
-            raise ValueError(f"Codes of one number of values can be joined, not of {lengths}.")
+            raise ValueError(f"Only codes of equally many values can be joined, not of {lengths}.")
         return cls(np.concatenate([part._words for part in parts]), lengths.pop())
 
     @property

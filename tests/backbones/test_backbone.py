@@ -219,7 +219,7 @@ def test_the_papers_counts_follow_from_sizes_alone(s, count):
 
 
 def test_a_model_is_warned_of_once(content):
-    """Clones and copies of an estimator open it anew, and say nothing new."""
+    """Clones and copies of an estimator open it again, and say nothing new."""
     with pytest.warns(ModelWarning, match="Nothing says how"):
         Backbone(content).layers  # noqa: B018
     assert Backbone(content).layers == ("pool",)

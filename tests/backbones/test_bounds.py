@@ -1,4 +1,4 @@
-"""Models of a few hundred bytes that ask for all memory, or for ever, are refused in one error."""
+"""Models of a few hundred bytes that ask for all memory, or forever, are refused in one error."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_functions_that_end_are_taken():
 
 @pytest.mark.parametrize("calls", [[own(0)], [own(1), own(2), own(1)]])
 def test_functions_that_call_each_other_for_ever(calls):
-    with pytest.raises(ModelError, match="call each other for ever: f"):
+    with pytest.raises(ModelError, match="call each other forever: f"):
         Backbone(model_of_functions(calls).SerializeToString(), spec=spec_of("out")).run(
             np.zeros((1, 3, 8, 8))
         )

@@ -133,11 +133,11 @@ def byte_model():
 
 
 def test_bytes_are_not_normalised_when_nobody_described_the_model(byte_model):
-    picture = bytes_of(1, 8, 8)[0].transpose(1, 2, 0).astype(np.uint8)
+    image = bytes_of(1, 8, 8)[0].transpose(1, 2, 0).astype(np.uint8)
     extractor = ActivationExtractor(byte_model.SerializeToString())
     with pytest.warns(ModelWarning, match="taking RGB, bytes, size 8"):
-        maps = extractor.fit_transform([picture])
-    reference = expected(byte_model, {"x": picture.transpose(2, 0, 1)[None]})
+        maps = extractor.fit_transform([image])
+    reference = expected(byte_model, {"x": image.transpose(2, 0, 1)[None]})
     assert_allclose(maps.values("relu"), reference.reshape(-1, 4), rtol=1e-4, atol=1e-3)
 
 

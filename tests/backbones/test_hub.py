@@ -126,7 +126,7 @@ def test_what_was_fetched_serves_while_the_hub_is_down(tiny, monkeypatch, name):
     monkeypatch.setattr(hub, "_FOUND", {})
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert fetch_from_hub(name) == path
-    with pytest.raises(DownloadError, match=r"not in the cache, and the hub is not reached: .+"):
+    with pytest.raises(DownloadError, match=r"not in the cache, and the hub cannot be reached: .+"):
         fetch_from_hub("hf://owner/other")
 
 

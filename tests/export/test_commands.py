@@ -39,7 +39,7 @@ def test_a_pipeline_is_exported_and_compared(folder, capsys):
     assert main(["verify", "flowers.skops", "flowers.onnx", "photos"]) == 0
     assert capsys.readouterr().out.splitlines() == figures
     assert main(["verify", "flowers.skops", "flowers.onnx", "photos", "--tolerance", "-1"]) == 2
-    assert "farther from flowers.skops" in capsys.readouterr().err
+    assert "differs from flowers.skops" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

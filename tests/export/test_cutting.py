@@ -43,8 +43,8 @@ def test_pieces_are_those_of_the_view(view, network):
     graph = graph_of(view, network)
     for size in SIZES:
         image = smooth_image(*size, seed=size[0])
-        picture = Image.fromarray(image)
-        expected = view.cut(picture, view.plan(picture, network))
+        opened = Image.fromarray(image)
+        expected = view.cut(opened, view.plan(opened, network))
         for got, pieces in zip(run_apart(graph, image[None]), expected, strict=True):
             assert got.shape == pieces.shape
             difference = np.abs(got.astype(int) - pieces)

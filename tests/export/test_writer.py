@@ -97,7 +97,7 @@ def test_what_no_graph_has_is_refused():
     g.input("x", np.float32, ["N"])
     with pytest.raises(ExportError, match="rename the layer"):
         g.input("x", np.float32, ["N"])
-    with pytest.raises(AttributeError, match="'Softmaxx' is no operator"):
+    with pytest.raises(AttributeError, match="'Softmaxx' is not an operator"):
         g.Softmaxx(1.0)
     with pytest.raises(ExportError, match="too large for float32"):
         g.constant(1e300)

@@ -43,7 +43,7 @@ def test_another_model_is_not_followed(path, other_model, images):
     extractor = ActivationExtractor(path).fit(images)
     other = path.with_name("other.onnx")
     other.write_bytes(other_model)
-    with pytest.raises(ModelError, match=r"other\.onnx is another model.*fit anew"):
+    with pytest.raises(ModelError, match=r"other\.onnx is another model.*fit again"):
         extractor.set_params(model=other).transform(images)
     with pytest.raises(ModelError, match=r"other\.onnx is another model"):
         extractor.relocate(other)

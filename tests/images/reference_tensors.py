@@ -1,6 +1,6 @@
 """Tensors as timm and transformers make them, recorded, for those who have neither installed.
 
-``python -m tests.images.reference_tensors`` records them anew (timm 1.0.31, transformers 5.24,
+``python -m tests.images.reference_tensors`` records them again (timm 1.0.31, transformers 5.24,
 torchvision 0.29 and Pillow 13 made those in the folder); the tests read them.
 """
 

@@ -32,7 +32,7 @@ def random_image(height=60, width=80):
 
 
 def cut_by(view, image, input_size, patch_size=None):
-    """What the network sees of an image, one array a scale."""
+    """What the network sees of an image, one array per scale."""
     return view.cut(image, view.plan(image, Network(input_size, patch_size)))
 
 

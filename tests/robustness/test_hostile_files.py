@@ -84,7 +84,7 @@ def check(outcome):
 
 
 def forged_maps(folder, n_cases):
-    """Open maps whose description is signed anew after it was forged."""
+    """Open maps whose description is signed again after it was forged."""
     maps = Path(folder, "maps")
     FeatureMaps.from_layers({"a": np.ones((2, 3, 4, 5)), "b": np.ones((2, 1, 1, 6))}).save(maps)
     description, _ = read_description(maps / "maps.json")
@@ -102,7 +102,7 @@ def forged_maps(folder, n_cases):
 
 
 def forged_codes(folder, n_cases):
-    """Open sign codes whose description is signed anew after it was forged."""
+    """Open sign codes whose description is signed again after it was forged."""
     codes = Path(folder, "codes")
     SignCodes.encode(np.ones((3, 40))).save(codes)
     (path,) = codes.glob("*.json")
@@ -158,7 +158,7 @@ def forged_recipes(folder, n_cases):
 
 
 def forged_estimators(folder, n_cases):
-    """Open saved estimators whose schema or description was forged, and signed anew."""
+    """Open saved estimators whose schema or description was forged, and signed again."""
     path = Path(folder, "encoder.skops")
     maps = np.random.default_rng(0).random((12, 5, 4, 8), dtype=np.float32)
     skdeepenc.save(MOPVLADEncoder(n_clusters=3, random_state=0).fit(maps), path)

@@ -1,7 +1,7 @@
 """One small fitted estimator of each kind, as files that later versions have to open.
 
 ``python -m tests.saved.record`` writes files of this version. Files of a version that was released
-are never written anew: a class that moves stays importable by its old name. Those of 0.1.0 were
+are never written again: a class that moves stays importable by its old name. Those of 0.1.0 were
 made with scikit-learn 1.6.0 and skops 0.11.0.
 """
 

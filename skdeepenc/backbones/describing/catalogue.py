@@ -38,7 +38,7 @@ def list_models() -> dict[str, ModelSpec]:
     'Apache-2.0'
     """
     # Not by importlib.resources: it imports more at its first use, and a child that is forked
-    # while another thread is at that waits for the import's lock for ever.
+    # while another thread is at that waits for the import's lock forever.
     text = Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8")
     return {name: ModelSpec(name=name, **entry) for name, entry in json.loads(text).items()}
 
@@ -151,8 +151,8 @@ def _check_fetchable(spec):
     """Refuse what could not be believed, or would be written where nobody looks for it."""
     if not _FILE_NAME.fullmatch(spec.name):
         raise ModelError(
-            f"{spec.name!r} cannot name a file that is fetched: it takes letters, digits and ._+- "
-            "alone, and begins with a letter or a digit."
+            f"{spec.name!r} cannot name a file that is fetched: it has only letters, digits "
+            "and ._+-, and begins with a letter or a digit."
         )
     if not _SHA256.fullmatch(spec.sha256 or ""):
         raise ModelError(

@@ -28,7 +28,7 @@ _PATTERN = re.compile(
     r"hf://(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.%-]+))?(/(?P<path>.+))?", re.ASCII
 )
 _TRUE = {"1", "on", "true", "yes"}
-# What this process has found: every clone of an estimator asks anew.
+# What this process has found: every clone of an estimator asks again.
 _FOUND: dict[tuple, str] = {}
 
 
@@ -194,7 +194,7 @@ def _survey(asked, place):
     if not files:
         reason = "HF_HUB_OFFLINE is set" if unreachable is None else _reason(unreachable)
         raise DownloadError(
-            f"{asked} is not in the cache, and the hub is not reached: {reason}."
+            f"{asked} is not in the cache, and the hub cannot be reached: {reason}."
         ) from unreachable
     return files, place
 

@@ -117,7 +117,7 @@ def _geometry(config, family, unmet):
         return _square(size, crop, unmet)
     demands = ", ".join([f"size={config.get('size')!r}", *unmet])
     raise ModelError(
-        f"A preprocessor that asks for {demands} has no one input size; give "
+        f"A preprocessor that asks for {demands} has no single input size; give "
         "preprocessing=Preprocessing(...), and views=Pyramid(n_scales=1, base=..., aspect='keep') "
         "where images keep their proportions."
     )
@@ -152,7 +152,7 @@ def _widened(edge, family, config):
 def _convnext(size, crop_pct):
     side = size.get("shortest_edge") or size.get("height")
     if side is None:
-        raise ModelError(f"ConvNeXt's preprocessor says no shortest_edge: size={size!r}.")
+        raise ModelError(f"ConvNeXt's preprocessor gives no shortest_edge: size={size!r}.")
     if side >= _CONVNEXT_WARPS_FROM:
         return side, "warp", 1.0
     return side, "crop", side / int(side / crop_pct)
@@ -210,7 +210,7 @@ def _numbers(config, family):
     if config.get("do_normalize", "image_mean" in config and family != "mobilevit"):
         missing = {"image_mean", "image_std"} - set(config)
         if missing:
-            raise ModelError(f"The preprocessor normalises, but says no {sorted(missing)[0]}.")
+            raise ModelError(f"The preprocessor normalises, but gives no {sorted(missing)[0]}.")
         mean, std = per_channel(config["image_mean"]), per_channel(config["image_std"])
     if config.get("rescale_offset"):  # one more is subtracted before the mean is
         mean = tuple(value + 1 for value in mean)

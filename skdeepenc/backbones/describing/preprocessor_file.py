@@ -119,9 +119,9 @@ def _read_json(path):
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"{path} is not JSON, or is damaged ({error}). Mend or remove it, or give "
+            f"{path} is not JSON, or is damaged ({error}). Repair or remove it, or give "
             "preprocessing=Preprocessing(...) and no such file."
         ) from error
     if not isinstance(record, dict):
-        raise ModelError(f"{path} holds no dictionary, but {type(record).__name__}.")
+        raise ModelError(f"{path} holds {type(record).__name__}, not a dictionary.")
     return record

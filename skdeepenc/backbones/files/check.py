@@ -78,7 +78,7 @@ def _import_domains(model):
 
 
 def _check_text(message):
-    """Raise a ValueError if a name is no text, which protobuf hands out as bytes."""
+    """Raise a ValueError if a name is not text, which protobuf hands out as bytes."""
     for field, value in message.ListFields():
         if field.message_type is not None:
             for inner in [value] if isinstance(value, Message) else value:
@@ -86,7 +86,7 @@ def _check_text(message):
         elif field.type == field.TYPE_STRING:
             texts = [value] if isinstance(value, str | bytes) else value
             if any(isinstance(text, bytes) for text in texts):
-                raise ValueError(f"a {field.name} is no text.")
+                raise ValueError(f"a {field.name} is not text.")
 
 
 def _check_weight(tensor):

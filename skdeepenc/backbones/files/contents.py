@@ -120,7 +120,7 @@ def read_contents(source, expected=None, data=None):
         raise ModelError(
             f"{name} is another model than before: its SHA-256 is {digest[:12]}..., not "
             f"{expected[:12]}.... Put the old file back, say where it was moved to with "
-            "`extractor.relocate(path)`, or fit anew."
+            "`extractor.relocate(path)`, or fit again."
         )
     folder = point_to_files(model, weights)
     embed_short_weights(model, folder)
@@ -142,7 +142,7 @@ def _digest(data, files):
 def _check_unchanged(states, name):
     """Raise a ModelError if files are not as they were."""
     if _states(states) != states:
-        raise ModelError(f"{name} changed while it was read; try again when it is written.")
+        raise ModelError(f"{name} changed while it was read; try again once it has been written.")
 
 
 def _remember(source, states, digest):

@@ -1,6 +1,6 @@
 """What a graph may ask of a machine: bounds that no network in use comes near.
 
-A few hundred bytes can ask for all memory there is, or for ever. What inference can tell is refused
+A few hundred bytes can ask for all memory there is, or forever. What inference can tell is refused
 before anything runs; what it cannot tell is marked, so that the first run is watched.
 """
 
@@ -51,7 +51,7 @@ def check_functions(model, name):
         ready = [key for key, called in waiting.items() if not called.keys() & waiting.keys()]
         if not ready:
             circle = ", ".join(sorted(function for _, function in waiting))
-            raise ModelError(f"{name} defines functions that call each other for ever: {circle}.")
+            raise ModelError(f"{name} defines functions that call each other forever: {circle}.")
         for key in ready:
             lengths[key] = _length(waiting.pop(key), lengths)
     if _length(_calls(model.graph.node), lengths) > MAX_NODES:

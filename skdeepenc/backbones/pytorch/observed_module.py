@@ -106,7 +106,7 @@ def _tensors(output, name):
         named = {name: output}
     tensors = {key: value for key, value in named.items() if hasattr(value, "numel")}
     if not tensors:
-        raise ModelError(f"{name!r} gives no tensor, but {type(output).__name__}.")
+        raise ModelError(f"{name!r} gives {type(output).__name__}, not a tensor.")
     return tensors
 
 

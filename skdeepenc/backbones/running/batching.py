@@ -123,7 +123,7 @@ def run_in_parts(run, pixels, n_images):
     Raises
     ------
     ModelError
-        If an output has not one row an image.
+        If an output has not one row per image.
     """
     parts = [
         run(_filled(pixels[start : start + n_images], n_images))

@@ -23,6 +23,6 @@ class SessionTable:
     def forget_after_fork(self):
         """Start afresh in a child, and keep the parent's sessions from ever being destroyed."""
         for session in self.sessions.values():
-            # Their threads do not exist here: a destructor would wait for them for ever.
+            # Their threads do not exist here: a destructor would wait for them forever.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
         self.clear()

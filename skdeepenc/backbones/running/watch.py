@@ -20,7 +20,7 @@ def watched(run, terminate, seconds=None):
     terminate : callable
         What makes it end early, soon.
     seconds : float, optional
-        How long it may take; None for ever.
+        How long it may take; None forever.
 
     Returns
     -------

@@ -209,7 +209,7 @@ class _Head:
         return True
 
     def _broadcasts(self, name):
-        """Tell whether a constant holds one number, or one a channel."""
+        """Tell whether a constant holds one number, or one per channel."""
         shape = self.shapes.get(name)
         return name not in self.reached and shape is not None and shape[:-1] in ((), (1,))
 

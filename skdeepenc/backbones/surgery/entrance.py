@@ -21,7 +21,7 @@ from skdeepenc.images.sizes import LARGEST_SIDE, one_size
 FRONT = "skdeepenc/entrance"
 _TYPES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8}
 _CHANNELS = (1, 3)
-# ITU-R 601, as Pillow turns pictures grey.
+# ITU-R 601, as Pillow turns images grey.
 _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BYTES = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1), scale=1)
 
@@ -207,7 +207,7 @@ def check_open(layers, closed, model_name):
         if layer in closed:
             raise ModelError(
                 f"{layer!r} of {model_name} needs the input {closed[layer]!r}, and skdeepenc feeds "
-                "images alone: ask for a layer before it, or give that input a default, an "
+                "only images: ask for a layer before it, or give that input a default, an "
                 "initializer of its name."
             )
 

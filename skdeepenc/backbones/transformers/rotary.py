@@ -1,4 +1,4 @@
-"""Compute tables of rotary positions anew, where they tell by which rule they were made.
+"""Compute tables of rotary positions again, where they tell by which rule they were made.
 
 A rotary embedding turns pairs of channels by angles that grow with the row or the column of a
 patch; an exporter freezes their cosines and sines. Where angles are measured from the middle of the

@@ -18,7 +18,7 @@ from skdeepenc.backbones.transformers.positions import resample_positions
 from skdeepenc.backbones.transformers.rotary import resample_rotary
 from skdeepenc.exceptions import ModelError
 
-# Some megabytes each; a table is resampled anew in milliseconds.
+# Some megabytes each; a table is resampled again in milliseconds.
 MOST_GRIDS = 8
 # A process that goes through many models must not keep the tables of all.
 MOST_MODELS = 8
@@ -61,7 +61,7 @@ class PositionTable:
     before : int
         Tokens before the patches.
     rotary : str or None
-        What to call a table of rotary angles, which is computed anew; None for learned vectors.
+        What to call a table of rotary angles, which is computed again; None for learned vectors.
     """
 
     source: str

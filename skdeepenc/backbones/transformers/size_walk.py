@@ -212,7 +212,7 @@ class _Follower:
             except (IndexError, TypeError) as error:
                 raise ModelError(
                     f"{node.op_type} {node.name!r} has an axis that its inputs lack, or sizes that "
-                    "are no list."
+                    "are not a list."
                 ) from error
         self.nodes.append(node)
         self.new.visit(node)

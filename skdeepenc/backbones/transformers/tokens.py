@@ -102,7 +102,7 @@ def tokens_to_grid(tokens, image_shape, layout):
     sides = " x ".join(map(str, layout.patch))
     if any(side % patch for side, patch in zip(image_shape, layout.patch, strict=True)):
         raise ModelError(
-            f"images of {image_shape[0]} x {image_shape[1]} are no multiple of its patches of "
+            f"images of {image_shape[0]} x {image_shape[1]} are not a multiple of its patches of "
             f"{sides} pixels."
         )
     rows, columns = (n // patch for n, patch in zip(image_shape, layout.patch, strict=True))

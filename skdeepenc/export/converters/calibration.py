@@ -51,8 +51,8 @@ def _probabilities(g, member, x):
 def _check_classes(member):
     if len(member.estimator.classes_) != len(member.classes):
         raise ExportError(
-            "A fold of CalibratedClassifierCV lacked some classes: give it more images a class, or "
-            "fewer folds."
+            "A fold of CalibratedClassifierCV lacked some classes: give it more images per "
+            "class, or fewer folds."
         )
 
 

@@ -24,7 +24,7 @@ class Images:
     pixels : Tensor of shape (N, H, W, 3), uint8, or None
         The images, decoded.
     prepared : list of Tensor of shape (N, 3, H, W), or None
-        What the network takes, one a scale, where views and preprocessing are done outside.
+        What the network takes, one per scale, where views and preprocessing are done outside.
     approximate : bool
         What `Maps` wants to know.
     """
@@ -136,7 +136,9 @@ def _network(g, graft, backbone, pixels, size):
     try:
         placed = backbone.graph_at(size)
     except ModelError as error:
-        raise ExportError(f"{error} Views of one size, such as aspect='warp', export.") from error
+        raise ExportError(
+            f"{error} Views of a single size, such as aspect='warp', can be exported."
+        ) from error
     exits = list(placed.exits.items())
 
     def put(tensor):

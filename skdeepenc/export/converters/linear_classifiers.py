@@ -46,7 +46,7 @@ def two_sided(g, positive):
 def _write(g, classifier, x, probabilities=None):
     if np.ndim(classifier.classes_[0]):
         raise ExportError(
-            f"{type(classifier).__name__} was fitted on several labels an image: fit one "
+            f"{type(classifier).__name__} was fitted on several labels per image: fit one "
             "for each label."
         )
     n_classes = len(classifier.classes_)

@@ -70,7 +70,7 @@ def write_classifier(g, classifier, x):
     """Return the votes of the neighbours as probabilities, the class with most, and who voted."""
     if classifier.outputs_2d_:
         raise ExportError(
-            "KNeighborsClassifier was fitted on several labels an image: fit one for each label."
+            "KNeighborsClassifier was fitted on several labels per image: fit one for each label."
         )
     distances, indices = find_neighbors(g, classifier, x)
     ballots = np.eye(len(classifier.classes_), dtype=np.float32)[classifier._y]

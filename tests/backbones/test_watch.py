@@ -1,6 +1,7 @@
 """Native code is waited for, until it ends, the time is up, or someone presses Ctrl-C."""
 
 import _thread
+import signal
 import threading
 
 import pytest
@@ -25,12 +26,20 @@ def test_what_takes_too_long_is_ended():
     assert ended.is_set()
 
 
-def test_ctrl_c_ends_it():
+@pytest.fixture
+def listening():
+    """Hear Ctrl-C, which a shell lets its background jobs ignore."""
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, kept)
+
+
+def test_ctrl_c_ends_it(listening):
     ended = threading.Event()
 
     def run():
         _thread.interrupt_main()
-        ended.wait()
+        ended.wait(60)
 
     with pytest.raises(KeyboardInterrupt):
         watched(run, ended.set)

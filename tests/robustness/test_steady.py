@@ -32,7 +32,7 @@ from skdeepenc.testing import random_maps
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 
 N_IMAGES = 75
-FEWEST_CYCLES, CYCLES = 20, 7.5
+FEWEST_CYCLES, CYCLES = 12, 7.5
 # What allocators keep of runs that have ended. Models, maps and images are larger than the share
 # of it that one cycle has.
 ALLOWED_BYTES = 8 << 20

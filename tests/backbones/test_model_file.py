@@ -132,4 +132,4 @@ def test_the_first_input_may_be_a_weight(light_graph, pixels):
     assert model.graph.input[0].name != "data_0"
     spec = ModelSpec("squeezenet", ("r60",), 224)
     maps = Backbone(model.SerializeToString(), spec=spec).run(pixels(1, 64, 64))
-    assert maps["r60"].shape == (1, 3, 3, 512)
+    assert maps["r60"].shape == (1, 3, 3, 128)

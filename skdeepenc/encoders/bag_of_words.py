@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepenc._sklearn import Interval, StrOptions, fit_context, output_container
 from skdeepenc._typing import RandomState
 from skdeepenc.encoders.base import MapsEncoder
+from skdeepenc.functional.samples import largest_to_sum
 from skdeepenc.functional.visual_words import VisualWords, bag_of_words, fit_words, open_index
 from skdeepenc.maps import sample_descriptors
 from skdeepenc.maps.coercion import MapsLike
@@ -117,6 +118,8 @@ class BagOfVisualWords(MapsEncoder):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
+
+    _largest = staticmethod(largest_to_sum)
 
     def __init__(
         self,

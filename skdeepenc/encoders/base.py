@@ -25,7 +25,7 @@ from skdeepenc.arrays.threads import count_jobs, in_jobs
 from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.maps import as_feature_maps
 from skdeepenc.maps.batches import unread_batches
-from skdeepenc.maps.checks import check_finite
+from skdeepenc.maps.checks import check_finite, check_magnitude
 from skdeepenc.maps.coercion import MapsLike, is_table
 from skdeepenc.maps.labels import labelled
 
@@ -50,6 +50,8 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
       much for each image, so that batches are small enough. None needs saying.
     - ``_split(maps, direction)``, where vectors are sums over positions: the shares of an image's
       positions in the product of its vector with a direction, for `contributions`.
+    - ``_largest(dtype)``, where `fit` cannot learn from values of any size: the largest magnitude
+      of a float type. `fit` and `transform` then refuse the same images.
     - ``_choose_layers(maps)``, where other layers are wanted than the one that `layer` names.
 
     Parameters `n_jobs` (threads, each with one batch of images; see
@@ -67,6 +69,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     """
 
     _parameter_constraints: dict = {"layer": [str, None], "scales": ["array-like", None]}
+    _largest: Any = None
 
     def transform(self, X: MapsLike) -> Any:
         """Encode images.
@@ -156,7 +159,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             if getattr(X, "dtype", None) == np.float16:  # else it would become float64
                 X = X.astype(np.float32)
             X = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
-            return self._match_fitted(as_feature_maps(X), reset=reset)
+            return self._check_magnitude(self._match_fitted(as_feature_maps(X), reset=reset))
         maps = as_feature_maps(X)
         if len(maps) == 0:
             raise FeatureMapsError(
@@ -168,7 +171,13 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             validate_data(self, np.empty((1, self._channels_in[0])), skip_check_array=True)
         if chosen.in_memory:
             check_finite(chosen)
-        return chosen
+        return self._check_magnitude(chosen)
+
+    def _check_magnitude(self, maps):
+        """Return maps; those in memory must not be too large for `fit` to learn from."""
+        if self._largest is not None and maps.in_memory:
+            check_magnitude(maps, self._largest)
+        return maps
 
     def _match_fitted(self, maps, *, reset):
         """Choose layers and scales; remember them, or compare them with those that were fitted."""
@@ -249,7 +258,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         n_jobs = count_jobs(getattr(self, "n_jobs", None))
         memory = get_config()["working_memory"] / n_jobs
         # Jobs read their batches: one that came with the job would live on while the next is read.
-        unread = unread_batches(maps, memory, self._bytes_per_image(maps))
+        unread = unread_batches(maps, memory, self._bytes_per_image(maps), self._largest)
         return in_jobs(partial(_read_and_work, work), unread, n_jobs)
 
     def __sklearn_tags__(self):

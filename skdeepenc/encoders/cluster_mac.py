@@ -27,6 +27,7 @@ from skdeepenc.functional.region_sum import (
     sum_over_regions,
     unit_maxima,
 )
+from skdeepenc.functional.samples import largest_to_square
 from skdeepenc.maps import sample_descriptors
 from skdeepenc.maps.coercion import MapsLike
 
@@ -238,6 +239,10 @@ class ClusterMAC(MapsEncoder):
         check_is_fitted(self)
         maps = self._check_maps(X, reset=False)
         return list(chain.from_iterable(self._over_batches(maps, self._partition)))
+
+    @property
+    def _largest(self):
+        return largest_to_square if self._cuts_clusters() else None
 
     def _choose_layers(self, maps):
         layers = super()._choose_layers(maps)

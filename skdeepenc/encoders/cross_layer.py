@@ -22,6 +22,7 @@ from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.contributions import split_cross_layer
 from skdeepenc.functional.cross_layer import CrossLayerRecord, cross_layer_vectors
 from skdeepenc.functional.pca import fit_pca
+from skdeepenc.functional.samples import largest_to_square
 from skdeepenc.functional.spatial_pyramid import check_pyramid, count_cells
 from skdeepenc.maps import sample_descriptors
 from skdeepenc.maps.coercion import MapsLike
@@ -261,6 +262,11 @@ class CrossLayerPooler(MapsEncoder):
     @property
     def _is_uniform(self):
         return self.guidance_layer_ not in self.layers_in_
+
+    @property
+    def _largest(self):
+        learns = self.n_components != "passthrough" or self.n_guidance_filters is not None
+        return largest_to_square if learns else None
 
     def _choose_layers(self, maps):
         layers = [layer for layer in maps.layers if is_map(layer)] or list(maps.layers)

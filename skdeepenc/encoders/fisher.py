@@ -22,6 +22,7 @@ from skdeepenc.functional.confidence import confidence_maps
 from skdeepenc.functional.gmm import fit_mixture
 from skdeepenc.functional.multiscale_fisher import FisherRecord, multiscale_fisher
 from skdeepenc.functional.pca import fit_pca, project
+from skdeepenc.functional.samples import largest_to_square
 from skdeepenc.functional.spatial_pyramid import check_pyramid
 from skdeepenc.maps import sample_descriptors
 from skdeepenc.maps.coercion import MapsLike
@@ -125,6 +126,8 @@ class MultiScaleFisherEncoder(MapsEncoder):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
+
+    _largest = staticmethod(largest_to_square)
 
     def __init__(
         self,

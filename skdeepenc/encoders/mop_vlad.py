@@ -29,6 +29,7 @@ from skdeepenc.functional.mop_vlad import (
 )
 from skdeepenc.functional.normalize import l2_normalize
 from skdeepenc.functional.pca import fit_pca
+from skdeepenc.functional.samples import largest_to_square
 from skdeepenc.functional.visual_words import fit_codebook, fit_cosine_codebook
 from skdeepenc.maps import sample_descriptors
 from skdeepenc.maps.coercion import MapsLike
@@ -182,6 +183,8 @@ class MOPVLADEncoder(MapsEncoder):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
+
+    _largest = staticmethod(largest_to_square)
 
     def __init__(
         self,

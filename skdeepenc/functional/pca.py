@@ -21,8 +21,8 @@ from skdeepenc._typing import Floats, Integers, RandomState
 from skdeepenc.arrays.segments import matmul_by_segment
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
-from skdeepenc.functional._samples import check_sample
 from skdeepenc.functional.normalize import l2_normalize
+from skdeepenc.functional.samples import check_sample
 
 __all__ = ["fit_pca", "literal_components", "project", "project_to_unit"]
 

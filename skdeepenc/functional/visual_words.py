@@ -31,8 +31,8 @@ from skdeepenc._progress import progress_bar
 from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import DegenerateDataError
-from skdeepenc.functional._samples import check_sample, check_sums
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
+from skdeepenc.functional.samples import check_sample, check_sums
 
 __all__ = [
     "VisualWords",

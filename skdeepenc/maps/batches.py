@@ -7,12 +7,12 @@ from sklearn import get_config
 
 from skdeepenc.arrays.floats import as_floats
 from skdeepenc.arrays.tiles import tiles_by_size
-from skdeepenc.maps.checks import check_finite
+from skdeepenc.maps.checks import check_finite, check_magnitude
 
 __all__ = ["bytes_by_image", "unread_batches"]
 
 
-def unread_batches(maps, working_memory=None, bytes_per_image=None):
+def unread_batches(maps, working_memory=None, bytes_per_image=None, largest=None):
     """Yield a function that reads it for each batch of `FeatureMaps.iter_batches`.
 
     Who calls the function holds the only reference to the batch, and can let go of it early.
@@ -23,6 +23,8 @@ def unread_batches(maps, working_memory=None, bytes_per_image=None):
         What to read.
     working_memory, bytes_per_image : float, array-like or None, default=None
         As `FeatureMaps.iter_batches` takes them.
+    largest : callable or None, default=None
+        Gives the largest magnitude of a float type, to which what is read from files is held.
 
     Yields
     ------
@@ -36,7 +38,7 @@ def unread_batches(maps, working_memory=None, bytes_per_image=None):
     if working_memory is None:
         working_memory = get_config()["working_memory"]
     for images in tiles_by_size(sizes, working_memory * 2**20):
-        yield partial(_read, maps[images], first_image=images.start)
+        yield partial(_read, maps[images], first_image=images.start, largest=largest)
 
 
 def bytes_by_image(maps, *, loaded=False):
@@ -63,7 +65,7 @@ def bytes_by_image(maps, *, loaded=False):
     return sizes
 
 
-def _read(maps, first_image):
+def _read(maps, first_image, largest):
     columns = [maps.select(layers=[layer]) for layer in maps.layers]
     if maps.in_memory and all(column.dtype != np.float16 for column in columns):
         return maps
@@ -71,4 +73,6 @@ def _read(maps, first_image):
     loaded = maps.from_values(values, {layer: maps.grid(layer) for layer in maps.layers})
     if not maps.in_memory:
         check_finite(loaded, first_image)
+        if largest is not None:
+            check_magnitude(loaded, largest, first_image)
     return loaded

@@ -5,7 +5,7 @@ from sklearn import get_config
 
 from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 
-__all__ = ["check_columns", "check_finite"]
+__all__ = ["check_columns", "check_finite", "check_magnitude"]
 
 
 def check_columns(values, grids):
@@ -74,10 +74,44 @@ def check_finite(maps, first_image=0):
                 continue
         bad_rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(bad_rows):
-            segment = np.searchsorted(maps.offsets(layer), bad_rows[0], side="right") - 1
-            image, scale = divmod(int(segment), maps.n_scales)
+            image, scale = _owner(maps, layer, bad_rows[0])
             raise NonFiniteError(
                 f"Image {first_image + image} has NaN or infinity in layer {layer!r} at scale "
                 f"{scale}: {len(bad_rows)} descriptors in all hold such values. Leave the image "
                 "out, or look for an overflow in the backbone (float16?)."
             )
+
+
+def check_magnitude(maps, largest, first_image=0):
+    """Raise an error that names the first image and layer with a value that is too large.
+
+    Parameters
+    ----------
+    maps : FeatureMaps
+        Finite maps, in memory.
+    largest : callable
+        Gives the largest magnitude for a float type.
+    first_image : int, default=0
+        Number of the first image of `maps`, for the message.
+    """
+    for layer in maps.layers:
+        values = maps.values(layer)
+        if values.dtype == np.float16:  # encoded as float32, in which none of it is large
+            continue
+        bound = largest(values.dtype)
+        low, high = values.min(initial=0), values.max(initial=0)
+        if max(-low, high) <= bound or get_config()["assume_finite"]:
+            continue
+        row = np.flatnonzero((np.abs(values) > bound).any(axis=1))[0]
+        image, scale = _owner(maps, layer, row)
+        raise NonFiniteError(
+            f"Image {first_image + image} reaches {np.abs(values[row]).max():.3g} in layer "
+            f"{layer!r} at scale {scale}: values above {bound:.3g} are too large for "
+            f"{values.dtype}. Scale them down, for instance with l2_normalize, or give float64."
+        )
+
+
+def _owner(maps, layer, row):
+    """Return the image and the scale that a descriptor is of."""
+    segment = np.searchsorted(maps.offsets(layer), row, side="right") - 1
+    return divmod(int(segment), maps.n_scales)

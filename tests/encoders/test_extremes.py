@@ -16,7 +16,8 @@ from skdeepenc.encoders import (
     MOPVLADEncoder,
     MultiScaleFisherEncoder,
 )
-from skdeepenc.exceptions import NonFiniteError, SkdeepencError
+from skdeepenc.exceptions import DegenerateDataError, NonFiniteError, SkdeepencError
+from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import random_maps
 
 ENCODERS = {
@@ -72,6 +73,45 @@ def test_vectors_are_finite_or_one_error_says_why(name, maps, fits):
     assert_allclose(alone, vectors[2:3], rtol=1e-3, atol=1e-4 * max(1, np.abs(vectors).max()))
 
 
+LEARNERS = ("mop", "whitened mop", "fisher", "cross-layer", "clusters", "words")
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    share_of_exponent=st.floats(0, 0.999),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    n_images=st.integers(4, 9),
+)
+def test_what_fit_refuses_transform_refuses_too(name, share_of_exponent, dtype, n_images):
+    maps = random_maps(n_images, 2, 2, 3, dtype=dtype)
+    encoder = clone(ENCODERS[name]).fit(maps)
+    maps[2] *= dtype(float(np.finfo(dtype).max) ** share_of_exponent) / np.abs(maps[2]).max()
+
+    def problem(method, X):
+        try:
+            method(X)
+        except NonFiniteError as error:
+            return str(error)
+        except DegenerateDataError:  # one image that outshines all others is a poor sample
+            return None
+
+    refused = problem(clone(encoder).fit, maps)
+    assert problem(encoder.transform, maps) == refused
+    assert problem(encoder.transform, maps[2:3]) == (refused and refused.replace("2", "0", 1))
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_maps_in_files_are_held_to_the_same_bounds(name, tmp_path):
+    maps = random_maps()
+    encoder = clone(ENCODERS[name]).fit(maps)
+    maps[3] *= np.float32(1e35)
+    FeatureMaps.from_arrays(maps).save(tmp_path / "maps")
+    in_files = FeatureMaps.load(tmp_path / "maps")
+    with pytest.raises(NonFiniteError, match="Image 3 reaches"):
+        encoder.transform(in_files)
+
+
 @pytest.mark.parametrize("name", ENCODERS)
 def test_an_image_without_descriptors_is_zeros_alone_and_among_others(name):
     images = [*random_maps(4, 2, 2, 3), np.empty((0, 0, 3), np.float32)]
@@ -85,5 +125,12 @@ def test_the_error_names_the_image():
     maps = random_maps()
     encoder = MultiScaleFisherEncoder(n_components=2, n_gaussians=2, random_state=0).fit(maps)
     maps[3:] *= np.float32(1e30)
-    with pytest.raises(NonFiniteError, match="image 3"):
+    with pytest.raises(NonFiniteError, match="Image 3"):
         encoder.transform(maps)
+
+
+def test_the_error_names_the_image_whose_vector_overflows():
+    maps = random_maps()
+    maps[3:] = 3.4e38
+    with pytest.raises(NonFiniteError, match="encodes image 3"):
+        GlobalPooler(method="crow").fit(maps).transform(maps)

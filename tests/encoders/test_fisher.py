@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepenc.encoders import MultiScaleFisherEncoder
-from skdeepenc.exceptions import DegenerateDataError, FeatureMapsError
+from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.functional import (
     fisher_vector,
     l2_normalize,
@@ -196,7 +196,7 @@ def test_no_descriptors_at_all_are_named():
 
 
 def test_descriptors_too_large_to_be_squared_are_named():
-    with pytest.raises(DegenerateDataError, match=r"reach .*e\+2.*float32.*l2_normalize"):
+    with pytest.raises(NonFiniteError, match=r"Image 0 reaches .*e\+2.*float32.*l2_normalize"):
         small_encoder().fit(random_maps() * np.float32(1e25))
 
 

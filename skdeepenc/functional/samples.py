@@ -1,8 +1,24 @@
-"""What is wrong with a sample that nothing can be learned from."""
+"""What is wrong with a sample that nothing can be learned from.
+
+How large values may be depends on their float type alone, not on how many there are: an image that
+`fit` refuses is one that `transform` refuses.
+"""
 
 import numpy as np
 
 from skdeepenc.exceptions import DegenerateDataError, FeatureMapsError
+
+__all__ = ["check_sample", "check_sums", "largest_to_square", "largest_to_sum"]
+
+
+def largest_to_square(dtype):
+    """Return up to which magnitude a billion values can be squared and summed."""
+    return float(np.sqrt(np.finfo(dtype).max) * 2.0**-15)
+
+
+def largest_to_sum(dtype):
+    """Return up to which magnitude sixteen million values can be summed."""
+    return float(np.finfo(dtype).max) * 2.0**-24
 
 
 def check_sample(sample):
@@ -12,7 +28,7 @@ def check_sample(sample):
             "There is no descriptor to learn from: no image has one at the chosen scales."
         )
     largest = max(sample.max(), -sample.min())
-    if largest > np.sqrt(np.finfo(sample.dtype).max / sample.size):
+    if largest > largest_to_square(sample.dtype):
         raise DegenerateDataError(
             f"Descriptors reach {largest:.3g}: their sums of squares are too large for "
             f"{sample.dtype}. Scale them down, for instance with l2_normalize."
@@ -22,7 +38,7 @@ def check_sample(sample):
 def check_sums(sample):
     """Raise an error for a sample whose values are too large to be summed."""
     largest = max(sample.max(initial=0), -sample.min(initial=0))
-    if largest > np.finfo(sample.dtype).max / max(len(sample), 1):
+    if largest > largest_to_sum(sample.dtype):
         raise DegenerateDataError(
             f"Descriptors reach {largest:.3g}: their sums are too large for {sample.dtype}. Scale "
             "them down, for instance with l2_normalize."

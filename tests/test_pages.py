@@ -10,7 +10,7 @@ import pytest
 PAGES = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["extend", "journeys"])
+@pytest.mark.parametrize("page", ["cache", "extend", "journeys"])
 def test_the_code_of_the_page_runs(page, monkeypatch):
     if page == "journeys":
         pytest.importorskip("pandas")

@@ -6,6 +6,7 @@
 from skdeepenc.export import converters as converters
 from skdeepenc.export.onnx_encoder import OnnxEncoder
 from skdeepenc.export.onnx_file import to_onnx, verify
+from skdeepenc.export.onnx_pipeline import OnnxPipeline
 from skdeepenc.export.registry import register
 
-__all__ = ["OnnxEncoder", "register", "to_onnx", "verify"]
+__all__ = ["OnnxEncoder", "OnnxPipeline", "register", "to_onnx", "verify"]

@@ -16,7 +16,7 @@ from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.extraction.sources import as_sources
 from skdeepenc.images import decode_image
 
-__all__ = ["PixelsEntrance", "TensorEntrance", "networks_of"]
+__all__ = ["PixelsEntrance", "TensorEntrance", "networks_of", "recipe_of"]
 
 PIXELS, TENSOR = "images", "pixels"
 
@@ -76,7 +76,7 @@ class TensorEntrance(PixelsEntrance):
 
     def open(self, g, pipeline, approximate):
         """Declare a tensor for each scale."""
-        recipe = _recipe(self.steps(pipeline))
+        recipe = recipe_of(self.steps(pipeline))
         if recipe.view.pool is not None:
             raise ExportError(
                 f"{type(recipe.view).__name__} cuts many pieces out of an image, and one tensor "
@@ -92,14 +92,15 @@ class TensorEntrance(PixelsEntrance):
 
     def batches(self, images, names, steps):
         """Yield the images one by one, prepared as the extractor does."""
-        recipe = _recipe(steps)
+        recipe = recipe_of(steps)
         for number, image in enumerate(images):
             _, stacks = recipe.cut(image)
             tensors = map(recipe.preprocessing.to_tensor, stacks)
             yield [number], dict(zip(names, tensors, strict=True))
 
 
-def _recipe(steps):
+def recipe_of(steps):
+    """Return the recipe of the extractor that steps begin with."""
     try:
         return steps[0][1].recipe()
     except NotFittedError as error:

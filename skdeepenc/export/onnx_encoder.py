@@ -1,35 +1,28 @@
 """An encoder whose vectors onnxruntime computes, on whatever it runs on."""
 
-import tempfile
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, Self
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepenc._sklearn import StrOptions, fit_context
-from skdeepenc.backbones.running.session import Graph, get_session, run_feeds
+from skdeepenc._sklearn import StrOptions
+from skdeepenc.backbones.running.session import run_feeds
 from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.export.batches import equal_grids, stacked
-from skdeepenc.export.files import has_weights_beside, write_model
+from skdeepenc.export.graph_transformer import GraphTransformer
 from skdeepenc.export.maps import MapInputs, input_name, scales_of
 from skdeepenc.export.registry import convert
 from skdeepenc.export.writer import GraphWriter
+from skdeepenc.export.written import session_of
 from skdeepenc.maps.coercion import MapsLike
 
 __all__ = ["OnnxEncoder"]
 
-# The attributes of the encoder that an instance's graph was written of, and the graph's key among
-# the sessions of this process. What a process has opened is no part of an estimator.
-_WRITTEN: WeakKeyDictionary = WeakKeyDictionary()
 
-
-class OnnxEncoder(TransformerMixin, BaseEstimator):
+class OnnxEncoder(GraphTransformer):
     """Encode feature maps by an encoder's graph: on a GPU, or faster on the processor.
 
     Images are encoded in batches of one grid each. The graph is written, and opened, when it is
@@ -53,6 +46,7 @@ class OnnxEncoder(TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    skdeepenc.export.OnnxPipeline : Network and encoder at once, from images on.
     skdeepenc.export.to_onnx : The graph as a file.
 
     Notes
@@ -71,6 +65,7 @@ class OnnxEncoder(TransformerMixin, BaseEstimator):
     True
     """
 
+    _wraps = "encoder"
     _parameter_constraints: dict = {
         "encoder": [MapsEncoder],
         "providers": [StrOptions({"auto"}), str, list],
@@ -79,25 +74,6 @@ class OnnxEncoder(TransformerMixin, BaseEstimator):
     def __init__(self, encoder: MapsEncoder, providers: str | Sequence[Any] = "auto") -> None:
         self.encoder = encoder
         self.providers = providers
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: MapsLike, y: ArrayLike | None = None) -> Self:
-        """Fit a clone of the encoder.
-
-        Parameters
-        ----------
-        X : FeatureMaps, array-like or sequence
-            Maps of the training images; see `skdeepenc.maps.as_feature_maps`.
-        y : array-like or None, default=None
-            Labels, for encoders that learn from them.
-
-        Returns
-        -------
-        OnnxEncoder
-            Itself.
-        """
-        self.encoder_ = clone(self.encoder).fit(X, y)
-        return self
 
     def transform(self, X: MapsLike) -> Any:
         """Encode images by the graph.
@@ -118,9 +94,9 @@ class OnnxEncoder(TransformerMixin, BaseEstimator):
             If the encoder has no graph.
         """
         check_is_fitted(self)
-        encoder = self.fitted_encoder
+        encoder = self._fitted
         maps, places = encoder._check_maps(X, reset=False), _places(encoder)
-        session = self._open()
+        session = session_of(self, [encoder], partial(_write, encoder), self.providers)
         vectors = np.empty((len(maps), encoder._n_features_out), dtype=np.float32)
         for rows in equal_grids(maps, places.values()):
             feeds = zip(places, stacked(maps[rows], places.values()), strict=True)
@@ -136,53 +112,12 @@ class OnnxEncoder(TransformerMixin, BaseEstimator):
     @property
     def n_features_in_(self) -> int:
         """Number of channels of the layer that is encoded."""
-        return self.fitted_encoder.n_features_in_
+        return self._fitted.n_features_in_
 
     @property
     def feature_names_in_(self) -> NDArray[Any]:
         """Names of the columns, where a data frame was fitted."""
-        return self.fitted_encoder.feature_names_in_
-
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
-        """Name the values of the vectors, as the encoder does.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Not used.
-
-        Returns
-        -------
-        ndarray of str
-            The names.
-        """
-        check_is_fitted(self)
-        return self.fitted_encoder.get_feature_names_out(input_features)
-
-    def _open(self):
-        """Return the session of the encoder as it is now: it may have been fitted again."""
-        encoder = self.fitted_encoder
-        state = vars(encoder)
-        written, key = _WRITTEN.get(self, ({}, None))
-        same = written.keys() == state.keys() and all(written[x] is state[x] for x in state)
-        if not same:
-            key = object()
-            _WRITTEN[self] = dict(state), key
-        return get_session(key, partial(_write, encoder), providers=self.providers)
-
-    def __sklearn_is_fitted__(self):
-        try:
-            check_is_fitted(self.fitted_encoder)
-        except ValueError:  # NotFittedError
-            return False
-        return True
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        inner = self.encoder.__sklearn_tags__()
-        tags.input_tags, tags.target_tags = inner.input_tags, inner.target_tags
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+        return self._fitted.feature_names_in_
 
 
 def _places(encoder):
@@ -195,13 +130,8 @@ def _places(encoder):
 
 
 def _write(encoder):
-    """Return the graph of an encoder; large weights lie in a folder until they are read."""
+    """Return the graph of an encoder."""
     g = GraphWriter()
     vectors = convert(g, encoder, MapInputs(g))
     g.output("vector", vectors, ["N", encoder._n_features_out])
-    model = g.model()
-    if not has_weights_beside(model, "auto"):
-        return Graph(model.SerializeToString())
-    folder = tempfile.TemporaryDirectory(prefix="skdeepenc-")
-    write_model(model, Path(folder.name) / "encoder.onnx", beside=True)
-    return Graph(model.SerializeToString(), Path(folder.name), confirm=folder.cleanup)
+    return g.model()

@@ -23,10 +23,8 @@ from skdeepenc.export.files import (
     has_weights_beside,
     write_model,
 )
+from skdeepenc.export.graphs import write_graph
 from skdeepenc.export.image_entrances import networks_of
-from skdeepenc.export.outputs import OUTPUTS, choose_outputs, output_sides
-from skdeepenc.export.registry import convert, vectors_of
-from skdeepenc.export.writer import GraphWriter
 
 __all__ = ["to_onnx", "verify"]
 
@@ -115,7 +113,7 @@ def to_onnx(
     entrance = find_entrance(input)
     steps = entrance.steps(pipeline)
     path = None if path is None else check_target(path, overwrite)
-    model = _write(pipeline, steps, entrance, outputs, approximate)
+    model = write_graph(pipeline, steps, entrance, outputs, approximate)
     description = _describe(steps, input, model)
     if path is None:
         if has_weights_beside(model, external_data):
@@ -184,20 +182,6 @@ def verify(
     except ModelError as error:
         raise ExportError(f"{path}: {error}") from error
     return compare(session, content, entrance, entrance.steps(pipeline), images)
-
-
-def _write(pipeline, steps, entrance, outputs, approximate):
-    """Return the model of a pipeline, without a description."""
-    g = GraphWriter()
-    made, before = entrance.open(g, pipeline, approximate), ""
-    for name, step in steps:
-        with g.scope(name):
-            given = vectors_of(made, before)
-            made, before = convert(g, step, given), name
-    available = {**made, "vector": given} if isinstance(made, dict) else {"vector": made}
-    for name in choose_outputs(available, outputs):
-        g.output(name, available[name], output_sides(name, steps), OUTPUTS[name])
-    return g.model()
 
 
 def _describe(steps, kind, model):

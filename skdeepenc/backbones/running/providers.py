@@ -8,6 +8,8 @@ from skdeepenc.exceptions import ModelError, ModelWarning
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
+# Whose arrays lie in the memory of a GPU of Nvidia's.
+ON_CUDA = (CUDA, "TensorrtExecutionProvider")
 # Tried in this order by providers="auto". TensorRT is left to those who name it: it compiles for
 # minutes before the first image.
 AUTOMATIC = (CUDA, "ROCMExecutionProvider", CPU)

@@ -7,9 +7,10 @@ graph that asks for too much in `trial.py`.
 import os
 from functools import cache
 
+import numpy as np
 import onnxruntime
 
-from skdeepenc.backbones.running.providers import CPU, provider_name, resolve
+from skdeepenc.backbones.running.providers import CPU, ON_CUDA, provider_name, resolve
 from skdeepenc.backbones.running.watch import watched
 from skdeepenc.exceptions import ModelError
 
@@ -86,6 +87,45 @@ def ran_out_of_memory(error):
 def feeds_of(session, pixels, feeds):
     """Return all inputs by name: pixels, which come first, and others."""
     return {session.get_inputs()[0].name: pixels, **(feeds or {})}
+
+
+def run_bound(session, feeds, outputs, stay=False):
+    """Run a session on arrays that lie where it runs; only the outputs named come back.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        The session.
+    feeds : dict of str to array
+        Its inputs.
+    outputs : sequence of str
+        Which outputs to compute.
+    stay : bool, default=False
+        Whether outputs stay where they are computed, as `onnxruntime.OrtValue`, which
+        `numpy()` fetches.
+
+    Returns
+    -------
+    list of array or OrtValue
+        The outputs.
+    """
+    device = _device_of(session)
+    binding = session.io_binding()
+    for name, array in feeds.items():
+        array = np.ascontiguousarray(array)
+        binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array, *device))
+    for name in outputs:
+        binding.bind_output(name, *(device if stay else ("cpu",)))
+    session.run_with_iobinding(binding)
+    return list(binding.get_outputs()) if stay else binding.copy_outputs_to_cpu()
+
+
+def _device_of(session):
+    """Return the name and number of the device that holds what a session computes."""
+    first = session.get_providers()[0]
+    if first not in ON_CUDA:
+        return "cpu", 0
+    return "cuda", int(session.get_provider_options()[first].get("device_id", 0))
 
 
 def run_watched(session, feeds, seconds=None):

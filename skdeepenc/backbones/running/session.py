@@ -18,6 +18,7 @@ from skdeepenc.backbones.running.runtime import (
     first_line,
     open_session,
     resolve_providers,
+    run_bound,
     run_watched,
 )
 from skdeepenc.backbones.running.session_table import SessionTable
@@ -141,6 +142,36 @@ def run_feeds(session, feeds):
         if getattr(session, "is_watched", False):
             return run_watched(session, feeds)
         return session.run(None, feeds)
+    except Exception as error:  # onnxruntime raises its own types, one for each status code
+        raise ModelError(first_line(error)) from error
+
+
+def run_there(session, feeds, outputs, *, stay=False):
+    """Run a session on arrays that are put where it runs, and fetch the outputs named.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        What `get_session` returned.
+    feeds : dict of str to array
+        The inputs.
+    outputs : sequence of str
+        Which outputs to compute.
+    stay : bool, default=False
+        Whether to leave them where they are.
+
+    Returns
+    -------
+    list of array or onnxruntime.OrtValue
+        The outputs; those that stay have a method `numpy`.
+
+    Raises
+    ------
+    ModelError
+        If the graph does not run on such inputs.
+    """
+    try:
+        return run_bound(session, feeds, outputs, stay)
     except Exception as error:  # onnxruntime raises its own types, one for each status code
         raise ModelError(first_line(error)) from error
 

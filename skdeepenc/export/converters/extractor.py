@@ -25,12 +25,15 @@ class Images:
         The images, decoded.
     prepared : list of Tensor of shape (N, 3, H, W), or None
         What the network takes, one per scale, where views and preprocessing are done outside.
+    pieces : list of Pieces or None
+        What views cut, one per scale, where that is done outside.
     approximate : bool
         What `Maps` wants to know.
     """
 
-    def __init__(self, pixels=None, prepared=None, approximate=False):
-        self.pixels, self.prepared, self.approximate = pixels, prepared, approximate
+    def __init__(self, pixels=None, prepared=None, pieces=None, approximate=False):
+        self.pixels, self.prepared, self.pieces = pixels, prepared, pieces
+        self.approximate = approximate
 
 
 @register(ActivationExtractor)
@@ -42,16 +45,7 @@ def write_extractor(g, extractor, images):
             "step."
         )
     recipe = extractor.recipe()
-    if images.prepared is not None:
-        sizes = sizes_of(recipe.view, recipe.network)
-        scales = [
-            Pieces(_unprepared(g, tensor, recipe.preprocessing), size)
-            for tensor, size in zip(images.prepared, sizes, strict=True)
-        ]
-        tensors = images.prepared
-    else:
-        scales = cut_views(recipe.view, g, images.pixels, recipe.network)
-        tensors = [_prepared(g, scale.pixels, recipe.preprocessing) for scale in scales]
+    scales, tensors = _scales_of(g, images, recipe)
     outputs = _run(g, recipe, scales, tensors)
     layers = {
         layer: [
@@ -61,6 +55,16 @@ def write_extractor(g, extractor, images):
         for layer in recipe.layers
     }
     return Maps(layers, images.approximate)
+
+
+def _scales_of(g, images, recipe):
+    """Return the pieces of every scale, and what the network takes of them."""
+    if images.prepared is not None:
+        sizes = sizes_of(recipe.view, recipe.network)
+        pixels = (_unprepared(g, tensor, recipe.preprocessing) for tensor in images.prepared)
+        return list(map(Pieces, pixels, sizes)), images.prepared
+    scales = images.pieces or cut_views(recipe.view, g, images.pixels, recipe.network)
+    return scales, [_prepared(g, scale.pixels, recipe.preprocessing) for scale in scales]
 
 
 def _prepared(g, pixels, preprocessing):

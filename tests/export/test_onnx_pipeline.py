@@ -1,5 +1,6 @@
 """Network and encoder run as one session, and give what the pipeline gives."""
 
+import json
 import pickle
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.svm import LinearSVC
 
+from benchmarks import gpu_check
 from skdeepenc import ActivationExtractor, GlobalPooler, MOPVLADEncoder
 from skdeepenc.backbones.running.session import Graph, get_session, run_there
 from skdeepenc.datasets import make_scenes
@@ -48,7 +50,9 @@ def test_one_session_gives_what_the_pipeline_gives(scenes, view):
 
 def test_batches_change_nothing(scenes):
     encoder = MOPVLADEncoder(n_clusters=3, n_components=4, random_state=0)
-    extractor = ActivationExtractor(layers="conv5", views=Windows(image_size=48, sizes=(48, 32), stride=16), dtype="float16")
+    extractor = ActivationExtractor(
+        layers="conv5", views=Windows(image_size=48, sizes=(48, 32), stride=16), dtype="float16"
+    )
     pipeline = make_pipeline(extractor, encoder).fit(scenes)
     one, all_ = (OnnxPipeline(pipeline, batch_size=n).transform(scenes) for n in (1, 100))
     assert_allclose(one, all_, atol=1e-5)
@@ -126,3 +130,22 @@ def test_what_stays_lies_where_it_was_computed():
     assert fetched.tolist() == [0, 4, 8]
     with pytest.raises(ModelError):
         run_there(session, {"x": np.zeros((2, 2), np.float32)}, ["double"])
+
+
+def test_the_check_for_gpus_runs_without_one(monkeypatch, tmp_path, capsys):
+    chosen = gpu_check.pipelines
+
+    def one_pipeline(options):
+        return {"global gem": chosen(options)["global gem"]}
+
+    monkeypatch.setattr(gpu_check, "pipelines", one_pipeline)
+    out = tmp_path / "check.json"
+    words = ["--images", "2", "--side", "64", "--rounds", "1", "--out", str(out)]
+    assert gpu_check.main(words) == 0
+    assert "speed had no bar" in capsys.readouterr().out
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["least cosine"] > 0.99999
+    monkeypatch.setattr(gpu_check, "LEAST_COSINE", 1.1)
+    assert gpu_check.main(words) == 1
+    slow = {**row, "provider": gpu_check.CUDA, "share": 0.79}
+    assert any("0.79" in sentence for sentence in gpu_check._missed(slow))

@@ -106,7 +106,7 @@ def test_images_that_cannot_be_read_are_all_listed(scenes, tmp_path):
 
 def test_only_what_begins_with_one_extractor_runs(scenes):
     pooler = make_pipeline(GlobalPooler()).fit(np.ones((3, 2, 2, 4)))
-    with pytest.raises(ExportError, match="takes no images"):
+    with pytest.raises(ExportError, match="does not take images"):
         OnnxPipeline(pooler).transform(scenes)
     union = make_pipeline(FeatureUnion([("one", pooled(scenes))])).fit(scenes)
     with pytest.raises(ExportError, match="one session has one network"):

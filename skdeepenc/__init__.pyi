@@ -26,6 +26,7 @@ from .retrieval import LayerFusionRanker as LayerFusionRanker
 from .retrieval import LocalizingRanker as LocalizingRanker
 from .retrieval import LocalRanker as LocalRanker
 from .retrieval import NearestNeighborRanker as NearestNeighborRanker
+from .retrieval import RefiningRanker as RefiningRanker
 from .retrieval import RetrievalPipeline as RetrievalPipeline
 from .retrieval import SignCodes as SignCodes
 from .retrieval import make_retrieval_pipeline as make_retrieval_pipeline

@@ -12,6 +12,7 @@ from skdeepenc.retrieval.localization import localize
 from skdeepenc.retrieval.localizing_ranker import LocalizingRanker
 from skdeepenc.retrieval.pipeline import RetrievalPipeline, make_retrieval_pipeline
 from skdeepenc.retrieval.ranker import NearestNeighborRanker
+from skdeepenc.retrieval.refining_ranker import RefiningRanker
 from skdeepenc.retrieval.sign_codes import SignCodes
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "LocalRanker",
     "LocalizingRanker",
     "NearestNeighborRanker",
+    "RefiningRanker",
     "RetrievalPipeline",
     "SignCodes",
     "augment_gallery",

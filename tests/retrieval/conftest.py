@@ -20,6 +20,7 @@ from skdeepenc.retrieval import (
     LocalizingRanker,
     LocalRanker,
     NearestNeighborRanker,
+    RefiningRanker,
 )
 
 _RNG = np.random.default_rng(7)
@@ -68,6 +69,7 @@ EVERY_RANKER = {
     ),
     "diffusion": (DiffusionRanker(n_neighbors=6, n_query_neighbors=4), _VECTORS),
     "truncated diffusion": (DiffusionRanker(n_neighbors=6, n_candidates=9), _WORDS),
+    "refined": (RefiningRanker(n_candidates=9, n_refining=3), _VECTORS),
     "asmk": (ASMKRanker(words=_VECTORS[:9]), _MAPS),
     "binary asmk": (ASMKRanker(words=_VECTORS[:9], binary=True), _MAPS),
     "matched": (LocalRanker(n_candidates=5), _MAPS),

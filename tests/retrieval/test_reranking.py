@@ -12,10 +12,13 @@ from skdeepenc.exceptions import StorageError
 from skdeepenc.functional import l2_normalize
 from skdeepenc.functional.diffusion import literal_diffusion
 from skdeepenc.functional.k_reciprocal import literal_distances
+from skdeepenc.functional.refinement import literal_refinement
 from skdeepenc.retrieval import (
     DiffusionRanker,
     KReciprocalRanker,
+    LayerFusionRanker,
     NearestNeighborRanker,
+    RefiningRanker,
     make_retrieval_pipeline,
 )
 
@@ -25,6 +28,7 @@ from skdeepenc.retrieval import (
         KReciprocalRanker(),
         KReciprocalRanker(k1=3, ranker=NearestNeighborRanker(metric="euclidean")),
         DiffusionRanker(),
+        RefiningRanker(),
     ]
 )
 def test_sklearn_checks(estimator, check):
@@ -162,7 +166,41 @@ def test_neighbors_of_the_graph_are_not_those_that_are_listed(rng):
     assert ranker.rank(gallery, 3).shape == (9, 3)
 
 
-@pytest.mark.parametrize("ranker", [KReciprocalRanker(k1=3), DiffusionRanker(n_neighbors=3)])
+@pytest.mark.parametrize(("n_candidates", "n_refining"), [(12, 3), (400, 9), (3, 9), (1, 0)])
+def test_refined_similarities_are_those_of_the_equations(rng, n_candidates, n_refining):
+    gallery, queries = rng.normal(size=(30, 4)), rng.normal(size=(5, 4))
+    ranker = RefiningRanker(n_candidates=n_candidates, n_refining=n_refining, weight=0.3)
+    similarities, ranked = ranker.fit(gallery).transform(queries), ranker.rank(queries)
+    unit, queries = l2_normalize(gallery), l2_normalize(queries)
+    for query, row, ranks in zip(queries, similarities, ranked, strict=True):
+        order = np.argsort(-unit @ query)
+        candidates, others = np.split(order, [n_candidates])
+        expected = literal_refinement(query, unit[candidates], n_refining, 0.3)
+        assert_allclose(row[candidates], expected)
+        assert_array_equal(ranks[len(candidates) :], others)
+        assert (row[others] < expected.min()).all()
+
+
+def test_refinement_needs_vectors(rng):
+    ranker = RefiningRanker(ranker=LayerFusionRanker(block_widths=[2, 2]))
+    with pytest.raises(ValueError, match="one dense vector per image"):
+        ranker.fit(rng.random((5, 4)))
+    with pytest.raises(ValueError, match="one dense vector per image"):
+        RefiningRanker().fit(sparse.csr_array(np.eye(4)))
+    assert RefiningRanker().get_params() == {
+        "n_candidates": 400,
+        "n_refining": 9,
+        "weight": 0.15,
+        "ranker": None,
+        "n_neighbors": None,
+        "n_jobs": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "ranker",
+    [KReciprocalRanker(k1=3), DiffusionRanker(n_neighbors=3), RefiningRanker(n_refining=2)],
+)
 def test_a_pipeline_may_stand_inside_or_around(rng, ranker):
     maps = rng.random((12, 3, 3, 5))
     vectors = GlobalPooler().fit_transform(maps)

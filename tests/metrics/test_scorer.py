@@ -30,6 +30,21 @@ def test_junk_and_positives_outside_the_gallery_do_not_count():
     assert scorer(ranker, X[:1], NAMES[:1]) == 1.0
 
 
+def test_of_equally_similar_images_the_first_comes_first():
+    ranker = NearestNeighborRanker().fit(np.repeat(X[:1], 40, axis=0), np.arange(40))
+    scorer = retrieval_scorer({"q": [0]})
+    assert scorer(ranker, X[:1], ["q"]) == 1.0
+    assert retrieval_scorer({"q": [1]})(ranker, X[:1], ["q"]) == 0.25
+
+
+def test_what_is_right_is_never_junk():
+    ranker = NearestNeighborRanker().fit(X, NAMES)
+    scorer = retrieval_scorer({"a": ["b", "d"]}, junk={"a": ["b", "c"]})
+    assert scorer(ranker, X[:1], NAMES[:1]) == 1.0  # a and c are ignored, b and d are not
+    queries = retrieval_scorer({"a": ["b"], "d": ["a"]}, junk={"d": ["b", "c"]})
+    assert queries(ranker, X, NAMES) == 1.0
+
+
 def test_other_measures_and_repr():
     def first_is_right(rankings, positives, junk):
         return np.mean(
@@ -39,7 +54,7 @@ def test_other_measures_and_repr():
     scorer = retrieval_scorer({"a": ["b"], "d": ["a"]}, measure=first_is_right)
     ranker = NearestNeighborRanker().fit(X[1:3], NAMES[1:3])
     assert scorer(ranker, X[[0, 3]], NAMES[[0, 3]]) == 0.5
-    assert "first_is_right" in repr(scorer)
+    assert repr(scorer) == "retrieval_scorer(2 queries, measure=first_is_right)"
 
 
 @pytest.mark.filterwarnings("ignore:Persisting input arguments")  # a busy machine is no failure

@@ -1,5 +1,6 @@
 """What all rankers promise: they grow, shrink, name, save, and measure distances alike."""
 
+import inspect
 import pickle
 from importlib.util import find_spec
 
@@ -14,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import NearestNeighbors
 
 import skdeepenc
+from skdeepenc import retrieval
 from skdeepenc.encoders import GlobalPooler
 from skdeepenc.exceptions import DegenerateDataWarning, NonFiniteError, StorageError
 from skdeepenc.maps import FeatureMaps
@@ -28,6 +30,53 @@ from skdeepenc.retrieval import index as index_module
 
 QUERIES = slice(3, 10)
 needs_faiss = pytest.mark.skipif(find_spec("faiss") is None, reason="needs faiss")
+
+
+# What design and papers say; only what is not None.
+DEFAULTS = {
+    retrieval.AdaptiveChannelRanker: {"n_channels": 50, "quantize": "sign"},
+    retrieval.ASMKRanker: {
+        "n_words": 65_536,
+        "n_assigned": 1,
+        "alpha": 3.0,
+        "threshold": 0.0,
+        "binary": False,
+        "search": "auto",
+        "max_samples": 1_000_000,
+        "verbose": 0,
+    },
+    retrieval.DiffusionRanker: {
+        "n_neighbors": 50,
+        "damping": 0.99,
+        "n_query_neighbors": 10,
+        "gamma": 3.0,
+        "tol": 1e-6,
+    },
+    retrieval.IndexedRanker: {
+        "metric": "cosine",
+        "n_neighbors": 100,
+        "recall": 0.95,
+        "expansion": 0,
+        "alpha": 0.0,
+    },
+    retrieval.KReciprocalRanker: {"k1": 20, "k2": 6, "weight": 0.3},
+    retrieval.LocalRanker: {"n_candidates": 100, "matching": "sum_max"},
+    retrieval.LocalizingRanker: {
+        "n_candidates": 1000,
+        "n_expansion": 0,
+        "step": 3,
+        "tolerance": 1.1,
+    },
+    retrieval.NearestNeighborRanker: {"metric": "cosine", "expansion": 0, "alpha": 0.0},
+    retrieval.RefiningRanker: {"n_candidates": 400, "n_refining": 9, "weight": 0.15},
+}
+
+
+@pytest.mark.parametrize("ranker", DEFAULTS)
+def test_defaults_are_those_of_the_design(ranker):
+    parameters = inspect.signature(ranker).parameters.values()
+    given = {each.name: each.default for each in parameters if each.default is not each.empty}
+    assert {name: value for name, value in given.items() if value is not None} == DEFAULTS[ranker]
 
 
 def assert_same(ranker, other, queries, labels=None):

@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdeepenc.encoders import ClusterMAC, GlobalPooler
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional import l2_normalize
-from skdeepenc.functional.localization import integral_powers, literal_maxima
+from skdeepenc.functional.localization import box_maxima, integral_powers, literal_maxima
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import LocalizingRanker, localize
 from skdeepenc.retrieval.localization import _coarse_boxes, _most_similar
@@ -43,6 +43,14 @@ def test_similarities_are_those_of_the_equation(dtype):
     for box in [(0, 0, 9, 11), (2, 3, 3, 4), (1, 0, 5, 9), (7, 8, 9, 11)]:
         _, similarity = _most_similar(integral, np.array([box]), query)
         assert_allclose(similarity, reference_similarity(feature_map, box, query), rtol=1e-3)
+
+
+def test_maxima_of_boxes_are_those_of_the_equation():
+    feature_map = np.random.default_rng(0).uniform(0.3, 2, size=(7, 9, 4))
+    boxes = np.array([(0, 0, 7, 9), (2, 3, 3, 4), (1, 0, 5, 9), (5, 6, 7, 9)])
+    fractions = box_maxima(integral_powers(feature_map), boxes, np.float64)
+    expected = [literal_maxima(feature_map, box) for box in boxes]
+    assert_allclose(fractions * feature_map.max(), expected)
 
 
 @pytest.mark.parametrize("seed", range(3))

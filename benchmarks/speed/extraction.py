@@ -13,7 +13,7 @@ from benchmarks.jpegs import make_jpegs
 from benchmarks.networks import CAFFE, SQUEEZENET
 from benchmarks.registry import OURS, Case, benchmark, data_folder
 from benchmarks.turns import Took
-from skdeepenc.extraction import ActivationExtractor, _sources
+from skdeepenc.extraction import ActivationExtractor, sources
 from skdeepenc.images import Pyramid, Whole
 
 BATCH_SIZE, THREADS = 32, 2
@@ -104,7 +104,7 @@ def passes(name, files, **parameters):
         return read_all(extractor, files)
 
     def second():
-        _sources._DIGESTS.clear()  # as a new process would begin
+        sources._DIGESTS.clear()  # as a new process would begin
         return read_all(extractor, files)
 
     works = {"first pass": first, OURS: second, "known again": lambda: read_all(extractor, files)}

@@ -60,6 +60,11 @@ DEFAULTS = {
         "alpha": 0.0,
     },
     retrieval.KReciprocalRanker: {"k1": 20, "k2": 6, "weight": 0.3},
+    retrieval.LayerFusionRanker: {
+        "thresholds": "auto",
+        "threshold_mode": "absolute",
+        "power": 0.45,
+    },
     retrieval.LocalRanker: {"n_candidates": 100, "matching": "sum_max"},
     retrieval.LocalizingRanker: {
         "n_candidates": 1000,

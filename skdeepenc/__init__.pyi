@@ -7,6 +7,8 @@ from .encoders import CrossLayerPooler as CrossLayerPooler
 from .encoders import GlobalPooler as GlobalPooler
 from .encoders import MOPVLADEncoder as MOPVLADEncoder
 from .encoders import MultiScaleFisherEncoder as MultiScaleFisherEncoder
+from .encoders import PowerLawWhitening as PowerLawWhitening
+from .encoders import SupervisedWhitening as SupervisedWhitening
 from .extraction import ActivationExtractor as ActivationExtractor
 from .images import Crops as Crops
 from .images import Preprocessing as Preprocessing

@@ -12,7 +12,7 @@ from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import DegenerateDataError
 
-__all__ = ["build_index", "comfortable_scale", "nearest_vectors", "search_index"]
+__all__ = ["build_index", "comfortable_scale", "nearest_vectors", "refill_index", "search_index"]
 
 # A tile of products this large is read back from the cache, not from memory.
 _TILE = (1024, 4096)
@@ -156,6 +156,30 @@ def build_index(
         if found >= recall:
             break
     return index, found
+
+
+def refill_index(index, vectors):
+    """Let an index of `build_index` hold other vectors, without learning its lists anew.
+
+    Parameters
+    ----------
+    index : faiss index
+        What `build_index` returned; it is changed.
+    vectors : ndarray of shape (n_vectors, D)
+        What to search among from now on, distributed as the vectors before were.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepenc.arrays.nearest import build_index, refill_index, search_index
+    >>> vectors = np.random.default_rng(0).random((500, 8), dtype=np.float32)
+    >>> index, _ = build_index(vectors, vectors[:50])
+    >>> refill_index(index, vectors[::-1])
+    >>> search_index(index, vectors[:2])[0].ravel().tolist()
+    [499, 498]
+    """
+    index.reset()
+    index.add(_as_rows(vectors))
 
 
 def search_index(index, queries, n_neighbors=1):

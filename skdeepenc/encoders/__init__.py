@@ -1,4 +1,4 @@
-"""Estimators that turn feature maps into vectors."""
+"""Estimators that turn feature maps into vectors, and whiten vectors."""
 
 from skdeepenc.encoders.bag_of_words import BagOfVisualWords
 from skdeepenc.encoders.cluster_mac import ClusterMAC
@@ -6,6 +6,7 @@ from skdeepenc.encoders.cross_layer import CrossLayerPooler
 from skdeepenc.encoders.fisher import MultiScaleFisherEncoder
 from skdeepenc.encoders.global_pooler import GlobalPooler
 from skdeepenc.encoders.mop_vlad import MOPVLADEncoder
+from skdeepenc.encoders.whitening import PowerLawWhitening, SupervisedWhitening
 
 __all__ = [
     "BagOfVisualWords",
@@ -14,4 +15,6 @@ __all__ = [
     "GlobalPooler",
     "MOPVLADEncoder",
     "MultiScaleFisherEncoder",
+    "PowerLawWhitening",
+    "SupervisedWhitening",
 ]

@@ -175,7 +175,7 @@ def _solve_covariance(sample, mean, n_components):
     covariance /= max(n_samples - 1, 1)
     total_variance = np.trace(covariance)
     variances, vectors = _leading_eigenvectors(covariance, n_components)
-    return variances, _fix_signs(vectors.T * (variances > 0)[:, None]), total_variance
+    return variances, fix_signs(vectors.T * (variances > 0)[:, None]), total_variance
 
 
 def _solve_gram(sample, mean, n_components):
@@ -193,7 +193,7 @@ def _solve_gram(sample, mean, n_components):
     components = np.empty((n_components, n_channels), dtype=sample.dtype)
     for columns in blocks:
         components[:, columns] = vectors.T @ (sample[:, columns] - mean[columns])
-    return variances, _fix_signs(components), total_variance
+    return variances, fix_signs(components), total_variance
 
 
 def _solve_krylov(sample, mean, n_components):
@@ -216,7 +216,7 @@ def _solve_krylov(sample, mean, n_components):
         before, kept = kept, variances.sum(dtype=np.float64)
         if kept - before <= _SMALL_GAIN * kept:
             components = (basis @ mixing).T * (variances > 0)[:, None]
-            return variances, _fix_signs(components), total_variance
+            return variances, fix_signs(components), total_variance
         block = image
     return _solve_covariance(sample, mean, n_components)
 
@@ -258,7 +258,7 @@ def _leading_eigenvectors(matrix, n_components):
     return np.where(values > noise, values, 0), vectors
 
 
-def _fix_signs(components):
+def fix_signs(components):
     """Make the largest entry of each component positive, as scikit-learn does."""
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(len(components)), largest])

@@ -28,7 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skdeepenc._progress import progress_bar
-from skdeepenc.arrays.nearest import build_index, nearest_vectors, search_index
+from skdeepenc.arrays.nearest import build_index, nearest_vectors, refill_index, search_index
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import DegenerateDataError
 from skdeepenc.functional.normalize import l2_normalize, power_normalize
@@ -51,6 +51,13 @@ FEWEST_WORDS_TO_INDEX = 4096
 N_CHECKED = 256
 _DESCRIPTORS_AT_ONCE = 65_536
 _MOST_COSINE_ROUNDS = 100
+# An index is learned for the first words, which are descriptors, and for the first means; then
+# words move little, and it is filled anew.
+_N_INDEXED_ANEW = 2
+# Between rounds a descriptor keeps its word unless the index finds a nearer one, so that what it
+# misses costs little: the same words come of half the searching.
+_RECALL_OF_ROUNDS = 0.8
+_DESCRIPTORS_COMPARED = 4096
 
 
 def literal_histogram(descriptors, words, power=1.0):
@@ -230,18 +237,25 @@ def fit_words(sample, n_words, *, search, random_state, verbose=0):
     n_words = min(n_words, len(sample))
     words = sample[random_state.choice(len(sample), n_words, replace=False)]
     previous = np.empty(0, dtype=np.intp)
-    for _ in progress_bar(range(N_ROUNDS), verbose=verbose, description="words", unit="round"):
-        index, _ = open_index(words, sample, search, random_state)
+    rounds = progress_bar(range(N_ROUNDS), verbose=verbose, description="words", unit="round")
+    for number in rounds:
+        if number < _N_INDEXED_ANEW:
+            index, _ = open_index(words, sample, search, random_state, recall=_RECALL_OF_ROUNDS)
+        elif index is not None:
+            refill_index(index, words)
         labels, squared_distances = assign_words(sample, words, index)
+        if index is not None and len(previous):
+            _stay_where_nearer(sample, words, labels, squared_distances, previous)
         if np.array_equal(labels, previous):
             break
-        previous = labels
         words = _moved_words(sample, labels, squared_distances, n_words, random_state)
+        # Without words that were left out, the numbers of the others are new.
+        previous = labels if len(words) == n_words else previous[:0]
         n_words = len(words)
     return words
 
 
-def open_index(words, sample, search, random_state):
+def open_index(words, sample, search, random_state, recall=0.95):
     """Return an index of the words, None for exact search, and its share of right answers."""
     large = len(words) >= FEWEST_WORDS_TO_INDEX and find_spec("faiss") is not None
     if search == "exact" or (search == "auto" and not large):
@@ -249,7 +263,7 @@ def open_index(words, sample, search, random_state):
     checked = random_state.choice(len(sample), min(N_CHECKED, len(sample)), replace=False)
     seed = random_state.randint(np.iinfo(np.int32).max)
     try:
-        return build_index(words, sample[checked], random_state=seed)
+        return build_index(words, sample[checked], recall=recall, random_state=seed)
     except DegenerateDataError:
         if search == "auto":
             return None, 1.0
@@ -270,6 +284,18 @@ def assign_words(descriptors, words, index):
     if len(missed):
         labels[missed], squared_distances[missed] = nearest_vectors(descriptors[missed], words)
     return labels, squared_distances
+
+
+def _stay_where_nearer(sample, words, labels, squared_distances, previous):
+    """Take back, in place, what the index found farther than where a descriptor was before."""
+    changed = np.flatnonzero(labels != previous)
+    for rows in tiles(len(changed), _DESCRIPTORS_COMPARED):
+        own = changed[rows]
+        differences = sample[own] - words[previous[own]]
+        squared = np.einsum("nd,nd->n", differences, differences)
+        nearer = squared <= squared_distances[own]
+        own = own[nearer]
+        labels[own], squared_distances[own] = previous[own], squared[nearer]
 
 
 def _moved_words(sample, labels, squared_distances, n_words, random_state):

@@ -19,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScale
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from skdeepenc.backbones.running.session import run_apart
+from skdeepenc.encoders import PowerLawWhitening, SupervisedWhitening
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.registry import convert
 from skdeepenc.export.writer import GraphWriter, Tensor
@@ -54,6 +55,9 @@ TRANSFORMERS = [
     StandardScaler(with_std=False),
     PCA(3),
     PCA(3, whiten=True),
+    PowerLawWhitening(3),
+    SupervisedWhitening(),
+    SupervisedWhitening(2, shrinkage=0.3),
     TruncatedSVD(3, random_state=0),
     FunctionTransformer(),
     FunctionTransformer(l2_normalize),
@@ -66,7 +70,7 @@ TRANSFORMERS = [
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=str)
 def test_vectors_are_those_of_the_transformer(transformer):
-    transformer.fit(X)
+    transformer.fit(X, Y)
     expected = transformer.transform(QUERIES)
     assert_allclose(outputs_of(transformer)["vector"], expected, rtol=1e-4, atol=1e-5)
 

@@ -63,6 +63,8 @@ KINDS = {
         ),
         maps,
     ),
+    "power-law-whitening": (encoders.PowerLawWhitening(3), vectors),
+    "supervised-whitening": (encoders.SupervisedWhitening(3), vectors),
     "pipeline": (
         make_pipeline(
             encoders.GlobalPooler(), PCA(3), FunctionTransformer(l2_normalize), LinearSVC()
@@ -87,7 +89,7 @@ def record():
     folder.mkdir(exist_ok=True)
     for name, (estimator, make_input) in KINDS.items():
         X = make_input()
-        estimator.fit(X, LABELS if make_input is maps else None)
+        estimator.fit(X, np.resize(LABELS, len(X)) if make_input in (maps, vectors) else None)
         skdeepenc.save(estimator, folder / f"{name}.skops", include_model=True)
         np.save(folder / f"{name}.npy", outputs(estimator, X).astype(np.float32))
 

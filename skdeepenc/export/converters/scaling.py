@@ -4,6 +4,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
 from skdeepenc import functional
+from skdeepenc.encoders import PowerLawWhitening, SupervisedWhitening
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.converters.normalize import l2_normalize, or_one, power_normalize
 from skdeepenc.export.converters.pca import project
@@ -33,6 +34,14 @@ def write_scaler(g, scaler, x):
 def write_pca(g, pca, x):
     """Return the principal components."""
     return project(x, pca)
+
+
+@register(SupervisedWhitening)
+@register(PowerLawWhitening)
+def write_whitening(g, whitening, x):
+    """Return ``P (x - m)``."""
+    mean, components = (each.astype(float) for each in (whitening.mean_, whitening.components_))
+    return x @ components.T - components @ mean
 
 
 @register(TruncatedSVD)

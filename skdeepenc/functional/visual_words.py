@@ -51,12 +51,9 @@ FEWEST_WORDS_TO_INDEX = 4096
 N_CHECKED = 256
 _DESCRIPTORS_AT_ONCE = 65_536
 _MOST_COSINE_ROUNDS = 100
-# An index is learned for the first words, which are descriptors, and for the first means; then
-# words move little, and it is filled anew.
-_N_INDEXED_ANEW = 2
 # Between rounds a descriptor keeps its word unless the index finds a nearer one, so that what it
-# misses costs little: the same words come of half the searching.
-_RECALL_OF_ROUNDS = 0.8
+# misses costs little: the words are as good as those of exact search.
+_RECALL_OF_ROUNDS = 0.9
 _DESCRIPTORS_COMPARED = 4096
 
 
@@ -237,12 +234,8 @@ def fit_words(sample, n_words, *, search, random_state, verbose=0):
     n_words = min(n_words, len(sample))
     words = sample[random_state.choice(len(sample), n_words, replace=False)]
     previous = np.empty(0, dtype=np.intp)
-    rounds = progress_bar(range(N_ROUNDS), verbose=verbose, description="words", unit="round")
-    for number in rounds:
-        if number < _N_INDEXED_ANEW:
-            index, _ = open_index(words, sample, search, random_state, recall=_RECALL_OF_ROUNDS)
-        elif index is not None:
-            refill_index(index, words)
+    index, _ = open_index(words, sample, search, random_state, recall=_RECALL_OF_ROUNDS)
+    for _ in progress_bar(range(N_ROUNDS), verbose=verbose, description="words", unit="round"):
         labels, squared_distances = assign_words(sample, words, index)
         if index is not None and len(previous):
             _stay_where_nearer(sample, words, labels, squared_distances, previous)
@@ -252,6 +245,8 @@ def fit_words(sample, n_words, *, search, random_state, verbose=0):
         # Without words that were left out, the numbers of the others are new.
         previous = labels if len(words) == n_words else previous[:0]
         n_words = len(words)
+        if index is not None:
+            refill_index(index, words)
     return words
 
 

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skdeepenc.arrays.nearest import nearest_vectors
 from skdeepenc.encoders import BagOfVisualWords
 from skdeepenc.exceptions import DegenerateDataError
 from skdeepenc.functional import visual_words as words
@@ -160,3 +161,38 @@ def test_words_of_extreme_descriptors_are_exact_or_refused(monkeypatch):
     assert BagOfVisualWords(n_words=4, random_state=0).fit(huge).agreement_ == 1
     with pytest.raises(DegenerateDataError, match="search exactly"):
         BagOfVisualWords(n_words=4, search="faiss", random_state=0).fit(huge)
+
+
+def test_words_of_an_index_lie_as_well_as_those_of_exact_search():
+    pytest.importorskip("faiss")
+    rng = np.random.RandomState(0)
+    sample = (rng.rand(150, 6)[rng.randint(150, size=3000)] + 0.1 * rng.rand(3000, 6)).astype("f4")
+    errors = {}
+    for search in ("exact", "faiss"):
+        seed = np.random.RandomState(1)
+        learned = words.fit_words(sample, 200, search=search, random_state=seed)
+        errors[search] = nearest_vectors(sample, learned)[1].mean()
+    assert errors["faiss"] < 1.02 * errors["exact"]
+
+
+def test_descriptors_keep_their_word_where_an_index_misses_it():
+    sample, vocabulary = np.array([[0.0], [1.0], [9.0]]), np.array([[0.0], [8.0], [5.0]])
+    labels, squared = np.array([0, 2, 1]), np.array([0.0, 16.0, 1.0])
+    words._stay_where_nearer(sample, vocabulary, labels, squared, np.array([1, 0, 2]))
+    assert_array_equal(labels, [0, 0, 1])
+    assert_array_equal(squared, [0, 1, 1])
+
+
+def test_an_index_is_learned_once_per_fit(monkeypatch):
+    pytest.importorskip("faiss")
+    built = []
+    build = words.build_index
+
+    def counted(*arguments, **options):
+        built.append(options["recall"])
+        return build(*arguments, **options)
+
+    monkeypatch.setattr(words, "build_index", counted)
+    maps = np.random.default_rng(0).random((20, 6, 6, 4), dtype=np.float32)
+    BagOfVisualWords(n_words=100, search="faiss", random_state=0).fit(maps)
+    assert built == [0.9, 0.95]  # for the rounds, and for what is kept

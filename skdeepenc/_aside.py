@@ -32,8 +32,11 @@ def written_aside(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder cannot be made, or something cannot be moved to its place.
+        If the folder cannot be made, something cannot be moved to its place, or what is there is a
+        device, a pipe or a socket, which nobody means to replace.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(f"{path} is neither a file nor a folder, and stays what it is")
     with tempfile.TemporaryDirectory(
         prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True
     ) as folder:

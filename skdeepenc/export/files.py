@@ -3,7 +3,7 @@
 Weights of more than 2 GB do not fit into the file of a graph, which is a protocol buffer.
 """
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import onnx
@@ -26,6 +26,11 @@ _SMALLEST_BESIDE = 1024  # smaller constants stay in the graph, which shapes are
 def check_target(path, overwrite):
     """Return a path to write to, or say why that is not possible."""
     path = Path(path)
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.lstat()
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{str(path)!r} cannot be the name of a file: {error}.") from error
     if not path.parent.is_dir():
         raise ExportError(f"{path.parent} is not a folder: make it first, or name another one.")
     if path.is_dir():

@@ -59,7 +59,7 @@ def choose_outputs(available, outputs):
     """
     if outputs is None:
         return [name for name in OUTPUTS if name in available]
-    wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+    wanted = [outputs] if isinstance(outputs, str) else list(dict.fromkeys(outputs))
     unknown = [name for name in wanted if name not in available]
     if unknown or not wanted:
         raise ExportError(

@@ -1,6 +1,8 @@
 """Files of graphs: what is in them, and that nothing half-written is left behind."""
 
 import json
+import os
+import subprocess
 
 import numpy as np
 import onnx
@@ -125,6 +127,42 @@ def test_a_disk_that_is_full_leaves_nothing_behind(encoder, tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 16 kilobytes, where one may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only an administrator may mount a disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_disk_that_fills_up_keeps_what_was_on_it(encoder, small_disk, beside):
+    path = small_disk / "mop.onnx"
+    path.write_bytes(b"mine")
+    with pytest.raises(ExportError, match="No space left"):
+        to_onnx(encoder, path, input="maps", overwrite=True, external_data=beside)
+    assert [each.name for each in small_disk.iterdir()] == ["mop.onnx"]
+    assert path.read_bytes() == b"mine"
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(ExportError, match="Read-only file system"):
+        to_onnx(encoder, small_disk / "other.onnx", input="maps")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_replaced(encoder, tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(ExportError, match="neither a file nor a folder"):
+        to_onnx(encoder, tmp_path / "pipe.onnx", input="maps", overwrite=True)
+    assert (tmp_path / "pipe.onnx").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_file_that_is_there_is_replaced_when_asked(encoder, tmp_path):
     path = tmp_path / "mop.onnx"
     path.write_bytes(b"mine")
@@ -145,6 +183,8 @@ def test_a_file_that_is_there_is_replaced_when_asked(encoder, tmp_path):
         ({"outputs": []}, "this pipeline gives"),
         ({"external_data": "yes"}, "external_data='yes'"),
         ({"path": "no/such/folder.onnx"}, "is not a folder"),
+        ({"path": "nul\0.onnx"}, "cannot be the name of a file: .*null"),
+        ({"path": "a" * 300}, "cannot be the name of a file: .*too long"),
         ({"images": np.zeros((2, 3, 3, 5))}, "1 scales"),
     ],
 )

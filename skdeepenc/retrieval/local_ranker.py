@@ -19,7 +19,7 @@ from skdeepenc.retrieval.reranking import Reranker
 
 __all__ = ["LocalRanker", "MeanDescriptors"]
 
-# Products of a query with so many descriptors are read back from the cache while maxima are taken.
+# Candidates are compared in batches of this size; products with them take about as much again.
 _BATCH_MEGABYTES = 16
 
 
@@ -42,9 +42,8 @@ class LocalRanker(Reranker):
         Whether the best match of each of the query's positions counts, or only those that are
         mutual: the query's position is the most similar to its match, too (best buddies).
     ranker : ranker or pipeline, default=None
-        Finds the candidates: takes maps, as `ASMKRanker` and `LocalizingRanker` do, or as an
-        encoder at the head of a pipeline does. None ranks by the cosine of the mean descriptors of
-        the layer.
+        Finds the candidates: a ranker of maps, such as `ASMKRanker`, or a pipeline of an encoder
+        and a ranker. None ranks by the cosine of the layer's mean descriptors.
     n_neighbors : int, default=None
         How many images `rank` and `kneighbors` return; None means the whole gallery.
     n_jobs : int or None, default=None

@@ -69,6 +69,14 @@ class DiffusionRanker(Reranker):
     --------
     KReciprocalRanker : Re-ranks by the neighbours that images have in common.
 
+    Notes
+    -----
+    It wants vectors whose cosines tell images apart, as those of whitened vectors do. Averages of
+    maps are all similar, and so is what diffuses to them: on 1,008 images of Oxford (fire9 of
+    SqueezeNet, every right image a query) the mean average precision fell from 51.2 to 48.2, and
+    behind ``PCA(128, whiten=True)`` it rose from 43.3 to 57.1, with ``n_neighbors=10`` and
+    ``n_query_neighbors=5`` to 60.4.
+
     References
     ----------
     A. Iscen, G. Tolias, Y. Avrithis, T. Furon, O. Chum, "Efficient Diffusion on Region Manifolds:

@@ -1,6 +1,6 @@
 """The only file that imports private helpers of scikit-learn.
 
-What scikit-learn moves or renames between releases is mended here, once.
+What scikit-learn moves or renames between releases is evened out here, once.
 """
 
 from sklearn.base import _fit_context as fit_context

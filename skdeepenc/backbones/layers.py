@@ -143,7 +143,7 @@ def resolve_layers(asked, layers, model_name, integers=()):
     Parameters
     ----------
     asked : sequence of (str or int)
-        Names of tensors, or positions among those of `layers` that are no class tokens; negative
+        Names of tensors, or positions among those of `layers` that are not class tokens; negative
         ones count from the end.
     layers : list of LayerInfo
         What the model offers.
@@ -160,7 +160,7 @@ def resolve_layers(asked, layers, model_name, integers=()):
     Raises
     ------
     LayerNotFoundError
-        If a name is no tensor of the model, or a position is none.
+        If a name is not a tensor of the model, or there is no such position.
     """
     for layer in set(asked) & set(integers):
         raise LayerNotFoundError(

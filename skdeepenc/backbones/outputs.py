@@ -70,7 +70,7 @@ class LayerOutput(NamedTuple):
         return np.ascontiguousarray(grid, dtype=np.float32)
 
     def exit(self, tensor, output, image_shape):
-        """Say how outputs become maps, for those who do it elsewhere.
+        """Say how outputs become maps, for code that does it elsewhere.
 
         Parameters
         ----------

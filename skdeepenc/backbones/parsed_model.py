@@ -79,7 +79,7 @@ def parse_model(source, expected=None):
     Raises
     ------
     ModelError
-        If it is no ONNX, is damaged, asks for what is not run, or is another model than expected.
+        If it is not ONNX, is damaged, asks for what is not run, or is another model than expected.
     """
     parsed = recall_model(expected or known_digest(source))
     if parsed is None:

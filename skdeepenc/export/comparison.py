@@ -97,7 +97,7 @@ def compare(session, model, entrance, steps, images):
 
 
 def _least_cosine(expected, got, name):
-    """Return the least cosine of rows, or of all values at once, where they are no vectors."""
+    """Return the least cosine of rows, or of all values at once, where they are not vectors."""
     if name != "vector":
         expected, got = expected.reshape(1, -1), got.reshape(1, -1)
     cosines = np.sum(l2_normalize(expected.astype(float)) * l2_normalize(got.astype(float)), axis=1)

@@ -244,5 +244,5 @@ def _description_in(content, path):
     try:
         properties = onnx.load_model_from_string(content).metadata_props
         return json.loads(next(each.value for each in properties if each.key == _KEY))
-    except Exception as error:  # protobuf's own types, for what is no graph at all
+    except Exception as error:  # protobuf's own types, for what is not a graph at all
         raise ExportError(f"{path} was not written by skdeepenc.export.to_onnx.") from error

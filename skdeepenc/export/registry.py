@@ -132,7 +132,7 @@ def convert(g: GraphWriter, estimator, inputs: Maps | Tensor):
     converter = find_converter(estimator)
     try:
         check_is_fitted(estimator)
-    except Exception as error:  # NotFittedError, or TypeError of what is no estimator
+    except Exception as error:  # NotFittedError, or TypeError of what is not an estimator
         raise ExportError(f"{error} Only what is fitted can be exported.") from error
     with g.scope(type(estimator).__name__):
         return converter(g, estimator, inputs)

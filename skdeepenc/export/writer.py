@@ -28,7 +28,7 @@ class GraphWriter:
     """Collects the nodes, constants, inputs and outputs of a graph.
 
     ``g.Softmax(x, axis=-1)`` adds the operator of that name, of ONNX's opset 18, and returns its
-    output; attributes are keywords, and what is no `Tensor` among its inputs becomes a constant.
+    output; attributes are keywords, and what is not a `Tensor` among its inputs becomes a constant.
     ``g.TopK(x, k, n_outputs=2)`` returns a list of both.
 
     Examples

@@ -20,7 +20,7 @@ try:
 except ImportError:
     msvcrt = None
 
-# What a lock of somebody else is refused with; anything else means that there are no locks here.
+# What refuses a lock that somebody else holds; anything else means that there are no locks here.
 _BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 # Windows keeps positions of locks in 31 bits. Of two images at one byte the later one waits.
 _WINDOWS_BYTES = 1 << 30

@@ -292,7 +292,7 @@ class ActivationExtractor(
         return self
 
     def recipe(self) -> Any:
-        """Return how an image becomes maps, for those who do it elsewhere.
+        """Return how an image becomes maps, for code that does it elsewhere.
 
         Returns
         -------

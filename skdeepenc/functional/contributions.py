@@ -7,8 +7,8 @@ powers, lengths, projections. For a direction h, such as the other image of a ma
 
 by taking h back through the steps, last one first. A step that scales components,
 ``x_d = g_d v_d`` with ``g_d = |v_d|^(power - 1)`` or ``1 / |v|``, hands on ``g_d h_d``. A
-projection ``x = W (v - m)`` hands on ``W^T h``, and ``-h . W m``, which is no position's, goes to
-all in equal shares. A maximum is what the position adds where it is.
+projection ``x = W (v - m)`` hands on ``W^T h``, and ``-h . W m``, which belongs to no position,
+goes to all in equal shares. A maximum is what the position adds where it is.
 
 All functions take one image: columns of length one, and give a map (H, W) of shares per scale.
 """
@@ -61,7 +61,7 @@ def split_global_pooling(column, record, direction, class_tokens=None):
     Raises
     ------
     FeatureMapsError
-        If a method is no sum over positions or regions.
+        If a method is not a sum over positions or regions.
     """
     unknown = sorted(set(record.methods) - set(_SPLIT_METHODS))
     if unknown:
@@ -276,7 +276,7 @@ def _gains(vector, total):
 
 
 def _spread(shares, rest):
-    """Give every position an equal part of what is no position's."""
+    """Give every position an equal part of what belongs to no position."""
     return shares + rest / max(len(shares), 1)
 
 

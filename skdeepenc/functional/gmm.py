@@ -261,7 +261,7 @@ def _origin_and_floor(descriptors):
     for rows in posterior_tiles(len(descriptors)):
         variances += np.square(descriptors[rows] - origin).sum(axis=0) / len(descriptors)
     floor = VARIANCE_FLOOR * np.maximum(variances, CHANNEL_FLOOR * variances.mean())
-    # Equal values differ from their rounded mean: what is under that noise is no variance.
+    # Equal values differ from their rounded mean: what is under that noise is not variance.
     noise = np.square(np.finfo(np.float32).eps * np.abs(descriptors).max().astype(np.float64))
     return origin.astype(descriptors.dtype), np.maximum(floor, noise if noise > 0 else 1.0)
 

@@ -4,7 +4,7 @@ Neither files nor arrays say which range their numbers are meant in, so one rule
 numbers:
 
 1. NaN and the customary marks of missing data (the file's own, -9999 and the like, magnitudes of
-   1e30 and more) are no measurements. They are shown black; infinity is white, or black below zero.
+   1e30 and more) are not measurements. They are shown black; infinity is white, black below zero.
 2. The range runs from the smallest to the largest measurement. Outliers do not count: where those
    two are more than `OUTLYING` times as far apart as the middle 99 % of the values, the range is
    that of the middle 99 %, and a warning says that values are clipped. Integers of up to 16 bits

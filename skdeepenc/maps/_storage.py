@@ -77,7 +77,7 @@ def open_store(folder, mmap_mode="r", digest=None):
     Raises
     ------
     StorageError
-        If the folder is no saved maps, is not whole, or has another digest.
+        If the folder does not hold saved maps, is not whole, or has another digest.
     """
     if mmap_mode not in ("r", "c", None):
         raise StorageError(f"mmap_mode={mmap_mode!r} is not 'r', 'c' or None.")

@@ -1,6 +1,6 @@
 """Average precision as the Oxford Buildings and Paris benchmarks define it.
 
-Both come with a small program, `compute_ap`, that walks down the ranked list and sums the area
+Both come with a small program, `compute_ap`, that goes down the ranked list and sums the area
 under the precision-recall curve by the trapezoid rule. It is not the rectangle rule of information
 retrieval (`sklearn.metrics.average_precision_score`), which gives other numbers.
 """

@@ -185,8 +185,8 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
         """Measure the mean average precision of queries with known labels.
 
         Gallery images of the query's label are right answers. A query that is itself in the gallery
-        is taken out of its own list, so it is no hit. Queries without right answers are left out.
-        Average precision is that of `skdeepenc.metrics.average_precision`.
+        is taken out of its own list, so it does not count as a hit. Queries without right answers
+        are left out. Average precision is that of `skdeepenc.metrics.average_precision`.
 
         Parameters
         ----------

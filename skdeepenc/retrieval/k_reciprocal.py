@@ -1,4 +1,4 @@
-"""Re-rank by whom images have for neighbours: k-reciprocal encoding."""
+"""Re-rank by the neighbours that images share: k-reciprocal encoding."""
 
 from numbers import Integral, Real
 from typing import Any

@@ -86,7 +86,7 @@ def test_says_how_to_install_faiss(monkeypatch):
 @needs_faiss
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_the_nearest_of_extreme_vectors_is_that_of_their_directions(scale):
-    """Whose squares are no numbers of float32."""
+    """Whose squares are not numbers of float32."""
     rng = np.random.default_rng(0)
     queries, vectors = (rng.standard_normal((n, 4)).astype(np.float32) for n in (20, 30))
     expected, _ = nearest_vectors(queries, vectors)

@@ -1,4 +1,4 @@
-"""The largest few of many values; what is no number comes last."""
+"""The largest few of many values; what is not a number comes last."""
 
 import numpy as np
 from numpy.testing import assert_array_equal

@@ -53,7 +53,7 @@ def other_content(tiny_network):
     return model.SerializeToString()
 
 
-# --- what is no model -------------------------------------------------------------------------
+# --- what is not a model -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ PATCHES = ROWS * COLUMNS
         ((BATCH * 5, 3), (BATCH * 9, 3), (BATCH, 5, 3), [BATCH, 9, 3]),
         # Windows of seven: more of them, not larger ones.
         ((1, 14, 6), (1, 28, 6), (1, 2, 7, 6), [1, 4, 7, 6]),
-        # An axis of one is no place for what grew.
+        # An axis of one is not a place for what grew.
         ((4,), (COLUMNS,), (1, 4), [1, COLUMNS]),
         ((1, 5, 6, 1), (1, 9, 6, 1), (1, 5, 6), [1, 9, 6]),
     ],

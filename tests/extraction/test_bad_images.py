@@ -1,4 +1,4 @@
-"""Images that cannot be read, and activations that are no numbers."""
+"""Images that cannot be read, and activations that are not numbers."""
 
 import numpy as np
 import pytest

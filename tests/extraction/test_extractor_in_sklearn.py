@@ -33,7 +33,7 @@ class MeanOfMaps(TransformerMixin, BaseEstimator):
 
 
 def test_check_estimator_has_no_failures(model):
-    """Images are no 2-D data, so scikit-learn skips, and says so; the tests below take over."""
+    """Images are not 2-D data, so scikit-learn skips, and says so; the tests below take over."""
     with pytest.warns(SkipTestWarning, match="ActivationExtractor"):
         results = check_estimator(ActivationExtractor(model))
     assert not [result for result in results if result["status"] == "failed"]

@@ -1,4 +1,4 @@
-"""Images in every form that the extractor takes, and what is no list of images."""
+"""Images in every form that the extractor takes, and what is not a list of images."""
 
 import numpy as np
 import pytest

@@ -145,7 +145,7 @@ def test_every_option_of_plot_is_one_of_the_maker(name):
 
 @pytest.mark.parametrize("name", from_methods())
 def test_without_matplotlib_nothing_is_computed(name, monkeypatch):
-    """None is no data: whatever computed on it would fail in another way."""
+    """None is not data: whatever computed on it would fail in another way."""
     _, make = from_methods()[name]
     needed = {
         parameter.name: None

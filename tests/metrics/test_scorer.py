@@ -57,7 +57,7 @@ def test_other_measures_and_repr():
     assert repr(scorer) == "retrieval_scorer(2 queries, measure=first_is_right)"
 
 
-@pytest.mark.filterwarnings("ignore:Persisting input arguments")  # a busy machine is no failure
+@pytest.mark.filterwarnings("ignore:Persisting input arguments")  # a busy machine is not a failure
 def test_searches_a_pipeline_in_two_processes(tmp_path):
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(8), 6)

@@ -229,7 +229,7 @@ def test_refuses_blocks_that_do_not_fit(blocks, queries):
         LayerFusionRanker().fit([blocks[0], np.where(blocks[1] > 0, np.nan, 0)])
 
 
-@pytest.mark.filterwarnings("ignore:Persisting input arguments")  # a busy machine is no failure
+@pytest.mark.filterwarnings("ignore:Persisting input arguments")  # a busy machine is not a failure
 def test_grid_search_tunes_fusion_and_encoder_together(labelled, tmp_path):
     X, y = labelled
     union = FeatureUnion(

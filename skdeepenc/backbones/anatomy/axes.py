@@ -76,7 +76,7 @@ def joined(parts, size) -> Axis:
     kinds = {run.kind for axis in parts for run in axis}
     if len(kinds) == 1 and all(is_whole(axis) for axis in parts if axis):
         return whole(kinds.pop(), size)
-    # A class token is no position of the image; it stands among them all the same.
+    # A class token is not a position of the image; it stands among them all the same.
     return whole(TOKENS if kinds & _POSITIONS else UNKNOWN, size)
 
 

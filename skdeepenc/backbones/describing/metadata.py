@@ -90,7 +90,7 @@ def describe_file(path, spec):
     Raises
     ------
     ModelError
-        If the file is no model, or cannot be written.
+        If the file is not a model, or cannot be written.
     """
     contents = read_contents(path)
     check_model(contents.model, contents.name)

@@ -41,7 +41,7 @@ def check_model(model, name):
     Parameters
     ----------
     model : onnx.ModelProto
-        A parsed model; small faults of exporters are mended in it.
+        A parsed model; small faults of exporters are repaired in it.
     name : str
         What to call it.
 
@@ -179,7 +179,7 @@ def _subgraphs(attribute):
 
 
 def _inner_tensors(model):
-    """Yield the tensors that are no weights of the main graph."""
+    """Yield the tensors that are not weights of the main graph."""
     for sparse in model.graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
     for node in _nodes(model):

@@ -107,7 +107,7 @@ def read_contents(source, expected=None, data=None):
     Raises
     ------
     ModelError
-        If it cannot be read, is no ONNX, changes meanwhile, or has another digest.
+        If it cannot be read, is not ONNX, changes meanwhile, or has another digest.
     """
     name = model_name(source)
     own = _states([] if isinstance(source, bytes) or data else [Path(source)])

@@ -15,7 +15,7 @@ _SHORTEST = {0: 1, 1: 8, 5: 4}
 
 
 def foreign_kind(content):
-    """Return what a file is that is no model, and what to do; None if it may be one.
+    """Say what a file that is not a model is, and what to do; None if it may be one.
 
     Parameters
     ----------

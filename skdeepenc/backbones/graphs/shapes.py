@@ -64,7 +64,7 @@ def infer_tensors(skeleton, size, batch=1):
     shapes : dict of str to tuple of int
         Shapes by name.
     types : dict of str to int
-        Types by name, as ONNX numbers them; 0 for what is no tensor but a sequence of them.
+        Types by name, as ONNX numbers them; 0 for what is not a tensor but a sequence of them.
 
     Raises
     ------

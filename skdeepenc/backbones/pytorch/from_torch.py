@@ -64,7 +64,7 @@ def from_torch(
     MissingDependencyError
         If PyTorch is not installed.
     LayerNotFoundError
-        If a name in `layers` is no module.
+        If a name in `layers` is not a module.
     ModelError
         If the weights are too large for one file or of another type than float32 or float16, if
         the module does not run on images of `input_size`, or if no exporter gives a graph that

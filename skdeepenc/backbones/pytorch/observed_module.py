@@ -126,7 +126,7 @@ def random_images(module, n_images, size):
 
 
 def _n_channels(module):
-    """Return how many channels the first convolution takes, 3 if that is no number of colours."""
+    """Return how many channels the first convolution takes; 3 if colours do not come so."""
     import torch
 
     first = next((p for p in module.modules() if isinstance(p, torch.nn.Conv2d)), None)

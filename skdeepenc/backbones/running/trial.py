@@ -70,4 +70,4 @@ def try_graph(graph):
     except RunawayError:
         raise
     except ModelError:
-        pass  # another batch or size may do; who runs it will be told
+        pass  # another batch or size may do; whoever runs it will be told

@@ -25,7 +25,7 @@ class Extent(NamedTuple):
     halved : int
         By what the grid of patches is divided on each axis.
     others : int
-        What is added: the tokens that are no patches.
+        What is added: the tokens that are not patches.
     """
 
     axes: tuple[int, ...]

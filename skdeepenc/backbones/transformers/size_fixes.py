@@ -222,7 +222,7 @@ def _reason(node, n_axes):
         return "rotary position embeddings that the exporter computed for that size"
     if n_axes > 1:
         return "relative positions, or masks of windows, that the exporter computed for that size"
-    return "a constant for each token that is no position embedding"
+    return "a constant for each token that is not a position embedding"
 
 
 def _fix_product(walk, node):

@@ -44,7 +44,7 @@ class SizedGraph:
     layouts : dict of str to TokenLayout
         Where the patches stand among the tokens of a tensor, by the tensor's name.
     prefixes : dict of int to (int, bool)
-        For each number of tokens that are no patches: how many come before the patches, and
+        For each number of tokens that are not patches: how many come before the patches, and
         whether the first of them is a class token.
     takes_batches : bool
         Whether it takes several images at once.

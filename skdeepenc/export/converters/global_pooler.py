@@ -128,7 +128,7 @@ def _squared_distances(g, side, sigma):
 def _crow(g, maps, record):
     """Weigh fractions of the peak, a second time, where sums overflowed or nearly vanished."""
     sums, pooled = _weigh(g, maps)
-    # Infinities and what is no number are in these sums too, and in no interval.
+    # Infinities and what is not a number are in these sums too, and in no interval.
     size = g.ReduceSum(g.Abs(sums), np.array([1, 2]), keepdims=0)
     size = (size + g.Abs(pooled).sum(1)).reshape(-1, 1)
     held = g.Or(g.Equal(size, 0.0), g.And(size > _SMALL, size < _LARGE))

@@ -156,7 +156,7 @@ def test_new_queries_keep_all_their_hits(labelled):
 def test_of_identical_images_one_is_the_query(rng):
     X = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     assert NearestNeighborRanker().fit(X, ["a", "a", "b"]).score(X[:1], ["a"]) == 1.0
-    with pytest.raises(ValueError, match="nothing to score"):
+    with pytest.raises(ValueError, match="Nothing to score"):
         NearestNeighborRanker().fit(X, ["a", "b", "c"]).score(X, ["a", "b", "c"])
     with pytest.raises(ValueError, match="without y"):
         NearestNeighborRanker().fit(X).score(X, ["a", "b", "c"])

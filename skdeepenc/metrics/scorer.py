@@ -67,6 +67,11 @@ def retrieval_scorer(
         ``scorer(estimator, X, y)``, for `scoring=` of sklearn's searches. The estimator is a
         ranker, or a pipeline that ends in one.
 
+    Notes
+    -----
+    In a search of a `RetrievalPipeline` give ``cv=KFold(n_splits)``: its folds are stratified
+    otherwise, and names, all different, cannot be.
+
     Examples
     --------
     >>> import numpy as np

@@ -38,7 +38,8 @@ class RetrievalPipeline(Pipeline):
 
     Its tags say "classifier", so that `GridSearchCV` and its kin stratify folds by label as they do
     for classifiers. For a plain pipeline that ends in a ranker they take `KFold`, which parts
-    queries from their right answers where labels are sorted.
+    queries from their right answers where labels are sorted. Names as `y`, which
+    `metrics.retrieval_scorer` needs, cannot be stratified: give ``cv=KFold(n_splits)`` with it.
 
     Parameters
     ----------

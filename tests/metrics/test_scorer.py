@@ -5,11 +5,10 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import GridSearchCV, KFold
 
 from skdeepenc.metrics import retrieval_scorer
-from skdeepenc.retrieval import NearestNeighborRanker
+from skdeepenc.retrieval import NearestNeighborRanker, make_retrieval_pipeline
 
 NAMES = np.array(["a", "b", "c", "d"])
 X = np.array([[1.0, 0.0], [0.9, 0.3], [0.6, 0.8], [0.0, 1.0]])
@@ -67,12 +66,13 @@ def test_searches_a_pipeline_in_two_processes(tmp_path):
         name: names[(groups == group) & (names != name)].tolist()
         for name, group in zip(names, groups, strict=True)
     }
-    pipeline = make_pipeline(PCA(random_state=0), NearestNeighborRanker(), memory=str(tmp_path))
+    steps = PCA(random_state=0), NearestNeighborRanker()
+    pipeline = make_retrieval_pipeline(*steps, memory=str(tmp_path))
     search = GridSearchCV(
         pipeline,
         {"pca__n_components": [2, 6], "nearestneighborranker__expansion": [0, 2]},
         scoring=retrieval_scorer(positives),
-        cv=3,
+        cv=KFold(3),
         n_jobs=2,
         error_score="raise",
     ).fit(vectors, names)

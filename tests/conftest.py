@@ -3,10 +3,16 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 # The arrays of tests are small: threads of the linear algebra library would cost more than they
 # gain, many times so where processes share the cores. Read when numpy is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What hypothesis draws for every run of the tests, and with --hypothesis-profile=long by hand.
+settings.register_profile("short", max_examples=50, deadline=None)
+settings.register_profile("long", max_examples=2000, deadline=None)
+settings.load_profile("short")
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """A column knows where its images and maps are, whatever their sizes."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -13,7 +13,6 @@ grids_of_images = st.integers(1, 3).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=50)
 @given(grids=grids_of_images)
 def test_maps_scales_and_images_are_slices_of_the_values(grids):
     grids = np.array(grids)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -15,7 +15,6 @@ lengths_of_segments = st.lists(st.integers(0, 4), max_size=8)
     ("function", "reduce"),
     [(segment_sum, np.sum), (segment_max, np.max), (segment_mean, np.mean)],
 )
-@settings(deadline=None, max_examples=50)
 @given(lengths=lengths_of_segments, seed=st.integers(0, 9))
 def test_reductions_equal_a_loop(function, reduce, lengths, seed):
     values = np.random.RandomState(seed).randn(sum(lengths), 3).astype(np.float32)
@@ -37,7 +36,6 @@ def test_empty_maxima_are_what_is_asked():
     assert_array_equal(segment_max(np.ones((1, 2)), [0, 0, 1], empty=-np.inf)[0], [-np.inf] * 2)
 
 
-@settings(deadline=None, max_examples=50)
 @given(lengths=lengths_of_segments, order=st.randoms(use_true_random=False))
 def test_taking_segments_equals_concatenating_slices(lengths, order):
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(int)

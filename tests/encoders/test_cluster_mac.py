@@ -43,13 +43,7 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-@parametrize_with_maps_checks(
-    [
-        ClusterMAC(n_color_clusters=0),
-        small(n_color_clusters=0),
-        ClusterMAC(regions="mac"),
-    ]
-)
+@parametrize_with_maps_checks([small(n_color_clusters=0), ClusterMAC(regions="mac")])
 def test_maps_checks(estimator, check):
     check(estimator)
 

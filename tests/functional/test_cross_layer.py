@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -40,7 +40,6 @@ def test_wide_maps_are_pooled_in_tiles(pooling):
     assert_allclose(cross_layer(features, guidance, pooling), expected, rtol=1e-4, atol=1e-4)
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     lengths=st.lists(st.integers(0, 4), min_size=1, max_size=6),
     pooling=st.sampled_from(["sum", "max"]),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.mixture import GaussianMixture
@@ -28,7 +28,6 @@ def sklearn_mixture(means, covariances, weights):
     return mixture
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
     n=st.integers(1, 30),

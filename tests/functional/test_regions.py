@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -45,7 +45,6 @@ def test_regions_handed_out_can_be_changed():
     assert rmac_regions(6, 6).any()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 1000))
 def test_region_maxima_equal_those_of_slices(height, width, seed):
     rng = np.random.default_rng(seed)

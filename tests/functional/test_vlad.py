@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -11,7 +11,6 @@ from skdeepenc.functional.vlad import literal_vlad
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@settings(deadline=None, max_examples=50)
 @given(
     n=st.integers(0, 20),
     n_centers=st.integers(1, 15),
@@ -85,7 +84,6 @@ def test_a_wide_kernel_weighs_all_neighbours_alike():
     assert_array_equal(weights, 0.5)
 
 
-@settings(deadline=None, max_examples=50)
 @given(counts=st.lists(st.integers(0, 5), max_size=6), seed=st.integers(0, 9))
 def test_images_together_equal_images_alone(counts, seed):
     rng = np.random.RandomState(seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -135,7 +135,6 @@ def test_maps_are_no_table(maps):
     assert not is_table(maps)
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=3), min_size=1))
 def test_packing_keeps_every_map(sizes):
     images = [[np.full((*size, 2), len(sizes)) for size in scales] for scales in sizes]

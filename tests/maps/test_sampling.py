@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn import config_context
@@ -25,7 +25,6 @@ def numbered_maps(counts, n_scales=1):
     return FeatureMaps.from_values({"a": values}, {"a": grid})
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.integers(0, 30), min_size=1, max_size=20),
     st.integers(1, 200),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
@@ -67,7 +67,6 @@ def test_codes_that_do_not_lie_side_by_side_are_compared():
     assert_array_equal(codes.similarity(queries), ternary_dot(queries, gallery[::3]))
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_similarity_is_exact_on_any_signs(data):
     n_values = data.draw(st.integers(1, 200))

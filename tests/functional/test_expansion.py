@@ -49,6 +49,12 @@ def test_among_many_copies_an_image_is_augmented_all_the_same():
     assert_allclose(augmented[5], l2_normalize(np.array([1 + np.sqrt(2), np.sqrt(2)])))
 
 
+def test_at_most_all_others_join_an_image():
+    gallery = np.abs(np.random.default_rng(0).normal(size=(5, 3)))
+    mean = l2_normalize(l2_normalize(gallery).sum(axis=0))
+    assert_allclose(augment_gallery(gallery, 20), np.tile(mean, (5, 1)))
+
+
 def test_plain_means_are_the_default():
     gallery = np.random.default_rng(0).normal(size=(9, 5))
     assert_allclose(augment_gallery(gallery, 3), augment_gallery(gallery, 3, alpha=0))

@@ -101,7 +101,7 @@ class WordResiduals:
         return np.bincount(self.images, minlength=len(self.means))
 
     def __getitem__(self, chosen):
-        """Return some of the images, in the order asked for."""
+        """Return some of the images, each once, in the order asked for."""
         chosen = np.arange(len(self.means))[chosen]
         new = np.full(len(self.means), -1)
         new[chosen] = np.arange(len(chosen))

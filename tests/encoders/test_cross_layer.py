@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdeepenc.encoders import CrossLayerPooler
 from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
 from skdeepenc.functional import match_grids
+from skdeepenc.functional.cross_layer import CrossLayerRecord, cross_layer_vectors
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import SignCodes
 from skdeepenc.testing import parametrize_with_maps_checks
@@ -378,3 +379,10 @@ def test_images_without_descriptors_stay_zero_at_unit_length():
     pooler = CrossLayerPooler(normalize=True, n_components="passthrough")
     vectors = pooler.fit_transform(FeatureMaps.from_layers(layers))
     assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0])
+
+
+def test_a_record_says_what_the_paper_does_unless_told_otherwise():
+    maps = two_layers()
+    columns = maps.column("conv4"), maps.column("conv5")
+    expected = CrossLayerPooler(n_components="passthrough").fit_transform(maps)
+    assert_allclose(cross_layer_vectors(*columns, CrossLayerRecord()), expected)

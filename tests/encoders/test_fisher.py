@@ -20,6 +20,7 @@ from skdeepenc.functional import (
     multiscale_fisher,
     power_normalize,
 )
+from skdeepenc.functional.multiscale_fisher import FisherRecord
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.testing import parametrize_with_maps_checks, ragged_images, random_maps
 
@@ -218,3 +219,25 @@ def test_a_mixture_that_stops_early_is_told_of():
     assert 2 < late.n_iter_ <= 100
     assert late.converged_
     assert late.lower_bound_ > early.lower_bound_
+
+
+def test_cells_without_positions_leave_the_vector_at_unit_length():
+    rng = np.random.default_rng(0)
+    images = [rng.random((height, 4, 3)) for height in (1, 2, 3, 6, 6, 6)]
+    pyramid = {"spatial_pyramid": [(1, 1), (3, 1)], "pooling": "csf"}
+    encoder = MultiScaleFisherEncoder(n_components=2, n_gaussians=2, random_state=0, **pyramid)
+    vectors = encoder.fit_transform(images).reshape(6, 4, -1)
+    lengths = np.linalg.norm(vectors, axis=2)
+    occupied = (lengths > 0).sum(axis=1)
+    assert_array_equal(occupied[:3], [2, 3, 4])  # the whole, and one to three thirds
+    assert_allclose(lengths.max(axis=1), 1 / np.sqrt(occupied), rtol=1e-6)
+    assert_allclose((lengths**2).sum(axis=1), 1, rtol=1e-6)
+
+
+def test_a_record_says_what_the_paper_does_unless_told_otherwise():
+    images = random_maps()
+    encoder = MultiScaleFisherEncoder(n_components=2, n_gaussians=2, random_state=0).fit(images)
+    record = encoder.record_
+    learned = (record.projection, record.means, record.covariances, record.weights)
+    column = FeatureMaps.from_arrays(images).column("features")
+    assert_array_equal(multiscale_fisher(column, FisherRecord(*learned)), encoder.transform(images))

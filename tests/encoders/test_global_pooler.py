@@ -174,3 +174,14 @@ def test_three_sizes_of_regions_and_an_exponent_of_three_unless_others_are_asked
         record = GlobalPooling(methods=(given["method"],))
         column = FeatureMaps.from_arrays(maps).column("features")
         assert_array_equal(pool_globally(column, record), default)
+
+
+def test_a_mean_of_one_scale_or_none_is_that_scale_or_zeros():
+    images = ragged_images(n_scales=3)[:3]
+    images[0], images[1] = images[0][:1], images[1][:2]
+    images[2] = [np.empty((0, 0, images[2][0].shape[2]))] * 3
+    vectors = GlobalPooler(across_scales="mean", normalize=False).fit_transform(images)
+    for vector, scales in zip(vectors[:2], images[:2], strict=True):
+        means = [scale.mean(axis=(0, 1)) for scale in scales]
+        assert_allclose(vector, np.mean(means, axis=0), rtol=1e-5)
+    assert_array_equal(vectors[2], 0)

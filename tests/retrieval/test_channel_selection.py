@@ -157,3 +157,14 @@ def test_grid_search_tunes_the_number_of_channels(rng):
     grid = {"adaptivechannelranker__n_channels": [1, 3, None]}
     search = GridSearchCV(pipeline, grid, cv=3).fit(gallery, labels)
     assert 0 < search.best_score_ <= 1
+
+
+def test_fifty_channels_of_highest_activation_are_compared_the_first_of_equal_ones():
+    vectors = np.ones((2, 2 * 60))
+    images = np.hstack([vectors, np.ones((2, 60))])
+    images[:, 2 * 60 + 55] = 2
+    ranker = AdaptiveChannelRanker(n_guidance_channels=60).fit(images)
+    assert ranker.n_channels_ == 50
+    assert_allclose(ranker.transform(images), 100)  # of 2 values per channel
+    images[1, 2 * 49 : 2 * 55] = -1  # places behind the fifty
+    assert_allclose(ranker.partial_fit(images[1:]).transform(images[:1])[0, 2], 100)

@@ -216,12 +216,13 @@ class GraphWriter:
             What the first turn is given.
         body : callable
             Writes a turn: given such values, it returns whether to go on, one truth value, and the
-            list of the values for the next turn, of the same shapes.
+            list of the values for the next turn, of the same shapes. Values beyond these are
+            collected.
 
         Returns
         -------
         list of Tensor
-            What the last turn returned.
+            What the last turn handed on; then what was collected, stacked along a new first axis.
         """
         given = [Tensor(self, self.new_name("state")) for _ in state]
         arguments = [
@@ -236,7 +237,8 @@ class GraphWriter:
 
         part = self._subgraph("turn", run, arguments)
         count = np.array(most)
-        return self.Loop(count, np.array(True), *state, body=part, n_outputs=len(state))
+        n_outputs = len(part.output) - 1
+        return self.Loop(count, np.array(True), *state, body=part, n_outputs=n_outputs)
 
     def _subgraph(self, name, write, arguments=()):
         """Return a graph of what `write` adds; its constants stay outside, where all share them."""

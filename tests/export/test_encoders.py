@@ -223,8 +223,53 @@ def test_words_of_an_index_are_an_approximation():
     assert report.min_cosine > 0.8
 
 
-def test_clusters_have_no_graph():
+def blobs(grids, seed, n_blobs=4):
+    """Return maps and colours whose positions lie close to a few of their own kind."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).random((n_blobs, 9)).astype(np.float32) * 4
+
+    def make(grid):
+        kinds = rng.integers(n_blobs, size=grid)
+        return centres[kinds] + rng.random((*grid, 9)).astype(np.float32) * 0.02
+
+    images = [make(grid) for grid in grids]
+    return FeatureMaps.from_layers(
+        {
+            "a": [[image[..., :6]] for image in images],
+            "rgb": [[image[..., 6:] / 5] for image in images],
+        }
+    )
+
+
+def test_clusters_have_no_exact_graph():
     maps = np.random.default_rng(0).random((4, 4, 4, 6))
     encoder = encoders.ClusterMAC(n_clusters=2, random_state=0).fit(maps)
-    with pytest.raises(ExportError, match='Use regions="rmac"'):
+    with pytest.raises(ExportError, match=r'Use regions="rmac".*approximate=True'):
         OnnxEncoder(encoder).transform(maps)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"n_clusters": (1, 4), "n_color_clusters": 4},
+        {"n_clusters": 4, "n_color_clusters": 0, "affinity": "exponential", "whiten": False},
+        {"n_clusters": (), "n_color_clusters": 4, "affinity_scale": 0.2},
+    ],
+)
+def test_clusters_that_lie_apart_are_found_by_the_approximate_graph(parameters):
+    encoder = encoders.ClusterMAC(random_state=0, **parameters).fit(blobs(FITTED_ON, 0))
+    maps = blobs([(7, 6), (7, 6), (1, 1), (0, 0), (6, 9)], 1)
+    report = to_onnx(encoder, input="maps", images=maps, approximate=True)
+    assert report.median_cosine > 0.999
+    assert report.min_cosine > 0.9
+
+
+def test_the_tolerance_of_an_approximation_is_about_the_median():
+    maps = random_maps([(6, 6)] * 3, n_scales=1)
+    encoder = encoders.ClusterMAC(layer="a", n_clusters=5, n_color_clusters=0, random_state=0)
+    arguments = {"input": "maps", "images": maps, "approximate": True}
+    report = to_onnx(encoder.fit(maps), tolerance=1, **arguments)
+    assert report.min_cosine <= report.median_cosine
+    if report.median_cosine < 1:
+        with pytest.raises(ExportError, match="median_cosine"):
+            to_onnx(encoder, tolerance=0, **arguments)

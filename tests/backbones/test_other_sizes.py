@@ -103,7 +103,7 @@ def test_patches_are_found_without_a_description(export):
 
 def test_sides_between_two_patches_are_refused(export, pixels):
     path, recorded = export
-    with pytest.raises(ModelError, match="no multiple of its patches of 8 x 8"):
+    with pytest.raises(ModelError, match="not a multiple of its patches of 8 x 8"):
         backbone_of(path, str(recorded["layer"])).run(pixels(1, 36, 36))
 
 

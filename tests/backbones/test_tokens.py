@@ -146,7 +146,7 @@ def test_tokens_after_the_patches_are_dropped_too():
 
 
 @pytest.mark.parametrize(
-    ("shape", "reason"), [((8, 10), "no multiple"), ((16, 16), "fewer than the 4 x 4")]
+    ("shape", "reason"), [((8, 10), "not a multiple"), ((16, 16), "fewer than the 4 x 4")]
 )
 def test_what_does_not_fit_is_said(shape, reason):
     with pytest.raises(ModelError, match=reason):

@@ -54,7 +54,7 @@ def test_a_subclass_that_computes_something_else_needs_a_converter():
 
 @pytest.mark.parametrize(
     ("estimator", "message"),
-    [(Scaler(), "not fitted yet"), (BaseEstimator(), "nothing that can be exported"), (3, "int")],
+    [(Scaler(), "not fitted yet"), (BaseEstimator(), "cannot be exported"), (3, "int")],
 )
 def test_what_cannot_be_exported_is_named(estimator, message):
     with pytest.raises(ExportError, match=message):

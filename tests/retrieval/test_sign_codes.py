@@ -180,7 +180,7 @@ def test_codes_are_joined_in_order():
     signs = random_signs(9, 77)
     parts = [SignCodes.encode(signs[:4]), SignCodes.encode(signs[4:])]
     assert_array_equal(SignCodes.concatenate(parts).decode(), signs)
-    with pytest.raises(ValueError, match="one number of values"):
+    with pytest.raises(ValueError, match="equally many values"):
         SignCodes.concatenate([parts[0], SignCodes.encode(signs[:, :5])])
 
 

@@ -19,6 +19,7 @@ from .maps import FeatureMaps as FeatureMaps
 from .maps import as_feature_maps as as_feature_maps
 from .persistence import load as load
 from .persistence import save as save
+from .recipes import image_pipeline as image_pipeline
 from .retrieval import AdaptiveChannelRanker as AdaptiveChannelRanker
 from .retrieval import ASMKRanker as ASMKRanker
 from .retrieval import DiffusionRanker as DiffusionRanker

@@ -29,9 +29,9 @@ def split_by_name(labels, n_train=N_TRAIN, n_test=math.inf):
     return np.flatnonzero(is_train), np.flatnonzero(is_test)
 
 
-def splits(labels, n_seeds):
+def splits(labels, n_seeds, n_train=N_TRAIN):
     """Yield (seed, train, test): by the order of names first, then stratified random halves."""
-    yield 0, *split_by_name(labels)
+    yield 0, *split_by_name(labels, n_train)
     for seed in range(n_seeds):
         halves = StratifiedShuffleSplit(1, train_size=0.5, test_size=0.5, random_state=seed)
         train, test = next(halves.split(labels, labels))

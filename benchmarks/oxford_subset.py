@@ -44,14 +44,38 @@ class Oxford:
         Every right image of a landmark asks for the others: ten times as many queries as the
         standard ones.
         """
+        queries, positives, junk = self.whole_queries()
+        rankings = np.argsort(-vectors[queries] @ vectors.T, axis=1, kind="stable")
+        return 100 * mean_average_precision(rankings, positives, junk)
+
+    def whole_queries(self):
+        """Return every right image of a landmark as a query, its right answers and what is junk."""
         queries, positives, junk = [], [], []
         for right, passable in self.landmarks.values():
             for query in right if len(right) > 1 else []:
                 queries.append(query)
                 positives.append([image for image in right if image != query])
                 junk.append([query, *passable])
-        rankings = np.argsort(-vectors[queries] @ vectors.T, axis=1, kind="stable")
-        return 100 * mean_average_precision(rankings, positives, junk)
+        return queries, positives, junk
+
+    def keep_distractors(self, n_kept):
+        """Leave out images of no landmark but some; what is kept is renumbered."""
+        named = {*self.queries, *np.concatenate([np.r_[*each] for each in self.landmarks.values()])}
+        others = np.setdiff1d(np.arange(len(self.paths)), list(named))
+        some = np.random.default_rng(0).permutation(others)[:n_kept]
+        kept = np.sort([*named, *some]).astype(int)
+        number = {int(image): position for position, image in enumerate(kept)}
+
+        def renumbered(images):
+            return [number[image] for image in images]
+
+        self.paths = [self.paths[image] for image in kept]
+        self.queries = renumbered(self.queries)
+        self.positives = [renumbered(images) for images in self.positives]
+        self.junk = [renumbered(images) for images in self.junk]
+        self.landmarks = {
+            name: [renumbered(images) for images in parts] for name, parts in self.landmarks.items()
+        }
 
     def cropped_images(self):
         """Yield the image inside the box of each query."""

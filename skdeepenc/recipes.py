@@ -37,7 +37,7 @@ _FEATURE_COMPONENTS = 64
 _COMPARED_CHANNELS = 50
 # The shorter edge of images of places and things, by the side of the network: smaller things show.
 _CLOSER = {"fast": 1.0, "default": 2**0.5, "best": 2.0}
-_ANYLOC = {
+_ANYLOC: dict[str, Any] = {
     "n_components": None,
     "n_clusters": 32,
     "n_neighbors": 1,

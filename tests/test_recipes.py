@@ -106,11 +106,19 @@ def test_the_last_step_may_be_another(images):
     assert_array_equal(ranker.fit(images).rank(images[:1], 1), [[0]])
 
 
-def test_another_ranker_of_instances_is_given_the_signs_alone():
-    """The activations beside them are for the ranker that chooses channels by them."""
+def test_another_ranker_of_instances_is_given_averages():
+    """The activations beside the pooled vectors are for the ranker that chooses channels by them."""
     pipeline = image_pipeline("instance-retrieval", estimator=NearestNeighborRanker())
-    assert names(pipeline)[1:] == ["CrossLayerPooler", "NearestNeighborRanker"]
-    assert pipeline[1].quantize == "sign"
+    assert names(pipeline)[1:] == ["GlobalPooler", "NearestNeighborRanker"]
+
+
+def test_instances_are_pooled_under_the_guidance_of_the_deepest_map():
+    pipeline = image_pipeline("instance-retrieval")
+    pooled, activations = (part for _, part in pipeline[1].transformer_list)
+    assert pipeline[0].layers == ["conv4", "conv5"]
+    assert (pooled.feature_layer, pooled.guidance_layer) == ("conv4", "conv5")
+    assert (activations.layer, activations.normalize) == ("conv5", False)
+    assert (pipeline[2].n_channels, pipeline[2].quantize) == (50, None)
 
 
 def test_a_seed_repeats_all_that_is_drawn(images):

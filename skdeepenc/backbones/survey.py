@@ -1,7 +1,8 @@
 """What kind of network a model is, and which of its layers recipes are made of.
 
-Methods ask for different layers: the deepest map of convolutions, before it is pooled, or the
-patches and the class token of a transformer. The graph tells which tensors those are.
+Methods ask for different layers: the deepest map of convolutions, before it is pooled, and the one
+before that; or the patches and the class token of a transformer. The graph tells which tensors
+those are.
 """
 
 from dataclasses import dataclass
@@ -33,8 +34,11 @@ class Survey:
         The class token of that layer.
     map : str or None
         The deepest map of convolutions, before it is pooled; None for transformers.
+    before : str or None
+        The map before it that ends a block of the network as it does, on the same grid; the same
+        map where there is none.
     n_channels : int or None
-        Channels of that map.
+        Channels of the deepest map.
     input_size : int
         The shorter side of the images that the network takes, in pixels.
     takes_larger : bool
@@ -45,6 +49,7 @@ class Survey:
     layer: str
     class_token: str | None
     map: str | None
+    before: str | None
     n_channels: int | None
     input_size: int
     takes_larger: bool
@@ -67,20 +72,23 @@ def survey(model):
     --------
     >>> from skdeepenc.backbones.survey import survey
     >>> found = survey("embedded")
-    >>> found.kind, found.layer, found.map, found.n_channels
-    ('fully connected', 'fc7', 'conv5', 224)
+    >>> found.kind, found.layer, found.before, found.map
+    ('fully connected', 'fc7', 'conv4', 'conv5')
     """
     backbone = Backbone(model)
     layers = list(backbone.layer_info)
     names = [layer.name for layer in layers]
     deepest = layers[names.index(backbone.layers[-1])]
     token = deepest.name + CLASS_TOKEN
-    deepest_map = None if deepest.kind == "tokens" else _deepest_map(layers, deepest)
+    deepest_map = before = None
+    if deepest.kind != "tokens":
+        deepest_map, before = _last_maps(layers[: layers.index(deepest) + 1])
     return Survey(
         kind=_kind(deepest),
         layer=deepest.name,
         class_token=token if token in names else None,
         map=deepest_map and deepest_map.name,
+        before=before and before.name,
         n_channels=deepest_map and deepest_map.channels,
         input_size=min(both_sides(backbone.spec.input_size)),
         takes_larger=_takes_larger(backbone),
@@ -93,11 +101,17 @@ def _kind(deepest):
     return "convolutional" if _is_map(deepest) else "fully connected"
 
 
-def _deepest_map(layers, deepest):
-    """Return the last map up to a layer, rather one that a layer made than what passes it on."""
-    maps = [layer for layer in layers[: layers.index(deepest) + 1] if _is_map(layer)]
+def _last_maps(layers):
+    """Return the last map that a layer made rather than passed on, and the one before it."""
+    maps = [layer for layer in layers if _is_map(layer)]
     made = [layer for layer in maps if layer.op not in _PASSING] or maps
-    return made[-1] if made else None
+    if not made:
+        return None, None
+    *others, last = made
+    alike = [layer for layer in others if (layer.op, layer.grid) == (last.op, last.grid)]
+    # Narrower ones are inside of a block.
+    wide = [layer for layer in alike if 2 * layer.channels >= last.channels]
+    return last, (wide or [last])[-1]
 
 
 def _is_map(layer):

@@ -13,24 +13,29 @@ pytestmark = pytest.mark.filterwarnings("ignore::skdeepenc.exceptions.ModelWarni
 
 
 @pytest.mark.parametrize(
-    ("model", "deepest", "n_channels"),
+    ("model", "deepest", "before"),
     [
-        ("light_bvlc_alexnet", "r13", 256),  # conv5, not the pool5 that the head reads
-        ("light_squeezenet", "r60", 512),  # the end of fire9, before its dropout
-        ("light_zfnet512", "r13", 512),
+        ("light_bvlc_alexnet", "r13", "r11"),  # conv5, not the pool5 that the head reads; conv4
+        ("light_squeezenet", "r60", "r53"),  # the ends of fire9 and fire8, not what is in them
+        ("light_zfnet512", "r13", "r11"),
     ],
 )
-def test_the_deepest_map_is_that_before_pooling(model, deepest, n_channels):
+def test_the_deepest_map_is_that_before_pooling_and_has_one_before_it(model, deepest, before):
     found = survey(LIGHT / f"{model}.onnx")
-    assert (found.map, found.n_channels) == (deepest, n_channels)
+    assert (found.map, found.before) == (deepest, before)
     assert found.kind == "convolutional"
     assert found.takes_larger
+
+
+def test_a_map_alone_on_its_grid_has_itself_before_it():
+    found = survey(EXPORTS / "vgg_view-torchscript-nothing.onnx")
+    assert found.before == found.map == "/features/features.4/Relu_output_0"
 
 
 def test_fully_connected_layers_are_behind_the_maps():
     found = survey("embedded")
     assert (found.kind, found.layer) == ("fully connected", "fc7")
-    assert (found.map, found.n_channels) == ("conv5", 224)
+    assert (found.before, found.map, found.n_channels) == ("conv4", "conv5", 224)
 
 
 @pytest.mark.parametrize(("model", "has_token"), [("registers", True), ("no_class", False)])

@@ -107,7 +107,7 @@ def test_the_last_step_may_be_another(images):
 
 
 def test_another_ranker_of_instances_is_given_averages():
-    """The activations beside the pooled vectors are for the ranker that chooses channels by them."""
+    """Activations beside the pooled vectors are for the ranker that chooses channels by them."""
     pipeline = image_pipeline("instance-retrieval", estimator=NearestNeighborRanker())
     assert names(pipeline)[1:] == ["GlobalPooler", "NearestNeighborRanker"]
 

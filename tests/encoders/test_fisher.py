@@ -240,4 +240,5 @@ def test_a_record_says_what_the_paper_does_unless_told_otherwise():
     record = encoder.record_
     learned = (record.projection, record.means, record.covariances, record.weights)
     column = FeatureMaps.from_arrays(images).column("features")
-    assert_array_equal(multiscale_fisher(column, FisherRecord(*learned)), encoder.transform(images))
+    vectors = multiscale_fisher.multiscale_fisher(column, FisherRecord(*learned))
+    assert_array_equal(vectors, encoder.transform(images))

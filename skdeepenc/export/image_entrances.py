@@ -128,7 +128,7 @@ def networks_of(steps):
     Returns
     -------
     list of dict
-        Name, digest, source and licence.
+        Name, digest, source, licence, layers, and how JPEGs were decoded.
     """
     found = []
     for _, step in steps:
@@ -146,6 +146,7 @@ def networks_of(steps):
                     "source": spec.source,
                     "licence": spec.licence,
                     "layers": list(recipe.layers),
+                    "decoding": recipe.view.decoding,
                 }
             )
     return found

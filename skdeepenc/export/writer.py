@@ -104,8 +104,9 @@ class GraphWriter:
         ExportError
             If a number is too large for its type.
         """
-        array = _as_type(np.asarray(value), dtype)
-        key = array.dtype.str, array.shape, blake2b(array.tobytes()).digest()
+        array = np.asarray(_as_type(np.asarray(value), dtype), order="C")
+        content = array.reshape(-1).view(np.uint8)  # not a copy: it may be gigabytes
+        key = array.dtype.str, array.shape, blake2b(content).digest()
         if key not in self._constants:
             name = self.new_name("constant")
             self.initializers.append(numpy_helper.from_array(array, name))
@@ -346,7 +347,9 @@ def _as_type(array, dtype):
         kinds = {"f": np.float32, "i": np.int64, "u": np.int64}
         dtype = kinds.get(array.dtype.kind, array.dtype)
     with np.errstate(over="ignore"):
-        cast = array.astype(dtype)
+        cast = array.astype(dtype, copy=False)
+    if cast is array:
+        return array
     if array.dtype.kind == "f" and not np.array_equal(np.isfinite(array), np.isfinite(cast)):
         raise ExportError(
             f"A fitted value, {np.abs(array[np.isfinite(array)]).max():.3g}, is too large for "

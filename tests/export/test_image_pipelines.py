@@ -91,6 +91,7 @@ def test_the_file_says_which_network_is_in_it(pipeline, tmp_path):
     assert network["name"] == "embedded"
     assert network["licence"].startswith("BSD-3-Clause")
     assert len(network["sha256"]) == 64
+    assert network["decoding"] == "full"
     assert described["classes"] == [0, 1, 2, 3]
 
 

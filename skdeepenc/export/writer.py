@@ -105,7 +105,7 @@ class GraphWriter:
             If a number is too large for its type.
         """
         array = np.asarray(_as_type(np.asarray(value), dtype), order="C")
-        content = array.reshape(-1).view(np.uint8)  # not a copy: it may be gigabytes
+        content = array.reshape(-1).view(np.uint8).data  # not a copy: it may be gigabytes
         key = array.dtype.str, array.shape, blake2b(content).digest()
         if key not in self._constants:
             name = self.new_name("constant")

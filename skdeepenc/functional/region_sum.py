@@ -31,7 +31,7 @@ from skdeepenc.functional.regions import (
 __all__ = ["ClusterRegions", "GridRegions", "RegionSum", "WholeRegion", "sum_over_regions"]
 
 # Positions that a cluster of a map should have in the mean, at least.
-_FEWEST_IN_CLUSTER = 3
+FEWEST_IN_CLUSTER = 3
 
 
 def literal_region_sum(maxima, whitening):
@@ -164,7 +164,7 @@ class ClusterRegions:
         labels = np.empty((len(points), len(n_clusters)), dtype=np.intp)
         labels[order] = normalized_cut(
             points[order],
-            np.clip(n_clusters, 1, max(len(points) // _FEWEST_IN_CLUSTER, 1)),
+            np.clip(n_clusters, 1, max(len(points) // FEWEST_IN_CLUSTER, 1)),
             affinity=self.affinity,
             affinity_scale=self.affinity_scale,
             weights=weights,

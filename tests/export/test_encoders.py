@@ -258,7 +258,7 @@ def test_clusters_have_no_exact_graph():
 )
 def test_clusters_that_lie_apart_are_found_by_the_approximate_graph(parameters):
     encoder = encoders.ClusterMAC(random_state=0, **parameters).fit(blobs(FITTED_ON, 0))
-    maps = blobs([(7, 6), (7, 6), (1, 1), (0, 0), (6, 9)], 1)
+    maps = blobs([(7, 6), (7, 6), (1, 1), (0, 0), (6, 9), (2, 2)], 1)
     report = to_onnx(encoder, input="maps", images=maps, approximate=True)
     assert report.median_cosine > 0.999
     assert report.min_cosine > 0.9

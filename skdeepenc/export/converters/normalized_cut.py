@@ -12,6 +12,7 @@ import numpy as np
 
 from skdeepenc.export.converters.eigen import leading_vectors
 from skdeepenc.export.converters.normalize import l2_normalize, or_one
+from skdeepenc.functional.region_sum import FEWEST_IN_CLUSTER
 
 __all__ = ["normalized_cut"]
 
@@ -24,13 +25,17 @@ _PRODUCTS = 24  # bring up what is 1e-4 of the largest
 
 
 def normalized_cut(g, features, weights, counts, affinity, scale):
-    """Return a partition (N, n) of features (N, n, C) for each number of clusters."""
+    """Return a partition (N, n) of features (N, n, C) for each number of clusters.
+
+    Where positions are few, fewer clusters are sought, as `ClusterRegions` does.
+    """
     points = (features - features.mean(1, keepdims=True)) * np.sqrt(np.asarray(weights, float))
     points = points / or_one(g, g.ReduceMax(g.Abs(points), np.array([1, 2])))
     squared = _squared_distances(g, points, len(weights))
     embedding = _embedding(g, _similarities(g, squared, affinity, scale), max(counts))
     order = _in_order(g, points)
-    return [_partition(g, embedding.cut(0, k, axis=2), order, squared, k) for k in counts]
+    most = g.Max(features.side(1) // np.array([FEWEST_IN_CLUSTER]), np.array([1]))
+    return [_partition(g, embedding.cut(0, k, axis=2), order, squared, most, k) for k in counts]
 
 
 def _squared_distances(g, points, n_channels):
@@ -86,13 +91,15 @@ def _in_order(g, points):
     return order
 
 
-def _partition(g, embedding, order, squared, k):
+def _partition(g, embedding, order, squared, most, k):
     """Return the labels (N, n); what is not reached, or has equals, joins the nearest."""
     if k == 1:
         return g.ArgMax(embedding, axis=2, keepdims=0)
+    sought = g.cast(most > np.arange(k), np.float32)
+    embedding = embedding * sought
     lengths = g.Abs(embedding).max(2)
     lost = g.cast(lengths < lengths.max(1, keepdims=True) * _NOT_REACHED, np.float32) * _FAR
-    labels = _discretized(g, embedding, _middle(g, order, lost), lost, k)
+    labels = _discretized(g, embedding, _middle(g, order, lost), lost, sought, k)
     nearest = g.ArgMin(squared + g.Unsqueeze(lost, np.array([1])), axis=2, keepdims=0)
     return g.GatherElements(labels, nearest, axis=1)
 
@@ -106,14 +113,15 @@ def _middle(g, order, lost):
     return g.GatherElements(order, first, axis=1)
 
 
-def _discretized(g, embedding, middle, lost, k):
+def _discretized(g, embedding, middle, lost, sought, k):
     """Return the labels (N, n) of the rows (N, n, k) of an embedding."""
     directions = l2_normalize(g, embedding)
     last = np.array([2])
     reached = g.Unsqueeze(g.cast(lost < 1.0, np.float32), last)
 
     def labels_by(rotation):
-        return g.ArgMax(directions @ rotation, axis=2, keepdims=0)
+        nearness = directions @ rotation - (1.0 - sought) * _FAR
+        return g.ArgMax(nearness, axis=2, keepdims=0)
 
     def turn(rotation):
         members = reached * g.OneHot(

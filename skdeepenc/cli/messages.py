@@ -49,6 +49,7 @@ def print_report(report):
     words = {
         "n_images": "images compared",
         "min_cosine": "least cosine",
+        "median_cosine": "median cosine",
         "max_abs": "largest difference",
         "class_agreement": "same class",
     }

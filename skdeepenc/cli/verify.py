@@ -11,7 +11,7 @@ def add(commands):
         help="compare an exported file with its pipeline",
         description="Run an exported file and the pipeline that it was made of on a folder of "
         "images, and say\nhow far they are apart. Exits with 2 if that is more than the "
-        "tolerance.",
+        "tolerance, or if more\nthan one class in ten differs.",
         example="skdeepenc verify flowers.skops flowers.onnx photos/",
     )
     command.add_argument("pipeline", metavar="PIPELINE", help=PIPELINE_HELP)
@@ -33,10 +33,11 @@ def run(options):
     from skdeepenc.datasets import find_images
     from skdeepenc.exceptions import ExportError
     from skdeepenc.export import verify
+    from skdeepenc.export.comparison import is_within
 
     report = verify(load(options.pipeline), options.file, find_images(options.images))
     print_report(report)
-    if report.min_cosine is not None and not 1 - report.min_cosine <= options.tolerance:
+    if not is_within(report, options.tolerance):
         raise ExportError(
             f"{options.file} differs from {options.pipeline} by more than --tolerance "
             f"{options.tolerance:g}: export it again."

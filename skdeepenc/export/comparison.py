@@ -9,7 +9,7 @@ from skdeepenc.exceptions import ExportError
 from skdeepenc.export.outputs import reference_outputs
 from skdeepenc.functional import l2_normalize
 
-__all__ = ["ExportReport", "check_within", "compare"]
+__all__ = ["ExportReport", "check_within", "compare", "is_within"]
 
 # Two classes at a tie may change places; more often, and a classifier is not what was fitted.
 _LEAST_AGREEMENT = 0.9
@@ -115,6 +115,14 @@ def _agreement(expected, got):
     return float(np.mean(expected["class"] == got["class"]))
 
 
+def is_within(report, tolerance, approximate=False):
+    """Whether a graph is as near to Python as is tolerated, by cosines and by classes."""
+    cosine = report.median_cosine if approximate else report.min_cosine
+    agreement = report.class_agreement
+    too_far = cosine is not None and not 1 - cosine <= tolerance
+    return not too_far and (agreement is None or agreement >= _LEAST_AGREEMENT)
+
+
 def check_within(report, tolerance, approximate=False):
     """Raise an error if a graph is farther from Python than is tolerated.
 
@@ -132,10 +140,7 @@ def check_within(report, tolerance, approximate=False):
     ExportError
         If one is farther, or more than a tenth of the classes are others.
     """
-    cosine = report.median_cosine if approximate else report.min_cosine
-    agreement = report.class_agreement
-    too_far = cosine is not None and not 1 - cosine <= tolerance
-    if too_far or (agreement is not None and agreement < _LEAST_AGREEMENT):
+    if not is_within(report, tolerance, approximate):
         raise ExportError(
             f"The graph differs from the pipeline by more than tolerance={tolerance:g}: "
             f"{report.figures}. Nothing was written. A larger tolerance keeps the file."

@@ -33,6 +33,7 @@ def test_a_pipeline_is_exported_and_compared(folder, capsys):
     assert [line.partition(":")[0] for line in figures] == [
         "images compared",
         "least cosine",
+        "median cosine",
         "largest difference",
         "same class",
     ]
@@ -40,6 +41,18 @@ def test_a_pipeline_is_exported_and_compared(folder, capsys):
     assert capsys.readouterr().out.splitlines() == figures
     assert main(["verify", "flowers.skops", "flowers.onnx", "photos", "--tolerance", "-1"]) == 2
     assert "differs from flowers.skops" in capsys.readouterr().err
+
+
+def test_a_graph_of_classes_alone_is_compared_by_them(folder, capsys):
+    assert main(["export", "flowers.skops", "class.onnx", "--outputs", "class"]) == 0
+    capsys.readouterr()
+    assert main(["verify", "flowers.skops", "class.onnx", "photos"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["images compared: 6", "same class: 1"]
+    pipeline = skdeepenc.load("flowers.skops")
+    pipeline[-1].classes_ = pipeline[-1].classes_[::-1]
+    skdeepenc.save(pipeline, "others.skops")
+    assert main(["verify", "others.skops", "class.onnx", "photos"]) == 2
+    assert "class.onnx differs from others.skops" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

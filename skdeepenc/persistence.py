@@ -46,8 +46,22 @@ _TRUSTED_ROOMS = {
     "retrieval",
 }
 # Rows of sparse arrays; what holds them compares their indices with their shape when it is read.
-# Maps keep the type of their arrays.
-_TRUSTED_TYPES = {"scipy.sparse._csr.csr_array", "numpy.dtype"}
+# Maps keep the type of their arrays. The others are plain Python objects that searches and
+# calibrated classifiers hold. Compiled trees are not among them: they believe whatever indices a
+# file gives them.
+_TRUSTED_TYPES = {
+    "scipy.sparse._csr.csr_array",
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.GroupKFold",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedGroupKFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.utils._metadata_requests.MetadataRequest",
+    "sklearn.utils._metadata_requests.MethodMetadataRequest",
+}
 _VERSIONS = ("scikit-learn", "numpy", "scipy", "onnxruntime-gpu", "onnxruntime")
 _READ_CHUNK = 1 << 22
 # Far more than any estimator's schema; a schema is parsed as a whole.

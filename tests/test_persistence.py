@@ -11,6 +11,9 @@ import zipfile
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
@@ -75,6 +78,30 @@ def test_a_pipeline_predicts_the_same(tmp_path, maps):
     skdeepenc.save(pipeline, tmp_path / "pipeline.skops")
     loaded = skdeepenc.load(tmp_path / "pipeline.skops")
     np.testing.assert_array_equal(loaded.decision_function(maps), pipeline.decision_function(maps))
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        CalibratedClassifierCV(LinearSVC(), cv=3),
+        CalibratedClassifierCV(LinearSVC(), cv=3, method="isotonic"),
+        GridSearchCV(LinearSVC(), {"C": [1, 10]}, cv=3),
+        KNeighborsClassifier(algorithm="brute"),
+    ],
+)
+def test_what_holds_other_objects_is_saved_too(tmp_path, maps, last):
+    pipeline = make_pipeline(GlobalPooler(), last).fit(maps, np.arange(12) % 3)
+    skdeepenc.save(pipeline, tmp_path / "pipeline.skops")
+    loaded = skdeepenc.load(tmp_path / "pipeline.skops")
+    assert_array_equal(loaded.predict(maps), pipeline.predict(maps))
+    assert_array_equal(loaded.classes_, pipeline.classes_)
+
+
+def test_trees_in_compiled_code_are_not_trusted(tmp_path, maps):
+    neighbors = KNeighborsClassifier(algorithm="kd_tree")
+    pipeline = make_pipeline(GlobalPooler(), neighbors).fit(maps, np.arange(12) % 3)
+    with pytest.raises(StorageError, match="KDTree, which skdeepenc does not trust"):
+        skdeepenc.save(pipeline, tmp_path / "pipeline.skops")
 
 
 def test_an_unfitted_estimator_keeps_its_parameters(tmp_path):

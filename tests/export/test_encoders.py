@@ -195,6 +195,16 @@ def test_magnitudes_that_no_square_holds(method, unit):
     assert_same(OnnxEncoder(encoder).transform(scaled), encoder.transform(scaled))
 
 
+@pytest.mark.parametrize("p", [0.5, 2, 3, 5])
+@pytest.mark.parametrize("method", ["gem", "lp"])
+def test_powers_of_one_channel_may_vanish_where_those_of_another_do_not(method, p):
+    units = np.array([1, 1e-25, 0, 1e20, 1e-12, 1], dtype=np.float32)
+    maps = units * np.random.default_rng(0).standard_normal((3, 4, 5, 6), np.float32)
+    encoder = encoders.GlobalPooler(method=method, p=p, normalize=False).fit(maps)
+    expected = encoder.transform(maps)
+    np.testing.assert_allclose(OnnxEncoder(encoder).transform(maps), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("pooling", ["sum", "max"])
 def test_a_finer_layer_is_pooled_onto_the_coarser_grid(pooling):
     rng = np.random.default_rng(0)

@@ -24,7 +24,8 @@ from skdeepenc.export.converters.positions import (
 from skdeepenc.export.converters.regions import region_maxima
 from skdeepenc.export.registry import register
 
-_SMALL, _LARGE = 1e-15, 1e15
+# Sums of CroW, and mean powers, that lost nothing to overflow or underflow lie in between.
+_SUMS, _POWERS = (1e-15, 1e15), (1e-25, 1e25)
 _STEEP = 3e38
 _LARGEST_PRODUCT = 16  # whole exponents up to here are products, which take a tenth of the time
 
@@ -88,15 +89,43 @@ def _lp(g, maps, record):
     return _power_mean(g, g.Abs(maps), record)
 
 
-def _power_mean(g, maps, record):
+def _power_mean(g, x, record):
+    """Take the root of the mean power, and look again where a power may have left its range."""
+    powers = mean(_power(g, x, record.p))
+    held = _is_within(g, powers, *_POWERS)
+
+    def look_again():
+        peaks = highest(x)
+        lost = g.And(g.Not(held), peaks > 0.0)  # most are means of nothing but zeros
+
+        def take_fractions():
+            return g.Where(lost, _mean_of_fractions(g, x, peaks, record.p), root())
+
+        return g.choose(_any(g, lost), take_fractions, root)
+
+    def root():
+        return g.Pow(powers, 1 / record.p)
+
+    return g.choose(_any(g, g.Not(held)), look_again, root)
+
+
+def _is_within(g, x, low, high):
+    return g.And(x > low, x < high)
+
+
+def _any(g, truths):
+    return g.ReduceMax(g.cast(truths, np.float32), keepdims=0) > 0.0
+
+
+def _mean_of_fractions(g, x, peaks, p):
     """Take powers of fractions of the maximum: they can neither overflow nor all vanish."""
-    peaks = highest(maps)
-    powers = _power(g, maps / g.Unsqueeze(or_one(g, peaks), np.array([1, 2])), record.p)
-    return peaks * g.Pow(mean(powers), 1 / record.p)
+    fractions = x / g.Unsqueeze(or_one(g, peaks), np.array([1, 2]))
+    return peaks * g.Pow(mean(_power(g, fractions, p)), 1 / p)
 
 
 def _power(g, x, p):
-    if p not in range(1, _LARGEST_PRODUCT + 1):
+    # onnxruntime multiplies for the power 3 by itself, in one pass.
+    if p == 3 or p not in range(1, _LARGEST_PRODUCT + 1):
         return g.Pow(x, float(p))
     square, powers, rest = x, None, int(p)
     while rest:
@@ -131,15 +160,14 @@ def _crow(g, maps, record):
     # Infinities and what is not a number are in these sums too, and in no interval.
     size = g.ReduceSum(g.Abs(sums), np.array([1, 2]), keepdims=0)
     size = (size + g.Abs(pooled).sum(1)).reshape(-1, 1)
-    held = g.Or(g.Equal(size, 0.0), g.And(size > _SMALL, size < _LARGE))
-    is_any = g.ReduceMin(g.cast(held, np.float32), keepdims=0) < 1.0
+    held = g.Or(g.Equal(size, 0.0), _is_within(g, size, *_SUMS))
 
     def weigh_fractions():
         peaks = g.ReduceMax(g.Abs(maps), np.array([1, 2, 3]), keepdims=1)
         peaks = g.Where(g.Unsqueeze(held, np.array([1, 2])), 1.0, or_one(g, peaks))
         return _weigh(g, maps / peaks)[1] * g.Squeeze(peaks, np.array([1, 2]))
 
-    return g.choose(is_any, weigh_fractions, lambda: pooled)
+    return g.choose(_any(g, g.Not(held)), weigh_fractions, lambda: pooled)
 
 
 def _weigh(g, maps):

@@ -53,7 +53,7 @@ def load_image_folder(folder: PathLike, *, return_X_y: bool = False) -> Any:
     (['cat', 'dog'], [0, 1])
     """
     class_folders = _find_class_folders(Path(folder))
-    found = [_walk(path) for path in class_folders]
+    found = [walk_images(path) for path in class_folders]
     empty = [path.name for path, images in zip(class_folders, found, strict=True) if not images]
     if empty:
         raise DataSetError(
@@ -111,15 +111,28 @@ def find_images(path: PathLike) -> list[str]:
         return [str(path)]
     if not os.path.isdir(path):
         raise DataSetError(f"There is no image or folder {path}.")
-    images = _walk(path)
+    images = walk_images(path)
     if not images:
         raise DataSetError(f"The folder {path} holds no images.")
     return images
 
 
-def _walk(folder):
-    """List what a folder holds, at any depth, whose name ends like an image's."""
-    endings = Image.registered_extensions()
+def walk_images(folder, endings=None):
+    """List what a folder holds, at any depth, whose name ends like an image's.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The folder. Whatever begins with a dot is left out.
+    endings : container of str, default=None
+        How the names end, in lower case; None for those that Pillow knows.
+
+    Returns
+    -------
+    list of str
+        Paths, those of a folder in the order of names, before those of its subfolders.
+    """
+    endings = Image.registered_extensions() if endings is None else endings
     images = []
     for parent, subfolders, names in os.walk(folder):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))

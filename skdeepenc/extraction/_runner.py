@@ -9,14 +9,13 @@ from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import ImageError
 from skdeepenc.extraction._assembly import Assembler, Collector
 from skdeepenc.extraction._memory_check import announce_files, check_room
-from skdeepenc.extraction._stream import Job, batches, blocks, prefetched, prepared
+from skdeepenc.extraction._stream import Job, prepared, queued_batches
 from skdeepenc.extraction.sources import known_digest, read_and_digest
 from skdeepenc.images.decode import describe_source, read_source
 from skdeepenc.maps import FeatureMaps
 
 # How long to leave an image to another worker before asking again whether it is done.
 _PATIENCE_SECONDS = 0.02
-_QUEUED_BATCHES = 2
 
 
 class Runner:
@@ -149,7 +148,9 @@ class Runner:
     def _run(self, sources, positions, prepare, bar, check=None):
         """Decode in threads, run the network in this one, yield images as they are complete."""
         recipe, assembler, started = self.recipe, Assembler(self.recipe), False
-        for batch in prefetched(self._batches(sources, positions, prepare), _QUEUED_BATCHES):
+        chosen = ((position, sources[position]) for position in positions)
+        sizes = {"batch_size": self._batch_size, "n_decoders": self._n_decoders}
+        for batch in queued_batches(recipe, prepare, chosen, **sizes):
             if batch.pieces and not started:
                 with bar.pace.starting():
                     self._start(batch, check)
@@ -170,14 +171,6 @@ class Runner:
         if check is not None:
             check(self.recipe.estimate_bytes(batch.pieces[0].job.plan))
         self.recipe.backbone.open(*batch.tensor.shape[2:])
-
-    def _batches(self, sources, positions, prepare):
-        recipe = self.recipe
-        chosen = ((position, sources[position]) for position in positions)
-        jobs = prepared(prepare, chosen, self._n_decoders, ahead=2 * self._n_decoders)
-        sizes = self._batch_size, recipe.input_size
-        for block in prefetched(blocks(jobs, *sizes), 1):
-            yield from batches(block, recipe.preprocessing, *sizes)
 
     def _decode(self, position, source):
         """Read an image and cut it; in a thread."""

@@ -22,6 +22,7 @@ BLOCK_BYTES = 1 << 26
 BATCHES_IN_BLOCK = 4
 # A block with few images to run, among many that a cache holds, ends after so many in all.
 MOST_BATCHES_FOUND = 8
+_QUEUED_BATCHES = 2
 
 
 @dataclass
@@ -87,6 +88,38 @@ class Batch:
     tensor: np.ndarray | None = None
     pieces: list = field(default_factory=list)
     finished: list = field(default_factory=list)
+
+
+def queued_batches(recipe, prepare, sources, *, batch_size, n_decoders):
+    """Yield the network's batches of images that threads decode ahead.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How images are cut.
+    prepare : callable
+        Makes a `Job` of a position and a source, in a thread.
+    sources : iterable of (int, object)
+        Positions and sources.
+    batch_size : int
+        Images of the network's usual input in a batch.
+    n_decoders : int
+        Threads that decode.
+
+    Yields
+    ------
+    Batch
+        Jobs finish in the order of the sources.
+    """
+    jobs = prepared(prepare, sources, n_decoders, ahead=2 * n_decoders)
+    stacked = _stacked_blocks(jobs, recipe, batch_size)
+    yield from prefetched(stacked, _QUEUED_BATCHES)
+
+
+def _stacked_blocks(jobs, recipe, batch_size):
+    sizes = batch_size, recipe.input_size
+    for block in prefetched(blocks(jobs, *sizes), 1):
+        yield from batches(block, recipe.preprocessing, *sizes)
 
 
 def prepared(prepare, sources, n_threads, ahead):

@@ -42,6 +42,8 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# The ways of turning that exchange width and height.
+_SWAPPED = {5, 6, 7, 8}
 # An opened image that occurs twice would be loaded by two threads at once; one lock for each would
 # outlive it.
 _LOCKS = [threading.Lock() for _ in range(64)]
@@ -108,6 +110,33 @@ def describe_source(source, position=None):
     return f"image{where} ({what})"
 
 
+def upright_size(content):
+    """Return (width, height) of what `read_source` returned, without decoding its pixels.
+
+    Parameters
+    ----------
+    content : bytes, PIL.Image.Image or array
+        The content of a file, an opened image, or pixels.
+
+    Returns
+    -------
+    (int, int)
+        The size of the image as a person sees it.
+
+    Raises
+    ------
+    ImageError
+        If it is not an image.
+    """
+    if isinstance(content, bytes | bytearray | memoryview):
+        content = _decoding(_opened, bytes(content))
+    elif not isinstance(content, Image.Image):
+        content = load_image(content)
+    width, height = content.size
+    is_turned = _orientation(content) in _SWAPPED
+    return (height, width) if is_turned else (width, height)
+
+
 def load_image(content: ImageSource, *, smallest: int | None = None) -> Image.Image:
     """Decode what `read_source` returned into an upright RGB image.
 
@@ -164,8 +193,6 @@ def _is_closed(image):
 
 def _load_file(data, smallest):
     """Decode the content of a file."""
-    if not data:
-        raise ImageError("the file is empty")
     image = _decoding(_opened, data)
     if image.format not in JPEG_FORMATS:
         return _load_opened(image)
@@ -176,6 +203,8 @@ def _load_file(data, smallest):
 
 
 def _opened(data):
+    if not data:
+        raise ImageError("the file is empty")
     register_plugins()
     Image.init()
     formats = [name for name in Image.ID if name not in REFUSED_FORMATS]

@@ -12,9 +12,10 @@ import numpy as np
 
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.resampling import resample
-from skdeepenc.export.writer import Tensor
+from skdeepenc.export.writer import GraphWriter, Tensor
 from skdeepenc.images import Crops, Pyramid, Whole, Windows
 from skdeepenc.images.fits import widened
+from skdeepenc.images.plans import Network
 
 __all__ = ["Pieces", "cut_views", "sizes_of"]
 
@@ -118,7 +119,7 @@ def _mirrored(g, pieces):
 
 
 @cut_views.register
-def _cut_pyramid(view: Pyramid, g, images, network):
+def _cut_pyramid(view: Pyramid, g: GraphWriter, images: Tensor, network: Network) -> list[Pieces]:
     if view.aspect == "warp":
         return _cut_announced(view, g, images, network)
     unit = network.patch_size or 1
@@ -143,7 +144,7 @@ def _keep_aspect(g, images, side, unit):
 
 
 @cut_views.register
-def _cut_whole(view: Whole, g, images, network):
+def _cut_whole(view: Whole, g: GraphWriter, images: Tensor, network: Network) -> list[Pieces]:
     sides = network.sides(view.size)
     if view.fit == "warp":
         return _cut_announced(view, g, images, network)

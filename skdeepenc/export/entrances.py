@@ -4,7 +4,7 @@ A kind says which steps of a pipeline the graph holds, declares its inputs, and 
 is fed into them, so that a graph can be compared with Python.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from sklearn.pipeline import Pipeline
@@ -22,16 +22,18 @@ __all__ = ["ENTRANCES", "Entrance", "MapsEntrance", "find_entrance", "steps_of"]
 class Entrance(Protocol):
     """One kind of input."""
 
-    def steps(self, pipeline) -> list[tuple[str, Any]]:
+    def steps(self, pipeline: Any) -> list[tuple[str, Any]]:
         """Return the names and estimators of the steps that the graph holds, in order."""
 
-    def open(self, g: GraphWriter, pipeline, approximate: bool) -> Any:
+    def open(self, g: GraphWriter, pipeline: Any, approximate: bool) -> Any:
         """Declare the inputs; return what the converter of the first step is given."""
 
-    def prepare(self, images) -> Any:
+    def prepare(self, images: Any) -> Any:
         """Return images as Python's first step, and `batches`, want them."""
 
-    def batches(self, images, names, steps) -> Iterator[tuple[Any, dict]]:
+    def batches(
+        self, images: Any, names: Sequence[str], steps: list[tuple[str, Any]]
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Yield the numbers of some images, and their feeds for the inputs of these names."""
 
 

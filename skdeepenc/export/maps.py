@@ -18,7 +18,7 @@ class Maps:
         Whether methods without an exact graph may be written approximately.
     """
 
-    def __init__(self, layers: dict[str, list[Tensor]], approximate=False):
+    def __init__(self, layers: dict[str, list[Tensor]], approximate: bool = False) -> None:
         self.layers, self.approximate = layers, approximate
 
     def of(self, encoder):
@@ -40,7 +40,7 @@ class MapInputs(Maps):
         See `Maps`.
     """
 
-    def __init__(self, g: GraphWriter, approximate=False):
+    def __init__(self, g: GraphWriter, approximate: bool = False) -> None:
         super().__init__({}, approximate)
         self._g = g
         self._declared: dict[str, Tensor] = {}

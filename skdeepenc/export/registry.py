@@ -107,7 +107,7 @@ def find_converter(estimator):
     raise ExportError(f"{name} cannot be exported: give a fitted encoder or pipeline.")
 
 
-def convert(g: GraphWriter, estimator, inputs: Maps | Tensor):
+def convert(g: GraphWriter, estimator: Any, inputs: Maps | Tensor) -> Any:
     """Write a fitted estimator.
 
     Parameters

@@ -5,7 +5,7 @@ can be added, multiplied and compared as an array can, and every operator of ONN
 writer under its own name. So a converter reads as the equations that it follows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
@@ -127,7 +127,9 @@ class GraphWriter:
 
         return add
 
-    def _add(self, operator, inputs, n_outputs=None, **attributes) -> Any:
+    def _add(
+        self, operator: str, inputs: Iterable[Any], n_outputs: int | None = None, **attributes: Any
+    ) -> Any:
         names = ["" if value is None else self.as_tensor(value).name for value in inputs]
         outputs = [self.new_name(operator) for _ in range(n_outputs or 1)]
         node = helper.make_node(operator, names, outputs, name=outputs[0], **attributes)
@@ -175,7 +177,7 @@ class GraphWriter:
         }
         return self.If(condition, **branches)
 
-    def stack(self, count, body: Callable):
+    def stack(self, count: "Tensor", body: Callable[..., Any]) -> Any:
         """Repeat a part of the graph, and stack what it returns along a new first axis.
 
         Parameters
@@ -206,7 +208,7 @@ class GraphWriter:
         stacked = self.Loop(self.Squeeze(count), None, body=part, n_outputs=n_outputs)
         return stacked[0] if n_outputs == 1 else stacked
 
-    def repeat(self, most, state, body: Callable):
+    def repeat(self, most: int, state: "list[Tensor]", body: Callable[..., Any]) -> Any:
         """Repeat a part of the graph that hands values on, until it says that it is done.
 
         Parameters

@@ -193,7 +193,15 @@ class GalleryIndex:
         Whether what it finds is compared in all dimensions.
     """
 
-    def __init__(self, products: GalleryProducts, n_found, recall, seed, *, compared=True):
+    def __init__(
+        self,
+        products: GalleryProducts,
+        n_found: int,
+        recall: float,
+        seed: int,
+        *,
+        compared: bool = True,
+    ) -> None:
         self.products = products
         self.n_found = min(n_found, products.gallery.shape[0])
         self.recall = recall
@@ -247,7 +255,7 @@ class CandidateSearch:
         How many images to find.
     """
 
-    def __init__(self, products: GalleryProducts, n_candidates):
+    def __init__(self, products: GalleryProducts, n_candidates: int) -> None:
         self.products = products
         n_gallery = products.gallery.shape[0]
         self.n_candidates = min(n_candidates, n_gallery)

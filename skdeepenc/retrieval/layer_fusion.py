@@ -208,8 +208,8 @@ class LayerFusionRanker(Ranker):
         super()._keep(images)
         self._products = [GalleryProducts(block, "cosine") for block in images]
         self.thresholds_, self.powers_ = self._resolve_maps(images)
-        searched = self._products if self.n_candidates else []
-        self._searches = [CandidateSearch(each, self.n_candidates) for each in searched]
+        n = self.n_candidates
+        self._searches = [CandidateSearch(each, n) for each in self._products] if n else []
 
     def _join(self, gallery, images):
         return gallery.joined(images)

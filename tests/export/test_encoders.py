@@ -225,6 +225,7 @@ def test_squares_lie_where_python_lays_them(height, width):
 
 
 def test_words_of_an_index_are_an_approximation():
+    pytest.importorskip("faiss", reason="the index is of faiss")
     maps = random_maps(FITTED_ON)
     encoder = encoders.BagOfVisualWords(n_words=60, search="faiss", random_state=0).fit(maps)
     with pytest.raises(ExportError, match='search="exact"'):

@@ -6,6 +6,7 @@ reshapes, which split and merge axes, a run remembers which part of which axis i
 that comes out whole again is recognised, whatever happened to it in between.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 BATCH, CHANNELS, ROWS, COLUMNS, TOKENS, UNKNOWN = (
@@ -43,17 +44,17 @@ class Layout(NamedTuple):
     channels: int
 
 
-def whole(kind, size) -> Axis:
+def whole(kind: str, size: int) -> Axis:
     """Return a whole axis."""
     return (Run(kind, size, 1, size),) if size > 1 else ()
 
 
-def unknown(shape) -> Axes:
+def unknown(shape: Sequence[int]) -> Axes:
     """Return axes of which nothing is known but their sizes."""
     return tuple(whole(UNKNOWN, size) for size in shape)
 
 
-def images(shape) -> Axes:
+def images(shape: Sequence[int]) -> Axes:
     """Return the axes of images, channels first; of what is convolved in one dimension alike."""
     kinds = (BATCH, CHANNELS, ROWS, COLUMNS) if len(shape) == 4 else (BATCH, CHANNELS, TOKENS)
     if len(shape) not in (3, 4):
@@ -61,7 +62,7 @@ def images(shape) -> Axes:
     return tuple(map(whole, kinds, shape))
 
 
-def resized(axis, size) -> Axis:
+def resized(axis: Axis, size: int) -> Axis:
     """Return what an axis becomes when steps are left out or added."""
     kinds = {run.kind for run in axis}
     if size == sum_of(axis):
@@ -71,7 +72,7 @@ def resized(axis, size) -> Axis:
     return whole(TOKENS if kinds and kinds <= _POSITIONS else UNKNOWN, size)
 
 
-def joined(parts, size) -> Axis:
+def joined(parts: Sequence[Axis], size: int) -> Axis:
     """Return the axis that pieces make one after the other."""
     kinds = {run.kind for axis in parts for run in axis}
     if len(kinds) == 1 and all(is_whole(axis) for axis in parts if axis):
@@ -93,7 +94,7 @@ def is_whole(axis):
     return len(axis) <= 1 and all(run.size == run.extent for run in axis)
 
 
-def regroup(axes, shape) -> Axes:
+def regroup(axes: Axes, shape: Sequence[int]) -> Axes:
     """Return the axes after a reshape, which keeps the order of values.
 
     Parameters
@@ -118,7 +119,7 @@ def regroup(axes, shape) -> Axes:
     return _settled(regrouped)
 
 
-def _settled(axes) -> Axes:
+def _settled(axes: Sequence[Axis]) -> Axes:
     """Take the steps between patches as the grid, once what is inside a patch went to channels."""
     mixed = [axis for axis in axes if _is_patch(axis)]
     if len(mixed) != 1:
@@ -166,7 +167,7 @@ def _take(runs, size):
     return axis
 
 
-def merged(axis) -> Axis:
+def merged(axis: Iterable[Run]) -> Axis:
     """Put together what a reshape had split."""
     runs: list[Run] = []
     for run in axis:

@@ -4,7 +4,7 @@ What the graph does with the input counts before what the input declares: sizes 
 and an image three pixels high looks like one of three channels.
 """
 
-from onnx import NodeProto
+from onnx import ModelProto, NodeProto
 
 from skdeepenc.backbones.graphs.graph import attribute, node_inputs
 
@@ -74,7 +74,7 @@ def _axis_of(permutation):
     return {(0, 3, 1, 2): _LAST, (0, 2, 3, 1): _FIRST}.get(tuple(permutation or ()))
 
 
-def _kernel_channels(skeleton, node: NodeProto):
+def _kernel_channels(skeleton: ModelProto, node: NodeProto) -> int | None:
     """Return how many channels a convolution reads, or None if its kernel's sizes are not known."""
     kernel = node.input[_CONVOLUTIONS[node.op_type]]
     makers = {output: other for other in skeleton.graph.node for output in other.output}

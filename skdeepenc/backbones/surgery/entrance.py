@@ -5,7 +5,9 @@ bytes, old ones one channel. A few nodes in front of the graph make all of them 
 rest of the package knows one kind of input, float32 of shape (batch, 3, height, width).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -23,6 +25,8 @@ _TYPES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProt
 _CHANNELS = (1, 3)
 # ITU-R 601, as Pillow turns images grey.
 _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+# An operator, its inputs after the first, and its attributes.
+_Step: TypeAlias = tuple[str, list[str], dict[str, Any]]
 _BYTES = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1), scale=1)
 
 
@@ -220,7 +224,7 @@ def _replace(field, entries):
 
 def _front(entrance):
     """Return the nodes that turn pixels into the input, and their constants."""
-    steps: list[tuple] = []
+    steps: list[_Step] = []
     constants = []
     if entrance.channels == 1:
         constants.append(numpy_helper.from_array(_GREY[None, :, None, None], f"{FRONT}/grey"))
@@ -238,7 +242,7 @@ def _front(entrance):
     return _chain(steps, FRONT, entrance.name), constants
 
 
-def _chain(steps, source, target) -> list[onnx.NodeProto]:
+def _chain(steps: Sequence[_Step], source: str, target: str) -> list[onnx.NodeProto]:
     """Return one node a step, each reading the one before."""
     names = [source, *(f"{FRONT}/{number}" for number in range(1, len(steps))), target]
     return [

@@ -5,7 +5,8 @@ from onnx import helper, numpy_helper
 from PIL import Image
 
 from skdeepenc.backbones import ModelSpec, write_spec
-from skdeepenc.images import Preprocessing
+from skdeepenc.extraction import ActivationExtractor
+from skdeepenc.images import Preprocessing, Pyramid
 
 
 def tiny_network():
@@ -57,3 +58,24 @@ def paths(tmp_path, images):
     for file, image in zip(files, images, strict=True):
         Image.fromarray(image).save(file)
     return [str(file) for file in files]
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """Return the folder of a cache that is still empty."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def extractor(model, memory):
+    """Return an extractor with a cache."""
+    return ActivationExtractor(
+        model, memory=memory, views=Pyramid(n_scales=2), layers=["conv2", "rgb"]
+    )
+
+
+@pytest.fixture
+def expected(model, paths):
+    """Return what it extracts from all images, by one without."""
+    extractor = ActivationExtractor(model, views=Pyramid(n_scales=2), layers=["conv2", "rgb"])
+    return extractor.fit_transform(paths)

@@ -56,7 +56,7 @@ def test_what_is_unused_for_long_goes(maps, paths, memory):
     assert len(entries(memory)) == len(paths)
     clean_cache(memory, max_age=30)
     assert entries(memory) == rest
-    with pytest.raises(StorageError, match=r"removed from the cache; call transform again"):
+    with pytest.raises(StorageError, match=r"removed from the cache; call transform to"):
         maps.values("conv2")
 
 

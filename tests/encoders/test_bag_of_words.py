@@ -100,6 +100,7 @@ def test_an_index_agrees_as_far_as_it_says():
 
 
 def test_auto_takes_the_index_for_many_words(monkeypatch):
+    pytest.importorskip("faiss", reason="the index is of faiss")
     sample = np.random.default_rng(0).random((500, 4), dtype=np.float32)
     rng = np.random.RandomState(0)
     assert words.open_index(sample, sample, "auto", rng) == (None, 1.0)

@@ -29,6 +29,8 @@ COMMANDS = (
     "export",
     "verify",
     "convert",
+    "fit",
+    "encode",
 )
 
 

@@ -12,12 +12,28 @@ import warnings
 from collections.abc import Sequence
 
 from skdeepenc._version import __version__
-from skdeepenc.cli import cache, convert, demo, describe, export, extract, layers, models, verify
+from skdeepenc.cli import (
+    cache,
+    convert,
+    demo,
+    describe,
+    encode,
+    export,
+    extract,
+    fit,
+    layers,
+    models,
+    verify,
+)
 from skdeepenc.cli.messages import Parser, one_line, print_failure
 
 FAILURE = 2
 INTERRUPTED = 130
-COMMANDS = (demo, layers, describe, extract, models, cache, export, verify, convert)
+COMMANDS = (
+    *(demo, layers, describe, extract, models, cache),
+    *(export, verify, convert),
+    *(fit, encode),
+)
 #: Set in the environment, it shows where an error that nobody foresaw came from.
 DEBUG_VARIABLE = "SKDEEPENC_DEBUG"
 

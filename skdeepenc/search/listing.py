@@ -20,9 +20,10 @@ from skdeepenc.search.archives import Rows, Tar, count_rows
 from skdeepenc.search.images import EncodedImage, image_endings
 from skdeepenc.search.storage import is_url, store_of
 
-__all__ = ["Listing", "list_images", "sources_of"]
+__all__ = ["Listing", "list_images", "parts_of", "sources_of"]
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_WHOLE = 1 << 62
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -103,6 +104,11 @@ def list_images(images, shard_size):
         for line in part.lines:
             digest.update(f"{line}\n".encode("utf-8", "surrogateescape"))
     return Listing(parts, digest.hexdigest())
+
+
+def parts_of(source):
+    """Return what one source has: itself, or the parts of an archive."""
+    return _PARTS[_kind_of(source)]([source], _WHOLE, 0)
 
 
 def sources_of(images):

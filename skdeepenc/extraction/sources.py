@@ -99,24 +99,35 @@ def content_digest(content):
 
 def known_digest(source):
     """Return the digest of a file that was hashed before and has not changed since, or None."""
-    stamp = _stamp(source)
+    stamp = file_stamp(source)
     return None if stamp is None else _DIGESTS.get(stamp)
 
 
 def read_and_digest(source):
     """Return the content of a source and its digest, and remember that of a file."""
-    stamp = _stamp(source)
+    stamp = file_stamp(source)
     content = read_source(source)
     digest = content_digest(content)
     if len(_DIGESTS) >= MOST_DIGESTS:
         _DIGESTS.clear()
-    if stamp is not None and stamp == _stamp(source):
+    if stamp is not None and stamp == file_stamp(source):
         _DIGESTS[stamp] = digest
     return content, digest
 
 
-def _stamp(source):
-    """Return what changes when a file does; None if it is not a file or has changed just now."""
+def file_stamp(source):
+    """Return what changes when a file does; None if it is not a file or has changed just now.
+
+    Parameters
+    ----------
+    source : object
+        A path, or anything else.
+
+    Returns
+    -------
+    tuple or None
+        Path, device, inode, size, and the times of modification and change in nanoseconds.
+    """
     if not isinstance(source, str | os.PathLike):
         return None
     try:

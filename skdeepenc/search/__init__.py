@@ -1,10 +1,12 @@
-"""From folders of images to vectors on disk, on one machine or many.
+"""From folders of images to vectors on disk, and to search engines.
 
-`encode` is the work of one worker: images in, shards of vectors out. Whatever starts many workers
-(joblib, Dask, Ray, Spark, Slurm) may call it.
+`encode` is the work of one worker among any number: images in, shards of vectors out. `ImageIndex`
+is a folder that is searched, updated, and looked through for copies.
 """
 
 from skdeepenc.search.encoding import EncodingSummary, encode
+from skdeepenc.search.image_index import ImageIndex
+from skdeepenc.search.image_pass import UpdateSummary
 from skdeepenc.search.shards import Shards, read_shards
 
-__all__ = ["EncodingSummary", "Shards", "encode", "read_shards"]
+__all__ = ["EncodingSummary", "ImageIndex", "Shards", "UpdateSummary", "encode", "read_shards"]

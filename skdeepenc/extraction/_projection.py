@@ -9,7 +9,6 @@ import warnings
 from collections import defaultdict
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 
 from skdeepenc._progress import progress_bar
@@ -87,6 +86,9 @@ def _fit(sample, n_components, rng):
             DegenerateDataWarning,
             stacklevel=4,
         )
+    # Half of what the extractor would import otherwise, for what most never ask.
+    from sklearn.decomposition import PCA
+
     seed = rng.randint(np.iinfo(np.int32).max)
     pca = PCA(min(n_components, most), random_state=seed).fit(sample)
     return pca.mean_.astype(np.float32), pca.components_.astype(np.float32)

@@ -10,49 +10,22 @@ import pytest
 from extraction.conftest import tiny_network
 from sklearn.base import clone
 
+from robustness.every_estimator import (
+    EVERY_ESTIMATOR,
+    LABELS,
+    public_estimators,
+    small_estimators,
+)
 from robustness.watched import watched
-from skdeepenc.encoders import (
-    BagOfVisualWords,
-    ClusterMAC,
-    CrossLayerPooler,
-    GlobalPooler,
-    MOPVLADEncoder,
-    MultiScaleFisherEncoder,
-)
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.retrieval import (
-    AdaptiveChannelRanker,
-    IndexedRanker,
-    LayerFusionRanker,
-    LocalizingRanker,
-    NearestNeighborRanker,
-)
-from skdeepenc.testing import random_maps
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 
 N_IMAGES = 75
-FEWEST_CYCLES, CYCLES = 12, 7.5
+FEWEST_CYCLES, CYCLES = 9, 7.5
 # What allocators keep of runs that have ended. Models, maps and images are larger than the share
 # of it that one cycle has.
 ALLOWED_BYTES = 8 << 20
-
-MAPS = random_maps(6, 4, 4, 5)
-VECTORS = MAPS.reshape(len(MAPS), -1)
-ENCODERS = [
-    BagOfVisualWords(n_words=4, random_state=0),
-    ClusterMAC(n_components=2, n_clusters=(2, 3), n_output_components=2, random_state=0),
-    CrossLayerPooler(n_components=2, random_state=0),
-    GlobalPooler(method="rmac"),
-    MOPVLADEncoder(n_components=3, n_clusters=2, n_output_components=2, random_state=0),
-    MultiScaleFisherEncoder(n_components=3, n_gaussians=2, random_state=0),
-]
-RANKERS = [
-    AdaptiveChannelRanker(n_guidance_channels=VECTORS.shape[1] // 2, n_channels=2),
-    IndexedRanker(n_neighbors=2),
-    LayerFusionRanker(),
-    NearestNeighborRanker(expansion=1),
-]
 
 
 def grown(cycle, n_cycles):
@@ -74,15 +47,11 @@ def _held():
 def estimators_grow(n_cycles):
     """Clone, fit and use every estimator; return by how much the process grows."""
     warnings.simplefilter("ignore")  # tiny data are degenerate
-    extractor = ActivationExtractor(tiny_network(), layers=["conv2"])
-    images = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
-    cases = [(extractor, list(images)), *((encoder, MAPS) for encoder in ENCODERS)]
-    cases += [(LocalizingRanker(GlobalPooler(), n_candidates=1, n_expansion=0), MAPS)]
-    cases += [(ranker, VECTORS) for ranker in RANKERS]
+    cases = list(small_estimators().values())
 
     def cycle():
         for estimator, X in cases:
-            clone(estimator).fit(X).transform(X)
+            clone(estimator).fit(X, LABELS).transform(X)
 
     return grown(cycle, n_cycles)
 
@@ -106,6 +75,10 @@ def check(growth):
     print(f"{n_bytes / 2**20:.1f} MiB and {n_files} open files more")
     assert n_files == 0
     assert n_bytes < ALLOWED_BYTES
+
+
+def test_every_public_estimator_has_a_case():
+    assert set(EVERY_ESTIMATOR) == public_estimators()
 
 
 def test_many_fits_leave_nothing_behind(factor):

@@ -286,7 +286,7 @@ def _check_members(archive, path):
 
 
 def _check_version(description, path):
-    written = description["versions"]["skdeepenc"]
+    written = f"{description['versions']['skdeepenc']!s:.40}"  # whatever a forged file says
     if description["format"] > FORMAT:
         raise StorageError(
             f"{path.name} was written by skdeepenc {written}, in a way that {__version__} does not "

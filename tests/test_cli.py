@@ -1,5 +1,6 @@
 """The command line answers, and says in one line what went wrong."""
 
+import os
 import runpy
 import shutil
 import subprocess
@@ -131,6 +132,24 @@ def test_extract_takes_one_image_and_stores_halves(photos, tmp_path):
     out = tmp_path / "maps"
     assert main(["extract", "embedded", str(photos / "a.png"), str(out), "--dtype", "float16"]) == 0
     assert FeatureMaps.load(out).dtype == np.float16
+
+
+@pytest.mark.parametrize("bound", [("--cache-limit", "1 kB"), ("--cache-age", "2")])
+def test_extract_keeps_its_memory_within_bounds(photos, tmp_path, bound):
+    def extract(name, *words):
+        words = ["extract", "embedded", photos / name, tmp_path / Path(name).stem, *words]
+        assert main([str(word) for word in [*words, "--memory", tmp_path / "cache"]]) == 0
+        return set((tmp_path / "cache").glob("*/??/*.npz"))
+
+    (first,) = extract("a.png")
+    os.utime(first, (first.stat().st_mtime - 3 * 86_400,) * 2)
+    (second,) = extract("b.png", *bound)
+    assert second != first
+
+
+def test_bounds_without_a_memory_are_an_error(photos, tmp_path, capsys):
+    words = ["extract", "embedded", photos, tmp_path / "maps", "--cache-limit", "1 GB"]
+    assert "--memory FOLDER" in fail(words, capsys)
 
 
 def test_demo_passes_its_options_on(monkeypatch):

@@ -215,6 +215,13 @@ def test_a_newer_format_says_to_upgrade(saved):
         skdeepenc.load(path)
 
 
+def test_a_forged_version_is_cut_short(saved):
+    path = described(saved, versions={"skdeepenc": ["a"] * 5000})
+    with pytest.warns(StorageWarning) as warned:
+        skdeepenc.load(path)
+    assert len(str(warned[0].message)) < 200
+
+
 def test_another_version_is_said(saved, maps):
     path = described(saved, versions={"skdeepenc": "0.0.1"})
     with pytest.warns(StorageWarning, match=r"written by skdeepenc 0\.0\.1"):

@@ -34,6 +34,12 @@ def add(commands):
         "--memory", metavar="FOLDER", help="remember maps here, to go on after an interruption"
     )
     command.add_argument(
+        "--cache-limit", metavar="SIZE", help='most to keep in --memory, such as "50 GB"'
+    )
+    command.add_argument(
+        "--cache-age", metavar="DAYS", type=float, help="remove what is unused longer from --memory"
+    )
+    command.add_argument(
         "--on-error",
         choices=("stop", "skip"),
         default="stop",
@@ -77,7 +83,7 @@ def _extract(options, images):
         spec=None if options.spec is None else read_description(options.spec),
         dtype=options.dtype,
         n_jobs=-1,
-        memory=options.memory,
+        memory=_cache(options),
         on_error="raise" if options.on_error == "stop" else "warn",
         verbose=int(sys.stderr.isatty()),  # a log keeps no bar, and an error its one line
     )
@@ -93,6 +99,17 @@ def _extract(options, images):
         warnings.showwarning = show
         warnings.simplefilter("always", ImageBatchWarning)
         return extractor.fit_transform(images), failures
+
+
+def _cache(options):
+    """Return the folder to remember maps in, with the bounds that it was given."""
+    from skdeepenc.extraction import CacheFolder
+
+    if options.cache_limit is None and options.cache_age is None:
+        return options.memory
+    if options.memory is None:
+        raise ValueError("--cache-limit and --cache-age say how much to keep in --memory FOLDER")
+    return CacheFolder(options.memory, limit=options.cache_limit, max_age=options.cache_age)
 
 
 def _save(maps, images, failures, options):

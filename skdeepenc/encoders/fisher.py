@@ -21,7 +21,7 @@ from skdeepenc.encoders.base import MapsEncoder
 from skdeepenc.functional.confidence import confidence_maps
 from skdeepenc.functional.gmm import fit_mixture
 from skdeepenc.functional.multiscale_fisher import FisherRecord, multiscale_fisher
-from skdeepenc.functional.pca import fit_pca, project
+from skdeepenc.functional.pca import reduce_sample
 from skdeepenc.functional.samples import largest_to_square
 from skdeepenc.functional.spatial_pyramid import check_pyramid
 from skdeepenc.maps import sample_descriptors
@@ -72,7 +72,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
     Attributes
     ----------
     projection_ : PCA
-        Reduces descriptors.
+        Reduces descriptors; of activations below 1e-9, in a unit whose squares can be told from 0.
     n_components_ : int
         Components kept, at most the number of channels and of sampled descriptors.
     means_, covariances_ : ndarray of shape (n_gaussians, n_components)
@@ -183,8 +183,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
         maps = self._check_maps(X, reset=True)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         sample = sample_descriptors(maps, max_samples=self.max_samples, random_state=seed)
-        self.projection_ = fit_pca(sample, self.n_components, random_state=seed)
-        sample = project(sample, self.projection_)
+        self.projection_, sample = reduce_sample(sample, self.n_components, random_state=seed)
         mixture = fit_mixture(sample, self.n_gaussians, max_iter=self.max_iter, random_state=seed)
         self.weights_, self.means_, self.covariances_ = mixture[:3]
         self.n_iter_, self.converged_, self.lower_bound_ = mixture[3:]

@@ -22,9 +22,9 @@ from skdeepenc.arrays.segments import matmul_by_segment
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.functional.normalize import l2_normalize
-from skdeepenc.functional.samples import check_sample
+from skdeepenc.functional.samples import check_sample, unit_of
 
-__all__ = ["fit_pca", "literal_components", "project", "project_to_unit"]
+__all__ = ["fit_pca", "literal_components", "project", "project_to_unit", "reduce_sample"]
 
 # Rows (or columns) of a block: the block and what is made of it stay in the processor's cache.
 _BLOCK_SIZE = 2048
@@ -156,6 +156,22 @@ def fit_pca(
     rest = max(total_variance - variances.sum(), 0)
     pca.noise_variance_ = rest / (most - n_components) if most > n_components else 0.0
     return pca
+
+
+def reduce_sample(sample, n_components, random_state=None):
+    """Return principal components and those of the sample, whatever size its values have.
+
+    Where squares of the values would be lost, components are in a larger unit: the PCA's vectors
+    are as much longer. The sample may be overwritten.
+    """
+    unit = unit_of(sample)
+    if unit != 1:
+        sample *= 1 / unit
+    pca = fit_pca(sample, n_components, random_state=random_state)
+    reduced = project(sample, pca)
+    pca.mean_ *= unit
+    pca.components_ *= 1 / unit
+    return pca, reduced
 
 
 def _choose_solver(n_samples, n_channels, n_components):

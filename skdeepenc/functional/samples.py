@@ -8,7 +8,10 @@ import numpy as np
 
 from skdeepenc.exceptions import DegenerateDataError, FeatureMapsError
 
-__all__ = ["check_sample", "check_sums", "largest_to_square", "largest_to_sum"]
+__all__ = ["check_sample", "check_sums", "largest_to_square", "largest_to_sum", "unit_of"]
+
+# Under this, the inverse of a variance that is a small part of the largest square may overflow.
+_SMALLEST = 2.0**-32
 
 
 def largest_to_square(dtype):
@@ -19,6 +22,15 @@ def largest_to_square(dtype):
 def largest_to_sum(dtype):
     """Return up to which magnitude sixteen million values can be summed."""
     return float(np.finfo(dtype).max) * 2.0**-24
+
+
+def unit_of(sample):
+    """Return what to divide a sample by so that its squares are not lost: 1, or a power of 2."""
+    largest = max(sample.max(initial=0), -sample.min(initial=0))
+    if largest == 0 or largest >= _SMALLEST:
+        return sample.dtype.type(1)
+    power = np.ldexp(sample.dtype.type(1), np.frexp(largest)[1])
+    return max(power, np.finfo(sample.dtype).tiny)  # of which there is an inverse
 
 
 def check_sample(sample):

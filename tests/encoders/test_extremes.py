@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
@@ -134,3 +134,23 @@ def test_the_error_names_the_image_whose_vector_overflows():
     maps[3:] = 3.4e38
     with pytest.raises(NonFiniteError, match="encodes image 3"):
         GlobalPooler(method="crow").fit(maps).transform(maps)
+
+
+@settings(max_examples=15, deadline=None)
+@given(exponent=st.integers(-125, 40))
+@example(exponent=-66)  # squares are there, but not the inverses of variances
+@example(exponent=-100)  # not even the squares
+def test_fisher_vectors_do_not_depend_on_the_unit_of_activations(exponent):
+    maps = random_maps(4, 2, 2, 3)
+    encoder = clone(ENCODERS["fisher"])
+    expected = encoder.fit_transform(maps)
+    scaled = np.ldexp(maps, exponent)
+    assert_allclose(encoder.fit(scaled).transform(scaled), expected, atol=2e-3)
+    assert_array_equal(scaled, np.ldexp(maps, exponent))  # what was given is as it was
+
+
+def test_an_encoder_of_tiny_activations_says_which_image_is_too_large_for_it():
+    maps = random_maps()
+    encoder = clone(ENCODERS["fisher"]).fit(maps * np.float32(1e-30))
+    with pytest.raises(NonFiniteError, match="encodes image 0"):
+        encoder.transform(maps)

@@ -22,6 +22,8 @@ from skdeepenc.retrieval.maps_input import PairedMaps
 
 __all__ = ["LocalizingRanker"]
 
+_EncodedMaps = PairedMaps  # as the first files of 0.1.0 name them
+
 
 class LocalizingRanker(Ranker):
     """Rank maps by any encoder's vectors, then by localization.

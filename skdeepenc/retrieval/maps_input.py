@@ -64,3 +64,8 @@ class PairedMaps:
 
     def __getitem__(self, chosen):
         return PairedMaps(self.maps[chosen], self.images[chosen])
+
+    def __setstate__(self, state):
+        self.maps, self.shape = state["maps"], state["shape"]
+        # The first files of 0.1.0 say "vectors".
+        self.images = state["images"] if "images" in state else state["vectors"]

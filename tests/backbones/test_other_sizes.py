@@ -27,7 +27,8 @@ SIDE, PATCH = 32, 8
 
 @pytest.fixture(params=["registers", "class_token", "no_class"])
 def export(request):
-    return EXPORTS / f"{request.param}.onnx", np.load(EXPORTS / f"{request.param}.npz")
+    with np.load(EXPORTS / f"{request.param}.npz") as expected:
+        return EXPORTS / f"{request.param}.onnx", dict(expected)
 
 
 def backbone_of(model, *layers):

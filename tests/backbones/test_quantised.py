@@ -67,12 +67,15 @@ def dynamic(make_model):
     """A convolution whose scale is taken from what comes in."""
     nodes = [
         node("DynamicQuantizeLinear", ["pixels"], ["codes", "scale", "zero"]),
-        node("ConvInteger", ["codes", "w", "zero"], ["sums"]),
+        node("ConvInteger", ["codes", "w", "zero", "zw"], ["sums"]),
         node("Cast", ["sums"], ["real"], to=1),
         node("Mul", ["scale", "sw"], ["step"]),
         node("Mul", ["real", "step"], ["map"]),
     ]
-    weights = {"w": FILTERS} | scales(sw=0.01)
+    # Older onnxruntime multiplies codes without a sign alone.
+    weights = {"w": (FILTERS.astype(int) + 128).astype(np.uint8), "zw": np.uint8(128)} | scales(
+        sw=0.01
+    )
     return make_model(nodes, weights).SerializeToString()
 
 

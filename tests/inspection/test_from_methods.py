@@ -12,12 +12,13 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 import skdeepenc.inspection
-from skdeepenc.encoders import ClusterMAC, MultiScaleFisherEncoder
+from skdeepenc.encoders import ClusterMAC, GlobalPooler, MultiScaleFisherEncoder
 from skdeepenc.exceptions import MissingDependencyError
 from skdeepenc.inspection import (
     ClusterMapDisplay,
     ConfidenceMapDisplay,
     InvarianceDisplay,
+    MatchDisplay,
     RankingDisplay,
     WindowScanDisplay,
 )
@@ -68,6 +69,12 @@ def invariance(**drawn):
     return InvarianceDisplay.from_estimator(by_brightness(), IMAGES, LABELS, side=16, **drawn)
 
 
+def match(**drawn):
+    extractor = FunctionTransformer(lambda images: MAPS[: len(images)])
+    pipeline = make_pipeline(extractor, GlobalPooler(), NearestNeighborRanker()).fit(IMAGES)
+    return MatchDisplay.from_estimator(pipeline, IMAGES[0], IMAGES[1], **drawn)
+
+
 def windows(**drawn):
     return WindowScanDisplay.from_estimator(by_brightness(), IMAGES[0], "day", **drawn)
 
@@ -76,6 +83,7 @@ MAKERS = {
     "ClusterMapDisplay.from_estimator": clusters,
     "ConfidenceMapDisplay.from_estimator": confidence,
     "InvarianceDisplay.from_estimator": invariance,
+    "MatchDisplay.from_estimator": match,
     "RankingDisplay.from_estimator": ranking,
     "RankingDisplay.from_predictions": known_ranking,
     "WindowScanDisplay.from_estimator": windows,

@@ -63,6 +63,11 @@ KINDS = {
         ),
         maps,
     ),
+    "k-reciprocal": (retrieval.KReciprocalRanker(k1=4, k2=2), vectors),
+    "diffusion": (retrieval.DiffusionRanker(n_neighbors=4, n_query_neighbors=2), vectors),
+    "refining": (retrieval.RefiningRanker(n_candidates=8, n_refining=3), vectors),
+    "local": (retrieval.LocalRanker(n_candidates=4), maps),
+    "asmk": (retrieval.ASMKRanker(n_words=5, binary=True, random_state=0), maps),
     "power-law-whitening": (encoders.PowerLawWhitening(3), vectors),
     "supervised-whitening": (encoders.SupervisedWhitening(3), vectors),
     "pipeline": (

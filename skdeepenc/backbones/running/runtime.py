@@ -154,6 +154,10 @@ def _register_limited_allocator():
     onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(growth))
 
 
+# Of onnxruntime 1.21: it quantises the weights that follow codes, of a projection too.
+_NOT_EXACT = ["WeightBiasQuantization"]
+
+
 def _options(folder, n_threads, arena):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
@@ -186,7 +190,12 @@ def _create(content, options, providers):
     ):
         try:
             session = onnxruntime.InferenceSession(
-                content, options, attempt, enable_fallback=0, read_config_from_model=0
+                content,
+                options,
+                attempt,
+                disabled_optimizers=_NOT_EXACT,
+                enable_fallback=0,
+                read_config_from_model=0,
             )
         except Exception as error:  # one type of onnxruntime's for each status code
             failure = error

@@ -59,14 +59,17 @@ def pipelines(task, options, network):
     if task == "classification":
         plain = make("fast", encoder=GlobalPooler(), last=LinearSVC(C=10, random_state=0))
         yield "average", plain
-        yield "MOP-VLAD, the paper's settings", make(encoder=PAPERS_VLAD)
-        yield "MOP-VLAD, defaults", make(encoder=clone(PAPERS_VLAD).set_params(sigma="auto"))
+        if options.papers:
+            yield "MOP-VLAD, the paper's settings", make(encoder=PAPERS_VLAD)
+            yield "MOP-VLAD, defaults", make(encoder=clone(PAPERS_VLAD).set_params(sigma="auto"))
     else:
         ranked = {"last": NearestNeighborRanker()}
         yield "average", make(encoder=GlobalPooler(), **ranked)
-        yield "R-MAC, whitened", make(encoder=ClusterMAC(regions="rmac", random_state=0), **ranked)
-        clusters = ClusterMAC(n_color_clusters=0, random_state=0)
-        yield "ClusterMAC, defaults without colours", make(encoder=clusters, **ranked)
+        if options.papers:
+            regions = ClusterMAC(regions="rmac", random_state=0)
+            yield "R-MAC, whitened", make(encoder=regions, **ranked)
+            clusters = ClusterMAC(n_color_clusters=0, random_state=0)
+            yield "ClusterMAC, defaults without colours", make(encoder=clusters, **ranked)
     for size in options.sizes:
         yield f"image_pipeline, {size}", make(size)
 
@@ -170,6 +173,9 @@ def main():
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
+    parser.add_argument(
+        "--no-papers", dest="papers", action="store_false", help="leave out the papers' settings"
+    )
     parser.add_argument("--per-class", type=int, default=40, help="images to train and to test by")
     parser.add_argument("--seeds", type=int, default=3, help="random splits beside that by name")
     parser.add_argument("--distractors", type=int, help="images of no landmark; all by default")

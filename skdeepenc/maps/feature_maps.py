@@ -346,6 +346,18 @@ class FeatureMaps:
         scales = self._scales[scale_indices(scales, self.n_scales)]
         return self._view(layers=layers, scales=scales)
 
+    def to_memory(self) -> "FeatureMaps":
+        """Return the same maps, read once.
+
+        Returns
+        -------
+        FeatureMaps
+            What is in view, in memory; the maps themselves where they are.
+        """
+        if self.in_memory:
+            return self
+        return FeatureMaps.from_values(**self.__getstate__()).with_index(self.index)
+
     def with_index(self, index: Any) -> "FeatureMaps":
         """Return the same maps with other labels.
 

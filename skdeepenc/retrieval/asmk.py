@@ -13,6 +13,7 @@ from skdeepenc._typing import Items, RandomState
 from skdeepenc.arrays.segments import segment_mean
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.asmk import WordResiduals, aggregate_residuals, match_kernel
+from skdeepenc.functional.normalize import l2_normalize
 from skdeepenc.functional.visual_words import fit_words
 from skdeepenc.maps import sample_descriptors
 from skdeepenc.retrieval._gallery import Images
@@ -52,6 +53,10 @@ class ASMKRanker(Ranker):
     n_assigned : int, default=1
         How many words each descriptor of a query has (multiple assignment). Those of the gallery
         have one.
+    normalize_descriptors : bool, default=False
+        Whether descriptors are brought to unit length first. Descriptors that were trained for this
+        kernel have it; those of a network trained to classify need it, and words that are given
+        must then be of such descriptors.
     alpha : float, default=3.0
         Exponent of the similarity of residuals: the larger, the less do weak matches count.
     threshold : float, default=0.0
@@ -118,6 +123,7 @@ class ASMKRanker(Ranker):
         "n_words": [Interval(Integral, 1, None, closed="left")],
         "words": ["array-like", None],
         "n_assigned": [Interval(Integral, 1, None, closed="left")],
+        "normalize_descriptors": ["boolean"],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "threshold": [Interval(Real, -1, 1, closed="left")],
         "binary": ["boolean"],
@@ -135,6 +141,7 @@ class ASMKRanker(Ranker):
         n_words: int = 65_536,
         words: ArrayLike | None = None,
         n_assigned: int = 1,
+        normalize_descriptors: bool = False,
         alpha: float = 3.0,
         threshold: float = 0.0,
         binary: bool = False,
@@ -150,6 +157,7 @@ class ASMKRanker(Ranker):
         self.n_words = n_words
         self.words = words
         self.n_assigned = n_assigned
+        self.normalize_descriptors = normalize_descriptors
         self.alpha = alpha
         self.threshold = threshold
         self.binary = binary
@@ -194,6 +202,8 @@ class ASMKRanker(Ranker):
             raise FeatureMapsError(
                 "No image has descriptors: there is nothing to learn words from."
             )
+        if self.normalize_descriptors:
+            sample = l2_normalize(sample)
         self.words_ = self._given_words(sample)
         if self.words_ is None:
             self.words_ = fit_words(
@@ -233,11 +243,16 @@ class ASMKRanker(Ranker):
             return images
         parts = []
         for batch in images.iter_batches():
-            column = batch.column(self.layer_)
-            column = column.with_values(column.values.astype(self.words_.dtype, copy=False))
+            column = self._column(batch)
             assigned = self._search_words.find(column.values, n_assigned)
             parts.append(aggregate_residuals(column, self.words_, assigned, binary=self.binary))
         return WordResiduals.concatenate(parts)
+
+    def _column(self, batch):
+        """Return the descriptors of images, as the words are."""
+        column = batch.column(self.layer_)
+        values = column.values.astype(self.words_.dtype, copy=False)
+        return column.with_values(l2_normalize(values) if self.normalize_descriptors else values)
 
     def _similarities(self, queries):
         residuals = self._aggregated(queries, self.n_assigned)
@@ -249,5 +264,5 @@ class ASMKRanker(Ranker):
     def _blocks(self, images):
         if isinstance(images, WordResiduals):
             return [images.means]
-        columns = (batch.column(self.layer_) for batch in images.iter_batches())
+        columns = map(self._column, images.iter_batches())
         return [np.concatenate([segment_mean(c.values, c.image_offsets) for c in columns])]

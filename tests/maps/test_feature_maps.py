@@ -222,6 +222,19 @@ def test_other_stores_are_read_batch_by_batch(ragged_maps):
     assert len(list(batches)) == 5
 
 
+def test_maps_in_files_come_into_memory_at_once(ragged_maps):
+    store = StoreOnRequest(*ragged_maps.__getstate__().values())
+    view = FeatureMaps(store)[[4, 1]].with_index([40, 10])
+    read = view.to_memory()
+    assert_same_maps(read, ragged_maps[[4, 1]])
+    assert read.in_memory
+    assert read.index == [40, 10]
+    n_read = store.n_rows_read
+    read.values("features")
+    assert store.n_rows_read == n_read
+    assert read.to_memory() is read
+
+
 def test_values_that_are_not_finite_are_found_as_they_are_read(ragged_maps):
     values = ragged_maps.values("features").copy()
     values[ragged_maps.offsets("features")[9], 1] = np.nan

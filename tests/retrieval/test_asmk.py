@@ -93,6 +93,16 @@ def test_descriptors_that_are_words_have_no_residual(rng):
     assert_array_equal(ranker.transform(maps), 0)
 
 
+def test_descriptors_are_brought_to_unit_length_where_asked_for(rng):
+    maps = 100 * rng.random((5, 2, 3, 4))
+    unit = maps / np.linalg.norm(maps, axis=-1, keepdims=True)
+    settings = {"n_words": 3, "n_assigned": 2, "random_state": 0, "n_neighbors": 2}
+    ranker = ASMKRanker(normalize_descriptors=True, **settings).fit(maps[:3]).partial_fit(maps[3:])
+    alone = ASMKRanker(**settings).fit(unit[:3]).partial_fit(unit[3:])
+    assert_allclose(ranker.transform(2 * maps), alone.transform(unit))
+    assert_array_equal(ranker.kneighbors(maps)[1], alone.kneighbors(unit)[1])
+
+
 def test_scales_and_layers_are_chosen(images, rng):
     one = ASMKRanker(n_words=3, scales=[1], random_state=0).fit(images)
     alone = ASMKRanker(n_words=3, random_state=0).fit([image[1] for image in images])

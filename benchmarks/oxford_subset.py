@@ -59,7 +59,7 @@ class Oxford:
         return queries, positives, junk
 
     def keep_distractors(self, n_kept):
-        """Leave out images of no landmark but some; what is kept is renumbered."""
+        """Leave out images of no landmark but some, and return the old numbers of the others."""
         named = {*self.queries, *np.concatenate([np.r_[*each] for each in self.landmarks.values()])}
         others = np.setdiff1d(np.arange(len(self.paths)), list(named))
         some = np.random.default_rng(0).permutation(others)[:n_kept]
@@ -76,6 +76,7 @@ class Oxford:
         self.landmarks = {
             name: [renumbered(images) for images in parts] for name, parts in self.landmarks.items()
         }
+        return kept
 
     def cropped_images(self):
         """Yield the image inside the box of each query."""

@@ -167,11 +167,11 @@ def aggregate_residuals(column, words, assigned, *, binary=False):
     sums = members.T @ column.values
     sums -= counts * centers
     means = segment_mean(column.values, column.image_offsets)
-    residuals = packed_signs(sums) if binary else _unit_residuals(sums, counts * centers)
+    residuals = packed_signs(sums) if binary else unit_residuals(sums, counts * centers)
     return WordResiduals(own_words, own_images, residuals, means)
 
 
-def _unit_residuals(sums, centers):
+def unit_residuals(sums, centers):
     """Bring residuals to unit length, but for those that are nothing but rounding."""
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
     noise = 8 * np.finfo(sums.dtype).eps * np.linalg.norm(centers, axis=1, keepdims=True)

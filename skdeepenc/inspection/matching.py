@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion
 
 from skdeepenc._typing import Floats, ImageSource
-from skdeepenc.retrieval import AdaptiveChannelRanker, NearestNeighborRanker
+from skdeepenc.retrieval import AdaptiveChannelRanker, ASMKRanker, NearestNeighborRanker
 
 __all__ = ["Match", "match_contributions"]
 
@@ -51,7 +51,8 @@ def match_contributions(pipeline: Any, query: ImageSource, result: ImageSource) 
     pipeline : Pipeline
         Fitted: an extractor, an encoder with `contributions` (or a `FeatureUnion` of such) and,
         if it has one, a ranker, which says what is similar: `NearestNeighborRanker` by "cosine" or
-        "inner_product", or `AdaptiveChannelRanker`. Without a ranker it is the cosine.
+        "inner_product", or `AdaptiveChannelRanker`. Without a ranker it is the cosine. Or an
+        extractor and an `ASMKRanker`, which takes the maps themselves.
     query, result : path, bytes, PIL.Image.Image or array
         The two images; or what the pipeline takes of one, where it has no extractor.
 
@@ -80,6 +81,8 @@ def match_contributions(pipeline: Any, query: ImageSource, result: ImageSource) 
     before, encoders, ranker = _split(pipeline)
     # One by one: images of a batch may have no scales or sizes in common.
     maps = [before.transform([image]) if before else [image] for image in (query, result)]
+    if isinstance(ranker, ASMKRanker):
+        return Match(*ranker.contributions(*maps))
     vectors = [[encoder.transform(each)[0] for encoder in encoders] for each in maps]
     joined = [np.concatenate(parts) for parts in vectors]
     similarity, directions = _take_apart(ranker, *joined)
@@ -99,6 +102,8 @@ def match_contributions(pipeline: Any, query: ImageSource, result: ImageSource) 
 def _split(pipeline):
     """Return the steps that make maps (or None), the encoders, and the ranker or None."""
     steps = [step for _, step in getattr(pipeline, "steps", [("encoder", pipeline)])]
+    if isinstance(steps[-1], ASMKRanker):
+        return pipeline[:-1] if steps[1:] else None, [], steps[-1]
     is_last = not (hasattr(steps[-1], "transform") and _encoders(steps[-1]))
     place = len(steps) - 1 - is_last
     encoders = _encoders(steps[place]) if place >= 0 else []
@@ -107,7 +112,7 @@ def _split(pipeline):
         raise ValueError(
             "A match is explained by a Pipeline of an extractor, an encoder with contributions "
             "(GlobalPooler, MOPVLADEncoder, CrossLayerPooler, ClusterMAC, or a FeatureUnion of "
-            f"them) and at most one step behind it; got {names}."
+            f"them) and at most one step behind it, or an ASMKRanker; got {names}."
         )
     last = steps[-1] if is_last and hasattr(steps[-1], "rank") else None
     return pipeline[:place] if place else None, encoders, last

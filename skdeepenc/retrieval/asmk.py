@@ -7,12 +7,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions
 from skdeepenc._typing import Items, RandomState
 from skdeepenc.arrays.segments import segment_mean
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.asmk import WordResiduals, aggregate_residuals, match_kernel
+from skdeepenc.functional.kernel_shares import split_match_kernel
 from skdeepenc.functional.normalize import l2_normalize
 from skdeepenc.functional.visual_words import fit_words
 from skdeepenc.maps import sample_descriptors
@@ -224,6 +226,39 @@ class ASMKRanker(Ranker):
                 f"{sample.shape[1]} channels."
             )
         return words
+
+    def contributions(self, query: Images, result: Images) -> tuple[float, list, list]:
+        """Split the similarity of two images over the positions of each.
+
+        Parameters
+        ----------
+        query, result : FeatureMaps, array-like or sequence
+            The maps of one image each.
+
+        Returns
+        -------
+        similarity : float
+            The similarity of the two.
+        query_shares, result_shares : list of ndarray of shape (H, W)
+            What each position adds to it, at each scale; either adds up to the similarity.
+        """
+        check_is_fitted(self)
+        columns = [
+            self._column(next(self._check_images(X, reset=False).iter_batches()))
+            for X in (query, result)
+        ]
+        assigned = [
+            self._search_words.find(column.values, n_words)
+            for column, n_words in zip(columns, (self.n_assigned, 1), strict=True)
+        ]
+        return split_match_kernel(
+            columns,
+            self.words_,
+            assigned,
+            alpha=self.alpha,
+            threshold=self.threshold,
+            binary=self.binary,
+        )
 
     def _check_images(self, X, *, reset):
         return X if reset else checked_maps(self, X, reset=False, scales=self.scales)

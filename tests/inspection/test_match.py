@@ -9,6 +9,7 @@ from sklearn.svm import LinearSVC
 from skdeepenc import (
     ActivationExtractor,
     AdaptiveChannelRanker,
+    ASMKRanker,
     ClusterMAC,
     CrossLayerPooler,
     GlobalPooler,
@@ -55,6 +56,34 @@ def test_the_numbers_of_both_sides_add_up_to_the_similarity(images, name):
     for side in (match.query, match.result):
         assert_allclose(sum(share.sum() for share in side), similarity, rtol=1e-4)
         assert {share.shape for share in side} == {(8, 8)}
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("settings", [{}, {"n_assigned": 2, "alpha": 1.5, "threshold": -1.0}])
+def test_the_match_kernel_is_split_over_the_positions_of_shared_words(binary, settings):
+    rng = np.random.default_rng(0)
+    gallery = [[rng.normal(size=(2, 3, 5)), rng.normal(size=(size, 4, 5))] for size in (2, 5, 1)]
+    words = np.concatenate([rng.normal(size=(3, 5)), gallery[0][0][0, :1]])
+    ranker = ASMKRanker(words=words, binary=binary, **settings)
+    ranker.fit(gallery)
+    for query, result in [(0, 1), (2, 0), (1, 1)]:
+        match = match_contributions(ranker, gallery[query], gallery[result])
+        similarity = ranker.transform(gallery[query : query + 1])[0, result]
+        assert_allclose(match.similarity, similarity, atol=1e-12)
+        for shares, image in [(match.query, gallery[query]), (match.result, gallery[result])]:
+            assert_allclose(sum(share.sum() for share in shares), similarity, atol=1e-12)
+            assert [share.shape for share in shares] == [scale.shape[:2] for scale in image]
+
+
+def test_positions_of_words_that_the_other_lacks_add_nothing_to_the_match_kernel():
+    ranker = ASMKRanker(words=np.array([[0.0, 9.0], [9.0, 0.0]]))
+    first = np.array([[[0.0, 8.0], [8.0, 0.0], [1.0, 8.0]]])
+    second = np.array([[[0.0, 7.0]]])
+    match = match_contributions(ranker.fit([first]), first, second)
+    # Of residuals (0, -1) and (1, -1) together (1, -2), beside (0, -2): u = 2 / sqrt(5).
+    kernel = (2 / 5**0.5) ** 3 / 2**0.5
+    assert_allclose(match.query[0], [[kernel / 2, 0, kernel / 2]])
+    assert_allclose(match.result[0], [[kernel]])
 
 
 def test_a_classifier_is_left_out_and_vectors_are_compared_by_their_cosine(images):

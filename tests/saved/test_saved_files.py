@@ -39,5 +39,7 @@ def test_each_kind_of_estimator_was_saved():
     saved = {path.stem for path in FILES}
     assert saved == set(KINDS)
     held = "".join(repr(estimator) for estimator, _ in KINDS.values())
-    rankers = {name for name in retrieval.__all__ if name.endswith("Ranker")} - {"IndexedRanker"}
+    rankers = {name for name in retrieval.__all__ if name.endswith(("Ranker", "Pipeline"))} - {
+        "IndexedRanker"
+    }
     assert not [name for name in {*encoders.__all__, *rankers} if name not in held]

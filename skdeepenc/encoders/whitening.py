@@ -74,8 +74,8 @@ class SupervisedWhitening(_Whitening):
         Components to keep, clipped to the directions in which the vectors vary; None for all.
     shrinkage : float or "auto", default="auto"
         How much of the scatter within classes is replaced by an even one, from 0 to 1. "auto" takes
-        none where there are twice as many vectors as dimensions, beside one for each class, and the
-        share of Ledoit and Wolf where there are fewer.
+        none where there are twice as many vectors as dimensions, not counting one for each class,
+        and the share of Ledoit and Wolf where there are fewer.
 
     Attributes
     ----------
@@ -186,8 +186,8 @@ class SupervisedWhitening(_Whitening):
 class PowerLawWhitening(_Whitening):
     """Scale principal components by a power of their variance: between PCA and whitening.
 
-    Whitening blows up components of little variance, which are mostly noise where few images taught
-    them; PCA alone leaves the few of large variance to outweigh the rest. Follow it by
+    Whitening amplifies components of little variance, which are mostly noise where few images
+    taught them; PCA alone lets the few of large variance outweigh the rest. Follow it by
     scikit-learn's `Normalizer`.
 
     Parameters

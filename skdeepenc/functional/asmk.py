@@ -76,11 +76,11 @@ class WordResiduals:
     Attributes
     ----------
     words : ndarray of int of shape (n_residuals,)
-        The word of each residual, growing.
+        The word of each residual, in ascending order.
     images : ndarray of int of shape (n_residuals,)
-        The image of each, growing among those of a word.
+        The image of each, in ascending order within a word.
     residuals : ndarray of shape (n_residuals, D), or (n_residuals, ceil(D / 64)) of uint64
-        Of unit length; or their signs, 64 in a number.
+        Of unit length; or their signs, 64 per number.
     means : ndarray of shape (n_images, D)
         The mean descriptor of each image, by which it is recognised.
     """
@@ -112,7 +112,7 @@ class WordResiduals:
 
     @classmethod
     def concatenate(cls, parts):
-        """Return the images of all parts, one behind the other."""
+        """Return the images of all parts, one after the other."""
         parts = list(parts)
         firsts = np.cumsum([0, *(len(part.means) for part in parts)])
         return cls(
@@ -125,7 +125,7 @@ class WordResiduals:
         ).sorted()
 
     def sorted(self):
-        """Return the same, sorted by word, and by image in each."""
+        """Return the same, sorted by word, and within a word by image."""
         order = np.lexsort((self.images, self.words))
         return WordResiduals(
             self.words[order], self.images[order], self.residuals[order], self.means
@@ -179,7 +179,7 @@ def unit_residuals(sums, centers):
 
 
 def packed_signs(vectors):
-    """Return which values are above zero, 64 bits in a number, the bits after them zero."""
+    """Return which values are above zero as bits, 64 per number, padded with zeros."""
     n_channels = vectors.shape[1]
     bits = np.zeros((len(vectors), -(-n_channels // _WORD_BITS) * _WORD_BITS), dtype=bool)
     bits[:, :n_channels] = vectors > 0
@@ -205,7 +205,7 @@ def match_kernel(queries, gallery, *, alpha=3.0, threshold=0.0):
     alpha : float, default=3.0
         Exponent of the similarity of residuals.
     threshold : float, default=0.0
-        Residuals that are no more similar do not match.
+        Residuals match only where they are more similar than this.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Diffusion: an image is alike if a walk from the query, along neighbours, comes to it.
+"""Diffusion: images are alike if a walk along neighbours leads from one to the other.
 
 Iscen, Tolias, Avrithis, Furon and Chum, "Efficient Diffusion on Region Manifolds: Recovering Small
 Objects with Compact CNN Representations", CVPR 2017, sections 3 and 4. With s(x, z) = max(x . z,
@@ -77,7 +77,7 @@ class NeighborGraph:
         self.transitions.check_format(full_check=True)
 
     def among(self, images):
-        """Return the graph of some of the images alone; who left it takes his share along."""
+        """Return the graph of some of the images; what they pass to the others is lost."""
         return _with_components(self.transitions[images][:, images])
 
 
@@ -89,7 +89,7 @@ def neighbor_graph(similarities, neighbors, gamma):
     similarities : ndarray of shape (n, k)
         Of each image with its nearest others.
     neighbors : ndarray of int of shape (n, k)
-        Who they are.
+        Which images these are.
     gamma : float
         Exponent of the similarities.
 
@@ -125,7 +125,7 @@ def diffuse(graph, weights, damping, tol):
     weights : ndarray of shape (n,)
         The y of the equation.
     damping : float
-        How much of what an image has it hands on.
+        The share of its value that an image passes on.
     tol : float
         The residual to stop at, relative to the weights.
 

@@ -1,4 +1,4 @@
-"""K-reciprocal encoding: two images are alike if they have the same neighbours, mutually.
+"""K-reciprocal encoding: two images are alike if they share their mutual neighbours.
 
 Zhong, Zheng, Cao and Li, "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR
 2017, section 3. With the k nearest images N(p, k) of p, itself before them,
@@ -42,11 +42,11 @@ def literal_distances(distances, k1, k2, weight):
     distances : ndarray of shape (n, n)
         Distances from 0 up.
     k1 : int
-        Neighbours of each image.
+        Number of neighbours of each image.
     k2 : int
-        Images of the mean, itself among them.
+        Number of images in each mean, the image itself included.
     weight : float
-        What the distances weigh beside the Jaccard distances.
+        Weight of the distances against the Jaccard distances.
 
     Returns
     -------
@@ -95,7 +95,7 @@ class ReciprocalGraph:
     means : csr_array of shape (n, n)
         V after it.
     by_member : csr_array of shape (n, n)
-        The same, a row for each image that others have in their sets.
+        The transpose: one row per member, with the images that have it in their sets.
     """
 
     least: np.ndarray
@@ -112,19 +112,19 @@ class ReciprocalGraph:
 
 
 def scaled_distances(distances, smallest, largest):
-    """Return distances from 0 to 1, the largest of each image; negative ones from the least on.
+    """Scale the distances of each image to [0, 1]; 0 is its least distance if that is negative.
 
     Parameters
     ----------
     distances : ndarray of shape (n, ...)
         Distances of n images.
     smallest, largest : ndarray that broadcasts with distances
-        The ends of each image's distances.
+        The least and the largest distance of each image.
 
     Returns
     -------
     ndarray of shape (n, ...)
-        Scaled distances; 0 where all of an image's are the same but for rounding.
+        Scaled distances; 0 where all those of an image are the same but for rounding.
     """
     lowest = np.minimum(smallest, 0)
     lengths = largest - lowest
@@ -140,7 +140,7 @@ def neighbor_sets(neighbors, k):
     neighbors : ndarray of int of shape (n, n_neighbors)
         The nearest others of each image, the nearest first.
     k : int
-        How many count.
+        How many of them to take.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def set_weights(sets, distances, own=0.0):
     distances : ndarray of shape (n_members,)
         Scaled distances of the members, set by set.
     own : float, default=0.0
-        What an image weighs in its own set, where it is not in the gallery.
+        Weight of an image in its own set, for images that are not in the gallery.
 
     Returns
     -------
@@ -211,7 +211,7 @@ def set_weights(sets, distances, own=0.0):
 
 
 def mean_of_neighbors(encodings, own, neighbors, k2):
-    """Return the mean of each image's own encoding and of its k2 - 1 nearest images'.
+    """Average each image's encoding with those of its k2 - 1 nearest images.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def mean_of_neighbors(encodings, own, neighbors, k2):
     neighbors : ndarray of int of shape (n, n_neighbors)
         The nearest images of the gallery, itself not among them.
     k2 : int
-        Images of the mean, fewer where there are fewer neighbours.
+        Number of images in the mean, fewer where there are fewer neighbours.
 
     Returns
     -------
@@ -239,8 +239,9 @@ def mean_of_neighbors(encodings, own, neighbors, k2):
 def jaccard_distances(encodings, by_member):
     """Return d_J of images with all of the gallery; every encoding sums to 1.
 
-    Then the sum of the maxima is 2 less that of the minima, and minima are there only where both
-    sets have a member: for each member of an image's set, the images that have it too are listed.
+    Then the sum of the maxima is 2 minus that of the minima, and a minimum is above zero only where
+    both sets have the member: for each member of an image's set, the images that have it too are
+    listed.
 
     Parameters
     ----------

@@ -1,18 +1,18 @@
 """Compare two images by the best matches among their positions.
 
 With descriptors q_i of a query and x_j of an image, all of unit length, the sum of maxima (Chamfer
-similarity; Kordopatis-Zilos et al., "ViSiL", ICCV 2019, section 3.1) asks each position of the
-query for the most similar of the image,
+similarity; Kordopatis-Zilos et al., "ViSiL", ICCV 2019, section 3.1) takes for each position of the
+query the most similar one of the image,
 
     sum_i max_j q_i . x_j,
 
 and best buddies (Dekel et al., "Best-Buddies Similarity for Robust Template Matching", CVPR 2015,
-section 3) count only where it is mutual,
+section 3) count a match only where it is mutual,
 
     sum_i q_i . x_m(i)   over those i that are the most similar to x_m(i),
 
 with ``m(i) = argmax_j q_i . x_j``. Both are divided by the number of the query's positions, so that
-an image is itself by 1.
+the similarity of an image with itself is 1.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def literal_mutual(query, image):
 
 
 def best_matches(query, column, matching):
-    """Compare a query with images.
+    """Compare a query with images, position by position.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Refine the descriptors of a query and its first results by one another.
+"""Refine the descriptors of a query and of its first results by means of one another.
 
 Shao, Chen, Karpur, Cui, Araujo and Cao, "Global Features are All You Need for Image Retrieval and
 Reranking", ICCV 2023, section 3.3. With the first results x_i of a query q, all of unit length, and
@@ -10,7 +10,7 @@ the K nearest N(i) of each among them,
     p = max of r_i, channel by channel, over the K + 1 images with the largest S_i,
 
 and images are ranked by ``(S_i + p . r_i) / 2``, as in the authors' code; here negative s_ij count
-as zero, which the code does not see to.
+as zero, which the code does not ensure.
 """
 
 import numpy as np
@@ -42,9 +42,9 @@ def refined_similarities(query, images, n_refining, weight):
     images : ndarray of shape (n, D)
         Its first results, of unit length.
     n_refining : int
-        How many of the results refine each other; fewer where there are fewer.
+        Number of results that refine one another, clipped to those that there are.
     weight : float
-        What they weigh.
+        Weight of these results; an image itself has the weight 1.
 
     Returns
     -------

@@ -13,7 +13,7 @@ human annotation" (TPAMI 2019, section 3.4), after Mikolajczyk and Matas, "Impro
 fast tree matching by optimal linear projection" (ICCV 2007). They sum over pairs of matching
 images, which for classes of one size is the same.
 
-Of too few images S_W has no inverse, or a bad one. Then (1 - s) S_W + s tr(S_W) / d I takes its
+With too few images S_W has no inverse, or a poor one. Then (1 - s) S_W + s tr(S_W) / d I takes its
 place, with the s of Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance
 matrices" (2004).
 
@@ -36,7 +36,7 @@ from skdeepenc.functional.pca import fit_pca, fix_signs
 
 __all__ = ["Whitening", "fit_learned_whitening", "fit_power_whitening", "whiten"]
 
-# With fewer vectors a dimension, beside one for each class, the inverse of S_W is mostly noise.
+# With fewer vectors per dimension, not counting one for each class, the inverse is mostly noise.
 _FEWEST_PER_DIMENSION = 2
 # Directions that vary by less than this part of the most within classes do not vary in float64.
 _NO_VARIANCE = 1e-12
@@ -49,7 +49,7 @@ class Whitening:
     Attributes
     ----------
     mean : ndarray of shape (D,)
-        What is taken off first.
+        What is subtracted first.
     components : ndarray of shape (n_components, D)
         The rows of P.
     """
@@ -59,7 +59,7 @@ class Whitening:
 
 
 def literal_learned_whitening(vectors, labels):
-    """Return P as the equations read, for as many vectors as S_W needs to have an inverse."""
+    """Return P as the equations read; S_W must have an inverse."""
     mean, dimensions = vectors.mean(axis=0), vectors.shape[1]
     within, total = np.zeros((2, dimensions, dimensions))
     for vector, label in zip(vectors, labels, strict=True):

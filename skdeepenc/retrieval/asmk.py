@@ -34,8 +34,8 @@ class ASMKRanker(Ranker):
 
     Descriptors of an image that have the same visual word are aggregated to one residual. Two
     images are compared word by word, by the selected similarities of their residuals: small ones
-    count for little, and those below the threshold for nothing. An image is as similar to itself
-    as can be, by 1.
+    count for little, and those up to the threshold for nothing. The similarity of an image with
+    itself is 1, the largest there is.
 
     The words are learned from the first gallery, by approximate k-means, or given: the papers learn
     them from other images. `partial_fit` adds images to the inverted file and leaves the words as
@@ -51,7 +51,7 @@ class ASMKRanker(Ranker):
     n_words : int, default=65_536
         Number of visual words, clipped to the number of distinct descriptors of the sample.
     words : array-like of shape (n_words, n_features) or None, default=None
-        Visual words that were learned elsewhere, in the place of `n_words` learned here.
+        Visual words that were learned elsewhere, instead of `n_words` learned here.
     n_assigned : int, default=1
         How many words each descriptor of a query has (multiple assignment). Those of the gallery
         have one.
@@ -60,9 +60,9 @@ class ASMKRanker(Ranker):
         kernel have it; those of a network trained to classify need it, and words that are given
         must then be of such descriptors.
     alpha : float, default=3.0
-        Exponent of the similarity of residuals: the larger, the less do weak matches count.
+        Exponent of the similarity of residuals: the larger it is, the less weak matches count.
     threshold : float, default=0.0
-        Residuals whose similarity is no larger do not match; -1 lets all match.
+        Residuals match only where their similarity is above it; -1 lets all match but opposites.
     binary : bool, default=False
         Whether to keep the signs of residuals alone, 32 times smaller, and compare them by counting
         bits.

@@ -17,30 +17,30 @@ __all__ = ["DiffusionRanker"]
 class DiffusionRanker(Reranker):
     """Re-rank by what diffuses from a query's neighbours along the graph of the gallery's.
 
-    An image is alike if a chain of images, each a near neighbour of the next and the next of it,
-    leads to it from the query. The similarity is what comes to the image, at least 0; images that
-    no chain leads to follow in the order of the ranker inside, with similarities below 0.
+    An image is alike if a chain of images, each a near neighbour of the next and vice versa, leads
+    to it from the query. The similarity is what comes to the image, at least 0; images that no
+    chain leads to follow in the order of the ranker inside, with similarities below 0.
 
-    It is transductive: the graph is that of the gallery, made in `fit`, and made again when it is
-    next needed after `partial_fit` and `remove`. Queries enter by their own nearest images, and
-    change nothing for one another. The graph may fall apart: where an image has no mutual
+    It is transductive: the graph is that of the gallery, built in `fit`, and rebuilt when it is
+    next needed after `partial_fit` or `remove`. Queries enter by their own nearest images, and
+    do not affect one another. The graph may be disconnected: where an image has no mutual
     neighbour of positive similarity, diffusion gives it no more than its own weight.
 
     Parameters
     ----------
     n_neighbors : int, default=50
-        How many neighbours an image has in the graph; at most all others do. `rank` returns the
-        whole gallery unless it is asked for less.
+        Number of neighbours of an image in the graph, clipped to the number of other images. `rank`
+        returns the whole gallery unless it is asked for less.
     damping : float, default=0.99
-        How much of what it has an image hands on to its neighbours, the paper's alpha: from 0, only
-        the query's own neighbours count, to less than 1.
+        The share of its value that an image passes on to its neighbours, the paper's alpha: from 0,
+        where only the query's own neighbours count, to below 1.
     n_query_neighbors : int, default=10
-        From how many of its nearest images a query starts.
+        Number of nearest images from which a query starts.
     gamma : float, default=3.0
         Exponent of the similarities, of which negative ones count as zero.
     n_candidates : int or None, default=None
         Diffuse only among the query's first `n_candidates` images (truncated diffusion); None
-        diffuses to all of the gallery, which takes longer the larger it is.
+        diffuses to the whole gallery, which takes longer the larger it is.
     tol : float, default=1e-6
         The residual of the conjugate gradients to stop at, relative to the query's weights.
     ranker : ranker or pipeline, default=None
@@ -71,7 +71,7 @@ class DiffusionRanker(Reranker):
 
     Notes
     -----
-    It wants vectors whose cosines tell images apart, as those of whitened vectors do. Averages of
+    It needs vectors whose cosines tell images apart, as whitening makes them. Averages of
     maps are all similar, and so is what diffuses to them: on 1,008 images of Oxford (fire9 of
     SqueezeNet, every right image a query) the mean average precision fell from 51.2 to 48.2, and
     behind ``PCA(128, whiten=True)`` it rose from 43.3 to 57.1, with ``n_neighbors=10`` and

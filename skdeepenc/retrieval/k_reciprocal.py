@@ -29,28 +29,28 @@ _SAME = 1e-6
 
 
 class KReciprocalRanker(Reranker):
-    """Re-rank by the neighbours that query and image have in common, in turn (k-reciprocally).
+    """Re-rank by the mutual neighbours that query and image share (k-reciprocal encoding).
 
     The distance is ``(1 - weight) d_J + weight d``, with the Jaccard distance d_J of the weighted
     sets of reciprocal neighbours, and the distance d of the ranker inside, divided by the query's
     largest. `transform` gives 1 less that, `kneighbors` the distance.
 
-    It is transductive: what two images have in common is said by all of the gallery, whose graph of
-    neighbours is made in `fit`, and made again when it is next needed after `partial_fit` and
-    `remove`. A query that is in the gallery is encoded as the image that it is; every other one
-    for itself, as if it had been added to the gallery, but without changing what the gallery's
+    It is transductive: what two images have in common depends on the whole gallery, whose graph of
+    neighbours is built in `fit`, and rebuilt when it is next needed after `partial_fit` or
+    `remove`. A query that is in the gallery is encoded as the image that it is; any other query
+    on its own, as if it had been added to the gallery, but without changing what the gallery's
     images know *(ours: the paper encodes gallery and all queries together)*.
 
     Parameters
     ----------
     k1 : int, default=20
-        How many neighbours an image has; at most all others do.
+        Number of neighbours of an image, clipped to the number of other images.
     k2 : int, default=6
-        How many of the nearest images, itself among them, an image's encoding is the mean of (local
-        query expansion); 1 leaves it as it is.
+        An image's encoding is the mean over its `k2` nearest images, itself included (local query
+        expansion); 1 leaves it as it is.
     weight : float, default=0.3
-        What the distance of the ranker inside weighs, the paper's lambda; 0 is the Jaccard distance
-        alone, 1 the ranker inside.
+        Weight of the distance of the ranker inside, the paper's lambda: 0 ranks by the Jaccard
+        distance alone, 1 as the ranker inside does.
     ranker : ranker or pipeline, default=None
         The ranker inside, or a pipeline that ends in one; None takes `NearestNeighborRanker`.
     n_neighbors : int, default=None

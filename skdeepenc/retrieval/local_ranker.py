@@ -27,7 +27,7 @@ class LocalRanker(Reranker):
     """Re-rank the first results by the best matches of query and candidate positions.
 
     Each position of the query looks for the most similar position of the candidate, by the cosine
-    of their descriptors; where in the images they are plays no part. The similarity is the mean of
+    of their descriptors; where they lie in the images plays no part. The similarity is the mean of
     these maxima, or the sum of those that are mutual, divided by the number of the query's
     positions. Images behind the candidates keep the order of the ranker inside.
 

@@ -14,7 +14,7 @@ __all__ = ["RefiningRanker"]
 
 
 class RefiningRanker(Reranker):
-    """Re-rank the first results by vectors that they, and the query, are refined to by one another.
+    """Re-rank the first results after refining their vectors, and the query's, by one another.
 
     Each candidate becomes the weighted mean of itself and its nearest among the candidates, the
     query the channel-wise maximum of the best of these, and candidates are ranked by the mean of
@@ -28,9 +28,9 @@ class RefiningRanker(Reranker):
     n_candidates : int, default=400
         How many of the first results are refined and ranked again.
     n_refining : int, default=9
-        How many of the nearest candidates refine each; the query becomes the maximum of one more.
+        Number of nearest candidates that refine each; the query becomes the maximum of one more.
     weight : float, default=0.15
-        What they weigh beside the candidate itself, times their similarity; the paper's beta.
+        Their weight, times their similarity, against the candidate itself; the paper's beta.
     ranker : ranker or pipeline, default=None
         Finds the candidates: a ranker of dense vectors, such as `IndexedRanker`, or a pipeline that
         ends in one; None takes `NearestNeighborRanker`.

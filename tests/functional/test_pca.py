@@ -29,6 +29,17 @@ def correlated_sample(n_samples, n_channels, dtype):
     return (rng.standard_normal((n_samples, n_channels)) @ mixing + 3).astype(dtype)
 
 
+@pytest.mark.parametrize("n_channels", [1, 2, 40])
+def test_two_vectors_are_enough(n_channels):
+    sample = np.random.default_rng(0).random((2, n_channels))
+    variances = fit_pca(sample, 1).explained_variance_
+    assert_allclose(variances, sample.var(axis=0, ddof=1).sum())
+
+
+def test_all_components_leave_no_noise():
+    assert fit_pca(correlated_sample(30, 4, np.float64)).noise_variance_ == 0
+
+
 @pytest.mark.parametrize("block_size", [7, 2048])
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -24,6 +24,9 @@ BLOCKED = "com.microsoft.nchwc"
 # Operators whose output is as large as their last input says.
 _GROWING = ("ConstantOfShape", "Expand", "Tile")
 
+# Of comparisons that are defined by others, onnx 1.17 tells no shape: they have that of the others.
+_SHAPED_AS = {"GreaterOrEqual": "Greater", "LessOrEqual": "Less"}
+
 
 class ShapeWalk:
     """Goes through the nodes of a graph in order; `visit` them one by one.
@@ -137,7 +140,8 @@ class ShapeWalk:
             if name in self.known
         }
         try:
-            schema = onnx.defs.get_schema(node.op_type, self._opset[node.domain], node.domain)
+            operator = _SHAPED_AS.get(node.op_type, node.op_type)
+            schema = onnx.defs.get_schema(operator, self._opset[node.domain], node.domain)
             found = onnx.shape_inference.infer_node_outputs(
                 schema, node, inputs, data, opset_imports=self._opset_import
             )

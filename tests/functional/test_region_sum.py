@@ -17,6 +17,7 @@ from skdeepenc.functional.region_sum import (
     sum_over_regions,
     unit_maxima,
 )
+from skdeepenc.functional.regions import region_maxima, rmac_regions
 
 
 @pytest.fixture
@@ -58,3 +59,8 @@ def test_no_image_depends_on_the_others(kind, column):
     for image, (start, stop) in enumerate(pairwise(bounds)):
         alone = Column(column.values[start:stop], column.grids[image : image + 1])
         assert_allclose(sum_over_regions(alone, None, record)[0], together[image], rtol=1e-5)
+
+
+def test_the_squares_of_a_map_are_those_of_its_grid(column):
+    expected = region_maxima(next(iter(column.maps)), rmac_regions(6, 5))
+    assert_array_equal(GridRegions().maxima(column)[0], expected)

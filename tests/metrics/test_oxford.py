@@ -88,6 +88,7 @@ def test_mean_takes_arrays_and_junk():
         ([], [1], [], "is empty"),
         ([1, 1, 2], [1], [], "names an image twice"),
         ([1, 2], [3], [], r"3 are not in ranked"),
+        ([0], np.arange(1, 9), [], "1, 2, 3, 4, 5 and 3 more are not in ranked"),
         ([1, 2], [1], [1], "positive and junk at once"),
         ([0.9, 0.1], [0], [], "argsort"),
         ([[0, 1]], [0], [], "flat list"),

@@ -32,6 +32,10 @@ COMMANDS = (
     "convert",
     "fit",
     "encode",
+    "index",
+    "update",
+    "search",
+    "duplicates",
 )
 
 

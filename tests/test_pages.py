@@ -10,10 +10,12 @@ import pytest
 PAGES = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["cache", "extend", "journeys"])
+@pytest.mark.parametrize("page", ["cache", "extend", "journeys", "search"])
 def test_the_code_of_the_page_runs(page, monkeypatch):
     if page == "journeys":
         pytest.importorskip("pandas")
+    if page == "search":
+        pytest.importorskip("pyarrow")
     text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) >= 4

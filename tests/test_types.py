@@ -7,7 +7,7 @@ import pytest
 
 ROOMS = (
     *("backbones", "cli", "datasets", "encoders", "export", "extraction", "functional", "images"),
-    *("inspection", "maps", "metrics", "persistence", "retrieval", "testing"),
+    *("inspection", "maps", "metrics", "persistence", "retrieval", "search", "testing"),
 )
 
 

@@ -17,12 +17,16 @@ from skdeepenc.cli import (
     convert,
     demo,
     describe,
+    duplicates,
     encode,
     export,
     extract,
     fit,
+    index,
     layers,
     models,
+    search,
+    update,
     verify,
 )
 from skdeepenc.cli.messages import Parser, one_line, print_failure
@@ -32,7 +36,7 @@ INTERRUPTED = 130
 COMMANDS = (
     *(demo, layers, describe, extract, models, cache),
     *(export, verify, convert),
-    *(fit, encode),
+    *(fit, encode, index, update, search, duplicates),
 )
 #: Set in the environment, it shows where an error that nobody foresaw came from.
 DEBUG_VARIABLE = "SKDEEPENC_DEBUG"

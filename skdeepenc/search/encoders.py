@@ -123,9 +123,10 @@ def open_encoder(encoder):
 
 
 def _steps_of(encoder):
-    """List what transforms images, one after the other; a predictor at the end is left out."""
+    """List what transforms images, one after the other; a ranker or predictor at the end is left out."""
     steps = [step for _, step in encoder.steps] if isinstance(encoder, Pipeline) else [encoder]
-    if not hasattr(steps[-1], "transform") and steps[-1] != "passthrough":
+    is_passed = hasattr(steps[-1], "transform") or steps[-1] == "passthrough"
+    if hasattr(steps[-1], "rank") or not is_passed:
         steps = steps[:-1]
     steps = [step for step in steps if step not in (None, "passthrough")]
     if not steps:

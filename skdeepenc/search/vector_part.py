@@ -6,11 +6,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchWarning, StorageError
@@ -18,6 +16,7 @@ from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.persistence import save
 from skdeepenc.retrieval import IndexedRanker, NearestNeighborRanker
 from skdeepenc.search.encoders import open_encoder
+from skdeepenc.search.sampling import sampled_images
 
 __all__ = ["fitted_vector_part", "keep_encoder", "open_kept_encoder"]
 
@@ -33,7 +32,7 @@ def fitted_vector_part(pipeline: Any, images: Any) -> Any:
     pipeline : estimator or path-like
         A pipeline, or the file of one.
     images : list
-        Paths, contents of files, opened images or arrays.
+        Paths, URLs, contents of files, opened images, arrays or archives.
 
     Returns
     -------
@@ -46,7 +45,8 @@ def fitted_vector_part(pipeline: Any, images: Any) -> Any:
     try:
         check_is_fitted(encoder)
     except NotFittedError:
-        return _fitted(clone(encoder), _sample(images))
+        with sampled_images(images, _LARGEST_SAMPLE, random_state=0) as sample:
+            return _fitted(clone(encoder), sample)
     return encoder
 
 
@@ -91,14 +91,6 @@ def _plain(pipeline):
 def _ranks_by_cosine(ranker):
     is_plain = type(ranker) in (NearestNeighborRanker, IndexedRanker)
     return is_plain and ranker.metric == "cosine" and not ranker.expansion
-
-
-def _sample(sources):
-    """Draw images to fit on, the same ones each time."""
-    if len(sources) <= _LARGEST_SAMPLE:
-        return sources
-    chosen = check_random_state(0).choice(len(sources), _LARGEST_SAMPLE, replace=False)
-    return [sources[position] for position in np.sort(chosen)]
 
 
 def keep_encoder(encoder: Any, folder: Path) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from search.indexed_scenes import SCENES, pooled
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from skdeepenc import ActivationExtractor, GlobalPooler, NearestNeighborRanker
+from skdeepenc import ActivationExtractor, GlobalPooler, NearestNeighborRanker, save
 from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchError, StorageError
 from skdeepenc.export import to_onnx
 from skdeepenc.search import ImageIndex, UpdateSummary, encode
@@ -208,6 +208,13 @@ def test_large_indexes_are_read_block_by_block(index):
 def test_what_is_not_fitted_is_fitted_and_its_last_step_left_out(last, tmp_path):
     index = ImageIndex.build(pooled(last), list(SCENES), tmp_path / "index")
     assert index.images == [f"image {n}" for n in range(12)]
+
+
+def test_a_saved_ranker_is_left_out_too(tmp_path):
+    pipeline = pooled(NearestNeighborRanker()).fit(list(SCENES[:2]))
+    save(pipeline, tmp_path / "ranker.skops")
+    index = ImageIndex.build(tmp_path / "ranker.skops", list(SCENES[:3]), tmp_path / "index")
+    assert "values per image 224" in repr(index)
 
 
 def test_rankers_that_compare_otherwise_are_named(tmp_path):

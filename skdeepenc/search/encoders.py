@@ -123,7 +123,7 @@ def open_encoder(encoder):
 
 
 def _steps_of(encoder):
-    """List what transforms images, one after the other; a ranker or predictor at the end is left out."""
+    """List what transforms images, one after the other; a ranker or predictor is left out."""
     steps = [step for _, step in encoder.steps] if isinstance(encoder, Pipeline) else [encoder]
     is_passed = hasattr(steps[-1], "transform") or steps[-1] == "passthrough"
     if hasattr(steps[-1], "rank") or not is_passed:

@@ -34,6 +34,9 @@ class OnnxEncoder(GraphTransformer):
         The encoder. One that is fitted needs no further `fit`.
     providers : "auto", str or list, default="auto"
         Where onnxruntime runs, best first; "auto" takes CUDA where it works, else the processor.
+    approximate : bool, default=False
+        Whether methods that have no exact graph, as the clusters of `ClusterMAC`, may be computed
+        approximately, as `to_onnx` does; otherwise they are an `ExportError`.
 
     Attributes
     ----------
@@ -69,11 +72,18 @@ class OnnxEncoder(GraphTransformer):
     _parameter_constraints: dict = {
         "encoder": [MapsEncoder],
         "providers": [StrOptions({"auto"}), str, list],
+        "approximate": ["boolean"],
     }
 
-    def __init__(self, encoder: MapsEncoder, providers: str | Sequence[Any] = "auto") -> None:
+    def __init__(
+        self,
+        encoder: MapsEncoder,
+        providers: str | Sequence[Any] = "auto",
+        approximate: bool = False,
+    ) -> None:
         self.encoder = encoder
         self.providers = providers
+        self.approximate = approximate
 
     def transform(self, X: MapsLike) -> Any:
         """Encode images by the graph.
@@ -91,12 +101,13 @@ class OnnxEncoder(GraphTransformer):
         Raises
         ------
         ExportError
-            If the encoder has no graph.
+            If the encoder has no graph, or none that is exact.
         """
         check_is_fitted(self)
         encoder = self._fitted
         maps, places = encoder._check_maps(X, reset=False), _places(encoder)
-        session = session_of(self, [encoder], partial(_write, encoder), self.providers)
+        write = partial(_write, encoder, self.approximate)
+        session = session_of(self, [encoder, self], write, self.providers)
         vectors = np.empty((len(maps), encoder._n_features_out), dtype=np.float32)
         for rows in equal_grids(maps, places.values()):
             feeds = zip(places, stacked(maps[rows], places.values()), strict=True)
@@ -129,9 +140,9 @@ def _places(encoder):
     }
 
 
-def _write(encoder):
+def _write(encoder, approximate):
     """Return the graph of an encoder."""
     g = GraphWriter()
-    vectors = convert(g, encoder, MapInputs(g))
+    vectors = convert(g, encoder, MapInputs(g, approximate))
     g.output("vector", vectors, ["N", encoder._n_features_out])
     return g.model()

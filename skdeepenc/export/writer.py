@@ -213,7 +213,7 @@ class GraphWriter:
 
         Parameters
         ----------
-        most : int
+        most : int or Tensor of shape (1,)
             How many times at most.
         state : list of Tensor
             What the first turn is given.
@@ -239,7 +239,7 @@ class GraphWriter:
             return (self.Squeeze(going), *values)
 
         part = self._subgraph("turn", run, arguments)
-        count = np.array(most)
+        count = self.Squeeze(most) if isinstance(most, Tensor) else np.array(most)
         n_outputs = len(part.output) - 1
         return self.Loop(count, np.array(True), *state, body=part, n_outputs=n_outputs)
 

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import issparse
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 from skdeepenc import encoders
 from skdeepenc._sklearn import Interval, StrOptions
+from skdeepenc.encoders import PowerLawWhitening, SupervisedWhitening
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export import OnnxEncoder, to_onnx
 from skdeepenc.maps import FeatureMaps
@@ -52,7 +55,7 @@ VALUES = {
     "GlobalPooler": {
         **OFTEN,
         "method": ["avg", "max", "gem", "lp", "spoc", "crow", "rmac", ("cls", "gem"), "cls"],
-        "p": [0.5, 2.5, 3.0],
+        "p": [0.5, 2.5, 3.0, 20],
         "n_levels": [1, 5],
         "normalize": [True, False],
         "across_scales": ["concatenate", "mean"],
@@ -181,6 +184,22 @@ def test_graphs_equal_encoders_whatever_is_drawn(data):
     assert_same(OnnxEncoder(encoder).transform(maps), encoder.transform(maps))
 
 
+@pytest.mark.parametrize("whitening", [PowerLawWhitening(), SupervisedWhitening(2)], ids=str)
+@pytest.mark.parametrize("name", ["GlobalPooler", "MOPVLADEncoder", "CrossLayerPooler"])
+def test_vectors_may_be_whitened_behind_any_encoder(name, whitening):
+    maps, labels = random_maps(FITTED_ON), np.arange(len(FITTED_ON)) % 2
+    encoder = getattr(encoders, name)(**BASES[name])
+    pipeline = make_pipeline(encoder, clone(whitening)).fit(maps, labels)
+    more = random_maps(ENCODED, seed=1)
+    assert to_onnx(pipeline, input="maps", images=more).min_cosine > 0.999
+
+
+def test_methods_may_be_a_list():
+    maps = random_maps(FITTED_ON)
+    encoder = encoders.GlobalPooler(method=["crow", "cls", "lp"]).fit(maps)
+    assert_same(OnnxEncoder(encoder).transform(maps), encoder.transform(maps))
+
+
 @pytest.mark.parametrize("unit", [1e-25, 1e15])
 @pytest.mark.parametrize("method", ["avg", "max", "gem", "lp", "spoc", "crow", "rmac"])
 def test_magnitudes_that_no_square_holds(method, unit):
@@ -212,6 +231,14 @@ def test_a_finer_layer_is_pooled_onto_the_coarser_grid(pooling):
     coarse = [[rng.random((h, w, 4), np.float32)] for h, w in FITTED_ON]
     maps = FeatureMaps.from_layers({"fine": fine, "coarse": coarse})
     encoder = encoders.CrossLayerPooler(pooling=pooling, n_components=3, random_state=0).fit(maps)
+    assert_same(OnnxEncoder(encoder).transform(maps), encoder.transform(maps))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 50])
+def test_fisher_vectors_are_the_same_in_tiles(rows, monkeypatch):
+    monkeypatch.setattr("skdeepenc.export.converters.fisher._TILE_ROWS", rows)
+    encoder = fitted("MultiScaleFisherEncoder", {}, random_maps(FITTED_ON))
+    maps = random_maps(ENCODED, seed=1)
     assert_same(OnnxEncoder(encoder).transform(maps), encoder.transform(maps))
 
 
@@ -273,6 +300,45 @@ def test_clusters_that_lie_apart_are_found_by_the_approximate_graph(parameters):
     report = to_onnx(encoder, input="maps", images=maps, approximate=True)
     assert report.median_cosine > 0.999
     assert report.min_cosine > 0.9
+
+
+def kinds_apart(grids, seed, n_kinds, n_channels):
+    """Return maps and colours of kinds of positions that are equally far from one another."""
+    rng = np.random.default_rng(seed)
+    corners = np.array([[0, 0, 0], [1, 1, 0], [1, 0, 1], [0, 1, 1]])[:n_kinds]
+    centres = np.hstack([np.eye(n_kinds, n_channels), corners]).astype(np.float32)
+    images = []
+    for grid in grids:
+        noise = rng.random((*grid, n_channels + 3), np.float32)
+        images.append(centres[rng.integers(n_kinds, size=grid)] + noise * 0.005)
+    maps = [[image[..., :n_channels]] for image in images]
+    return FeatureMaps.from_layers({"a": maps, "rgb": [[image[..., -3:]] for image in images]})
+
+
+@settings(max_examples=4, deadline=None)
+@given(
+    grids=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=4),
+    n_kinds=st.integers(2, 4),
+    n_channels=st.integers(4, 16),
+    affinity=st.sampled_from(["gaussian", "exponential"]),
+    has_colors=st.booleans(),
+    whiten=st.booleans(),
+)
+def test_as_many_clusters_as_kinds_are_found_whatever_is_drawn(
+    grids, n_kinds, n_channels, affinity, has_colors, whiten
+):
+    encoder = encoders.ClusterMAC(
+        n_clusters=n_kinds,
+        n_color_clusters=n_kinds if has_colors else 0,
+        affinity=affinity,
+        whiten=whiten,
+        random_state=0,
+    ).fit(kinds_apart(FITTED_ON, 0, n_kinds, n_channels))
+    maps = kinds_apart(grids, 1, n_kinds, n_channels)
+    got, expected = OnnxEncoder(encoder, approximate=True).transform(maps), encoder.transform(maps)
+    lengths = np.linalg.norm(expected, axis=1)
+    np.testing.assert_allclose(np.linalg.norm(got, axis=1), lengths, rtol=1e-3)
+    assert np.all((got * expected).sum(axis=1) >= 0.9 * lengths)
 
 
 def test_the_tolerance_of_an_approximation_is_about_the_median():

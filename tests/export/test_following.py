@@ -21,10 +21,19 @@ from sklearn.svm import SVC, LinearSVC, NuSVC
 from skdeepenc.backbones.running.session import run_apart
 from skdeepenc.encoders import PowerLawWhitening, SupervisedWhitening
 from skdeepenc.exceptions import ExportError
+from skdeepenc.export import to_onnx
 from skdeepenc.export.registry import convert
 from skdeepenc.export.writer import GraphWriter, Tensor
 from skdeepenc.functional import l2_normalize, power_normalize
-from skdeepenc.retrieval import NearestNeighborRanker
+from skdeepenc.maps import FeatureMaps
+from skdeepenc.retrieval import (
+    ASMKRanker,
+    DiffusionRanker,
+    KReciprocalRanker,
+    LocalRanker,
+    NearestNeighborRanker,
+    RefiningRanker,
+)
 
 RNG = np.random.default_rng(0)
 CENTRES = RNG.normal(size=(3, 6))
@@ -210,6 +219,20 @@ def mean_of_batch(x):
 def test_what_has_no_graph_is_refused_with_a_cure(estimator, message):
     with pytest.raises(ExportError, match=message):
         outputs_of(estimator.fit(X, Y))
+
+
+@pytest.mark.parametrize("ranker", [KReciprocalRanker(), DiffusionRanker(), RefiningRanker()])
+def test_a_ranker_of_what_a_gallery_says_of_itself_is_left_out(ranker):
+    name = type(ranker).__name__
+    with pytest.raises(ExportError, match=rf"{name} has no graph.*pipeline\[:-1\].*NearestNei"):
+        outputs_of(ranker.fit(X))
+
+
+@pytest.mark.parametrize("ranker", [LocalRanker(), ASMKRanker(n_words=4)])
+def test_a_ranker_of_maps_is_replaced_by_an_encoder(ranker):
+    maps = FeatureMaps.from_arrays([[x.reshape(5, 3, 6)] for x in X.reshape(6, 15, 6)])
+    with pytest.raises(ExportError, match=r"Ranker has no graph.*an encoder and a NearestNei"):
+        to_onnx(ranker.fit(maps), input="maps")
 
 
 def test_what_is_not_fitted_is_refused():

@@ -47,7 +47,7 @@ def test_pickles_hold_no_session_and_go_on(images, encoder):
     wrapped = OnnxEncoder(encoder)
     vectors = wrapped.transform(images)
     copy = pickle.loads(pickle.dumps(wrapped))
-    assert set(vars(copy)) == {"encoder", "providers"}
+    assert set(vars(copy)) == {"encoder", "providers", "approximate"}
     assert_array_equal(copy.transform(images), vectors)
     with pytest.raises(NotFittedError):
         clone(wrapped).transform(images)

@@ -12,12 +12,13 @@ from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC, LinearSVC
 
 from skdeepenc.encoders import (
+    ClusterMAC,
     CrossLayerPooler,
     GlobalPooler,
     MOPVLADEncoder,
     MultiScaleFisherEncoder,
 )
-from skdeepenc.export import to_onnx
+from skdeepenc.export import OnnxEncoder, to_onnx
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.images import Preprocessing, Pyramid, Whole
 from skdeepenc.retrieval import NearestNeighborRanker
@@ -122,3 +123,13 @@ def test_the_file_gives_what_the_pipeline_gives(build, pattern, side):
     report = to_onnx(pipeline, images=images if IS_LONG else images[:3], tolerance=1e-3)
     assert report.min_cosine >= 0.999
     assert report.class_agreement in (1.0, None)
+
+
+def test_clusters_of_photographs_are_nearly_those_of_python():
+    extractor = ActivationExtractor(layers=["conv5", "rgb"], views=Whole(224))
+    maps = extractor.transform(photographs(BUILDINGS)[:6])
+    encoder = ClusterMAC(n_clusters=(1, 4), n_color_clusters=4, whiten=False, random_state=0)
+    expected = encoder.fit(maps).transform(maps)
+    cosines = np.sum(OnnxEncoder(encoder, approximate=True).transform(maps) * expected, axis=1)
+    assert np.median(cosines) > 0.99
+    assert cosines.min() > 0.95

@@ -11,5 +11,6 @@ from skdeepenc.export.converters import linear_classifiers as linear_classifiers
 from skdeepenc.export.converters import mop_vlad as mop_vlad
 from skdeepenc.export.converters import neighbors as neighbors
 from skdeepenc.export.converters import pipelines as pipelines
+from skdeepenc.export.converters import rankers as rankers
 from skdeepenc.export.converters import scaling as scaling
 from skdeepenc.export.converters import support_vectors as support_vectors

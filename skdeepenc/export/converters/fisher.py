@@ -18,6 +18,10 @@ from skdeepenc.export.converters.normalize import l2_normalize, power_normalize
 from skdeepenc.export.converters.pca import project
 from skdeepenc.export.converters.positions import descriptors_of, if_any
 from skdeepenc.export.registry import register
+from skdeepenc.functional.spatial_pyramid import WHOLE
+
+# Descriptors whose moments and posteriors (256 Gaussians: 0.8 MB each) stay in the cache.
+_TILE_ROWS = 768
 
 
 @register(MultiScaleFisherEncoder)
@@ -39,16 +43,10 @@ def write_fisher(g, encoder, maps):
 
 def _sum_scale(g, maps, record, terms):
     """Return the sums [x, x^2, 1] by posterior, (N, K, 2 D + 1), of every cell of the pyramid."""
-    weigh, add = terms.density.projection[:, :-1].T, terms.density.projection[:, -1]
-    rows = maps.reshape(-1, record.projection.n_features_in_)
-    # In two axes, as a product and what is added to it are one operator there.
-    x = project(rows, record.projection, terms.density.origin)
-    moments = g.concat([x, x * x], axis=1)
-    posteriors = g.Softmax(moments @ weigh + add, axis=1)
+    if record.levels == WHOLE:
+        return [_sum_tiles(g, maps, record, terms)]
     sides = [maps.side(axis) for axis in range(3)]
-    moments, posteriors = (
-        each.reshape(*sides, n) for each, n in zip((moments, posteriors), weigh.shape, strict=True)
-    )
+    moments, posteriors = _weighed(g, maps, sides, record, terms)
     sums: dict = {}
     for level in sorted(set(record.levels), key=np.prod, reverse=True):
         finer = next((known for known in sums if not any(np.mod(known, level))), None)
@@ -60,16 +58,57 @@ def _sum_scale(g, maps, record, terms):
     return [cell for level in record.levels for cell in sums[level]]
 
 
+def _weighed(g, x, sides, record, terms):
+    """Return the moments [x, x^2] of descriptors, and their posteriors, along these sides."""
+    weigh, add = terms.density.projection[:, :-1].T, terms.density.projection[:, -1]
+    # In two axes, as a product and what is added to it are one operator there.
+    rows = x.reshape(-1, record.projection.n_features_in_)
+    x = project(rows, record.projection, terms.density.origin)
+    moments = g.concat([x, x * x], axis=1)
+    posteriors = g.Softmax(moments @ weigh + add, axis=1)
+    return moments.reshape(*sides, weigh.shape[0]), posteriors.reshape(*sides, weigh.shape[1])
+
+
+def _sum_tiles(g, maps, record, terms):
+    """Sum over whole maps, tile by tile: what is made of a tile stays in the cache."""
+    n_gaussians, n_channels = terms.means.shape
+    x, n_images, zero = descriptors_of(g, [maps]), maps.side(0), np.zeros(1, np.float32)
+    n_positions = x.side(1)
+
+    def add():
+        most = g.Max(g.constant(np.array([_TILE_ROWS])) // n_images, np.array([1]))
+        n_tiles = (n_positions + most - 1) // most
+        step = (n_positions + n_tiles - 1) // n_tiles  # tiles of one size, nearly
+
+        def turn(start, sums, counts):
+            stop = g.Min(start + step, n_positions)
+            sides = n_images, stop - start
+            tile = g.Slice(x, start, stop, np.array([1]))
+            more, members = _sums(g, *_weighed(g, tile, sides, record, terms), n_gaussians)
+            return np.array(True), [stop, sums + more, counts + members]
+
+        nothing = (g.Expand(zero, g.sides(n_images, n_gaussians, n)) for n in (2 * n_channels, 1))
+        _, *sums = g.repeat(n_tiles, [g.constant(np.array([0])), *nothing], turn)
+        return g.concat(sums, axis=2)
+
+    return if_any(g, maps, add, n_gaussians, 2 * n_channels + 1)
+
+
 def _sum_cell(g, moments, posteriors, shape):
     moments, posteriors = (descriptors_of(g, [each]) for each in (moments, posteriors))
 
     def add():
-        # Reshaped, or onnxruntime would multiply across rows, which takes a sixth longer.
-        n_images, n_positions = posteriors.side(0), posteriors.side(1)
-        weights = posteriors.transpose(0, 2, 1).reshape(n_images, shape[0], n_positions)
-        return g.concat([weights @ moments, weights.sum(2, keepdims=True)], axis=2)
+        return g.concat(_sums(g, moments, posteriors, shape[0]), axis=2)
 
     return if_any(g, moments, add, shape[0], 2 * shape[1] + 1)
+
+
+def _sums(g, moments, posteriors, n_gaussians):
+    """Return the sums (N, K, 2 D) of moments (N, P, 2 D) by posterior, and those of ones."""
+    # Reshaped, or onnxruntime would multiply across rows, which takes a sixth longer.
+    weights = posteriors.transpose(0, 2, 1)
+    weights = weights.reshape(posteriors.side(0), n_gaussians, posteriors.side(1))
+    return [weights @ moments, weights.sum(2, keepdims=True)]
 
 
 def _add_up(cells, finer, level):

@@ -84,7 +84,8 @@ def _sum_tiles(g, maps, record, terms):
             stop = g.Min(start + step, n_positions)
             sides = n_images, stop - start
             tile = g.Slice(x, start, stop, np.array([1]))
-            more, members = _sums(g, *_weighed(g, tile, sides, record, terms), n_gaussians)
+            moments, posteriors = _weighed(g, tile, sides, record, terms)
+            more, members = _sums(g, moments, posteriors, n_gaussians)
             return np.array(True), [stop, sums + more, counts + members]
 
         nothing = (g.Expand(zero, g.sides(n_images, n_gaussians, n)) for n in (2 * n_channels, 1))

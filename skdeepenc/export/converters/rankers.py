@@ -46,7 +46,7 @@ def refuse(g, ranker, x):
     )
 
 
-for ranker_type in _OF_MAPS:
-    register(ranker_type, refuse_maps)
-for ranker_type in _OTHERS:
-    register(ranker_type, refuse)
+for ranker in _OF_MAPS:
+    register(ranker, refuse_maps)
+for other in _OTHERS:
+    register(other, refuse)

@@ -1,4 +1,4 @@
-"""Pipelines from images to answers, with the settings that measured best.
+"""Pipelines from images to answers, with the settings that measured best where they were measured.
 
 Which encoder, which layers and which sizes of images a task wants was measured with several
 networks and data sets (`benchmarks/papers/recipes.py`, docs/recipes.md); here it is as code. A
@@ -83,7 +83,8 @@ def image_pipeline(
 
     The settings depend on the task, on what may be spent, and on what the network is, which its
     graph tells: convolutional, with fully connected layers behind the convolutions or not, or a
-    transformer.
+    transformer. Convolutional networks were measured, for classification and retrieval; what
+    transformers get, and the task "duplicates", were not.
 
     Parameters
     ----------
@@ -128,8 +129,8 @@ def image_pipeline(
     instances cross-layer pooling [2]_, compared in the 50 channels that a query activates most, and
     plain averages where `estimator` ranks; for categories and duplicates plain averages.
     Transformers get their class token beside the average of their patches for classification and
-    categories, the VLAD of AnyLoc for instances; these were taken from the literature, not
-    measured. Networks that run at their own size alone get that size.
+    categories, the VLAD of AnyLoc for instances, as the literature has it. Networks that run at
+    their own size alone get that size.
 
     Maps are kept in float32; ``set_params(activationextractor__dtype="float16")`` takes half the
     memory, and what is in docs/recipes.md was measured so.

@@ -53,18 +53,22 @@ ANYLOC = MOPVLADEncoder(
     **LEARNED,
 )
 WORDS = {"n_words": 2000, "search": "exact", **LEARNED}
+WHITENED = make_pipeline(GlobalPooler(), PowerLawWhitening(128))
 POOLERS = {
     "average": GlobalPooler(),
+    "whitened average: PowerLawWhitening(128)": WHITENED,
     'GlobalPooler(method="gem")': GlobalPooler(method="gem"),
     'GlobalPooler(method=["avg", "gem"])': GlobalPooler(method=["avg", "gem"]),
     "MOPVLADEncoder, AnyLoc's setting": ANYLOC,
     "BagOfVisualWords, counts": BagOfVisualWords(**WORDS),
     "BagOfVisualWords(power=0.5)": BagOfVisualWords(power=0.5, **WORDS),
-    "average, PowerLawWhitening(128)": make_pipeline(GlobalPooler(), PowerLawWhitening(128)),
 }
 RERANKERS = {
     "KReciprocalRanker": KReciprocalRanker(),
     "DiffusionRanker": DiffusionRanker(),
+    "DiffusionRanker(n_neighbors=10, n_query_neighbors=3)": DiffusionRanker(
+        n_neighbors=10, n_query_neighbors=3
+    ),
     "RefiningRanker": RefiningRanker(),
 }
 RANKERS = {
@@ -79,8 +83,9 @@ ALL = {
         for name, each in POOLERS.items()
     },
     **{
-        f"average, {name}": make_retrieval_pipeline(GlobalPooler(), each)
-        for name, each in RERANKERS.items()
+        f"{vectors}, {name}": make_retrieval_pipeline(encoder, ranker)
+        for vectors, encoder in {"average": GlobalPooler(), "whitened average": WHITENED}.items()
+        for name, ranker in RERANKERS.items()
     },
     **RANKERS,
 }

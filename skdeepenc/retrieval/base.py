@@ -1,5 +1,6 @@
 """What all rankers share: they order the gallery for each query, and measure the order."""
 
+import inspect
 import warnings
 from functools import partial
 from numbers import Integral
@@ -296,6 +297,11 @@ class Ranker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GalleryKeeper):
                     raise ValueError(f"Expected n_neighbors > 0. Got {given}.")
                 return given
         return default
+
+    def __setstate__(self, state):
+        """Give parameters that an earlier version did not know their defaults."""
+        known = inspect.signature(type(self)).parameters.values()
+        super().__setstate__({**{each.name: each.default for each in known}, **state})
 
 
 def _finite(similarities):

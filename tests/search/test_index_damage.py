@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import filelock
 import numpy as np
 import pytest
 from search.indexed_scenes import SCENES, pooled
@@ -12,6 +11,9 @@ from skdeepenc import save
 from skdeepenc.arrays.files import read_description, write_description
 from skdeepenc.exceptions import StorageError
 from skdeepenc.search import ImageIndex
+
+filelock = pytest.importorskip("filelock")
+pytest.importorskip("pyarrow")
 
 
 @pytest.fixture(scope="module")

@@ -229,6 +229,7 @@ class _Pass:
                 del self._writer.failures[name]
         self._commit()
         self._writer.compact()
+        self._writer.index_neighbors()
         return UpdateSummary(**self._counts, n_removed=len(vanished))
 
 

@@ -17,6 +17,7 @@ from skdeepenc._aside import written_aside
 from skdeepenc._optional import require
 from skdeepenc.exceptions import StorageError
 from skdeepenc.functional.normalize import unit_rows
+from skdeepenc.search.approximate import are_wanted, build_neighbors
 from skdeepenc.search.manifest import MANIFEST, Manifest, Segment, is_ours, read_manifest
 from skdeepenc.search.snapshot import IMAGE_COLUMNS, Snapshot
 
@@ -143,7 +144,21 @@ class IndexWriter:
                 for number, part in enumerate(self._merged(snapshot, scattered))
             ]
             kept = [snapshot.manifest.segments[number] for number in whole]
-            self._finish(folder, replace(state, segments=(*kept, *added), neighbors=None))
+            state = replace(state, segments=(*kept, *added))
+            if state.neighbors and snapshot.starts[scattered[0]] < state.neighbors.n_rows:
+                state = replace(state, neighbors=None)  # its rows moved
+            self._finish(folder, state)
+
+    def index_neighbors(self) -> None:
+        """Make the approximate index of a large index, where there is none or it knows too few."""
+        snapshot = Snapshot(self._folder)
+        if not are_wanted(snapshot):
+            return
+        with self._new_state() as (folder, state):
+            neighbors = build_neighbors(
+                snapshot, folder / f"neighbors-{state.generation:08d}.faiss"
+            )
+            self._finish(folder, replace(state, neighbors=neighbors))
 
     def _is_scattered(self, segment):
         is_small = 2 * segment.n_rows < self.rows_a_segment(self._manifest.n_features)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skdeepenc.search.similar import most_similar
+from skdeepenc.search.approximate import similar_images
 
 __all__ = [
     "Links",
@@ -64,7 +64,7 @@ def find_copies(snapshot, threshold):
 def _nearest_of(snapshot, rows):
     """Return similarities and rows of the nearest of some rows, themselves among them."""
     found = [
-        most_similar(snapshot, snapshot.take(part), N_NEAREST + 1, snapshot.is_kept)
+        similar_images(snapshot, snapshot.take(part), N_NEAREST + 1)
         for part in np.array_split(rows, 1 + len(rows) // _ROWS_AT_ONCE)
     ]
     similarities, nearest = (np.concatenate(part) for part in zip(*found, strict=True))

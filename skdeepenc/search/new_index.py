@@ -71,3 +71,4 @@ def add_shards(writer: IndexWriter, shards: Shards) -> None:
         n_rows = writer.rows_a_segment(vectors.shape[1])
         cuts = [good[first : first + n_rows] for first in range(0, len(good), n_rows)]
         writer.commit([([rows[row] for row in cut], vectors[cut]) for cut in cuts])
+    writer.index_neighbors()

@@ -5,6 +5,7 @@ mapped file stays readable when a writer has given up its name. What is in the t
 it is first asked for.
 """
 
+import hashlib
 import mmap
 from functools import cached_property
 from pathlib import Path
@@ -67,6 +68,8 @@ class Snapshot:
             self._map_array(each.removed, np.int64, (each.n_removed,)) if each.removed else ()
             for each in segments
         ]
+        neighbors = self.manifest.neighbors
+        self._neighbors = _map_bytes(self.folder / neighbors.file) if neighbors else None
         failures = self.manifest.failures
         self._failures = _map_bytes(self.folder / failures) if failures else None
 
@@ -126,6 +129,17 @@ class Snapshot:
     def rows_by_name(self):
         """The row of each image that counts, by its name."""
         return {self.names[row]: row for row in np.flatnonzero(self.is_kept).tolist()}
+
+    @cached_property
+    def neighbors(self) -> Any:
+        """The approximate index of faiss."""
+        faiss = require("faiss", extra="ann", purpose="Approximate search")
+        content: Any = self._neighbors
+        written: Any = self.manifest.neighbors
+        # What faiss reads it believes.
+        if hashlib.sha256(content).hexdigest() != written.digest:
+            raise StorageError(f"{self.folder / written.file} is damaged: build the index again.")
+        return faiss.deserialize_index(np.frombuffer(content, dtype=np.uint8))
 
     @cached_property
     def failures(self):

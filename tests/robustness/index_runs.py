@@ -56,7 +56,7 @@ def state_of(folder):
 
 
 def killed_updates(place, n_kills):
-    """Kill updates at any moment; return how many died, and what was wrong in between."""
+    """Kill updates at any moment; return how many died, how many had committed, what was wrong."""
     photos, folder = Path(place, "photos"), Path(place, "index")
     photos.mkdir()
     rng = np.random.default_rng(0)
@@ -65,15 +65,21 @@ def killed_updates(place, n_kills):
     assert ended(forked(build, photos, folder)) == 0
     steady, vectors = state_of(folder)
     steady = {name: digest for name, digest in steady.items() if int(name[:2]) < N_STEADY}
-    n_killed, wrong = 0, []
+    began = time.monotonic()
+    assert ended(forked(update, photos, folder)) == 0
+    seconds = time.monotonic() - began
+    n_killed, n_halfway, wrong = 0, 0, []
     for _ in range(n_kills):
         for number in rng.choice(N_CHANGING, 5, replace=False) + N_STEADY:
             draw(photos, number, rng)
         Path(photos, f"{rng.integers(N_CHANGING) + N_STEADY:02d}.png").unlink(missing_ok=True)
+        before = Snapshot(folder).manifest.generation
         pid = forked(update, photos, folder)
-        time.sleep(rng.uniform(0, 0.3))
+        # An update that encodes takes longer than the one that found nothing new.
+        time.sleep(rng.uniform(0, 3 * seconds))
         os.kill(pid, signal.SIGKILL)
         n_killed += ended(pid) == -signal.SIGKILL
+        n_halfway += Snapshot(folder).manifest.generation > before
         found, more = state_of(folder)
         if not steady.items() <= found.items():
             wrong.append("lost")
@@ -86,7 +92,7 @@ def killed_updates(place, n_kills):
     assert ended(forked(build, photos, Path(place, "fresh"))) == 0
     if state_of(folder)[1] != state_of(Path(place, "fresh"))[1]:
         wrong.append("other vectors than those of a new index")
-    return n_killed, wrong
+    return n_killed, n_halfway, wrong
 
 
 def contents_of(photos):

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 def test_killed_updates_lose_nothing(tmp_path, factor):
     n_kills = max(2, 50 * factor // 40)
-    n_killed, wrong = watched(
+    n_killed, n_halfway, wrong = watched(
         index_runs.killed_updates, str(tmp_path), n_kills, seconds=60 + 5 * n_kills
     )
-    print(f"{n_killed} of {n_kills} killed")
+    print(f"{n_killed} of {n_kills} killed, {n_halfway} after a commit")
     assert not wrong
 
 

@@ -307,8 +307,7 @@ class GraphWriter:
             The model.
         """
         nodes, read = _needed(self._nodes, {value.name for value in self.outputs})
-        weights = [tensor for tensor in self.initializers if tensor.name in read]
-        graph = helper.make_graph(nodes, "skdeepenc", self.inputs, self.outputs, weights)
+        graph = helper.make_graph(nodes, "skdeepenc", self.inputs, self.outputs)
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid(*opset) for opset in self.opsets.items()],
@@ -317,7 +316,21 @@ class GraphWriter:
             producer_version=__version__,
         )
         helper.set_model_props(model, metadata or {})
+        for tensor in self.initializers:
+            if tensor.name in read:
+                _add_weights(model.graph, tensor)
         return model
+
+
+def _add_weights(graph, tensor):
+    """Add a constant to a graph; what takes more than 2 GB can be filled in, but not copied."""
+    stored = graph.initializer.add()
+    if not tensor.HasField("raw_data"):  # a few values
+        stored.CopyFrom(tensor)
+        return
+    stored.name, stored.data_type = tensor.name, tensor.data_type
+    stored.dims.extend(tensor.dims)
+    stored.raw_data = tensor.raw_data
 
 
 def _needed(nodes, names):

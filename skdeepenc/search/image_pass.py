@@ -12,6 +12,7 @@ import numpy as np
 
 from skdeepenc.exceptions import ImageError
 from skdeepenc.extraction.sources import file_stamp
+from skdeepenc.functional.normalize import unit_rows
 from skdeepenc.search.images import EncodedImage
 from skdeepenc.search.index_writer import IndexWriter
 
@@ -241,4 +242,4 @@ def _stamp_of(image):
 
 def _encoded_parts(pending):
     if pending.rows:
-        yield pending.rows, np.concatenate(pending.vectors)
+        yield pending.rows, unit_rows(np.concatenate(pending.vectors))

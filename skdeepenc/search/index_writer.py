@@ -16,7 +16,6 @@ import numpy as np
 from skdeepenc._aside import written_aside
 from skdeepenc._optional import require
 from skdeepenc.exceptions import StorageError
-from skdeepenc.functional.normalize import unit_rows
 from skdeepenc.search.approximate import are_wanted, build_neighbors
 from skdeepenc.search.manifest import MANIFEST, Manifest, Segment, is_ours, read_manifest
 from skdeepenc.search.snapshot import IMAGE_COLUMNS, Snapshot
@@ -31,7 +30,7 @@ _BYTES_A_SEGMENT = 1 << 28
 _MOST_SMALL_SEGMENTS = 8
 _MOST_REMOVED = 0.25
 
-#: Rows of the table, in the order of `IMAGE_COLUMNS`, and their vectors.
+#: Rows of the table, in the order of `IMAGE_COLUMNS`, and their vectors of unit length.
 Part = tuple[Sequence[tuple], np.ndarray]
 
 
@@ -224,7 +223,7 @@ def _with_removed(folder, generation, number, segment, is_kept):
 
 def _write_segment(folder, number, rows, vectors):
     segment = Segment(f"vectors-{number}.npy", f"images-{number}.parquet", len(rows))
-    np.save(folder / segment.vectors, unit_rows(vectors).astype(np.float16))
+    np.save(folder / segment.vectors, vectors.astype(np.float16))
     _write_table(folder / segment.images, IMAGE_COLUMNS, rows)
     return segment
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from skdeepenc._aside import written_aside
 from skdeepenc.exceptions import StorageError
+from skdeepenc.functional.normalize import unit_rows
 from skdeepenc.search.index_writer import IndexWriter, locked
 from skdeepenc.search.manifest import MANIFEST, Manifest
 from skdeepenc.search.shards import Shards
@@ -70,5 +71,5 @@ def add_shards(writer: IndexWriter, shards: Shards) -> None:
         good = np.array([row for row, error in enumerate(errors) if error is None], dtype=int)
         n_rows = writer.rows_a_segment(vectors.shape[1])
         cuts = [good[first : first + n_rows] for first in range(0, len(good), n_rows)]
-        writer.commit([([rows[row] for row in cut], vectors[cut]) for cut in cuts])
+        writer.commit([([rows[row] for row in cut], unit_rows(vectors[cut])) for cut in cuts])
     writer.index_neighbors()

@@ -5,6 +5,7 @@ import pytest
 from search.indexed_scenes import SCENES, pooled
 
 from skdeepenc.exceptions import StorageError
+from skdeepenc.functional.normalize import unit_rows
 from skdeepenc.search import ImageIndex
 from skdeepenc.search.index_writer import IndexWriter, locked
 from skdeepenc.search.snapshot import Snapshot
@@ -25,7 +26,7 @@ def index(tmp_path, monkeypatch):
     vectors += 0.3 * rng.normal(size=vectors.shape)
     rows = [(f"drawn {number}", str(number), 8, 8, None) for number in range(N_DRAWN)]
     with locked(folder):
-        IndexWriter(folder).commit([(rows, vectors.astype(np.float32))])
+        IndexWriter(folder).commit([(rows, unit_rows(vectors.astype(np.float32)))])
     monkeypatch.setattr("skdeepenc.search.approximate.FEWEST_ROWS", 1000)
     index = ImageIndex.open(folder)
     index.add([SCENES[0] // 2])

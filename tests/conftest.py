@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import os
+import re
 
 import pytest
 from hypothesis import settings
@@ -19,3 +20,10 @@ settings.load_profile("short")
 def _forget_what_was_said(monkeypatch):
     """Let every test see warnings that a process gives once."""
     monkeypatch.setattr("skdeepenc.backbones.describing.assumptions._SAID", set())
+
+
+def pytest_make_parametrize_id(val):
+    """Name an estimator as it is written, without addresses: all workers must name it alike."""
+    if hasattr(val, "get_params") and not isinstance(val, type):
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(val))
+    return None

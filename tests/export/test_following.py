@@ -77,7 +77,7 @@ TRANSFORMERS = [
 ]
 
 
-@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=str)
+@pytest.mark.parametrize("transformer", TRANSFORMERS)
 def test_vectors_are_those_of_the_transformer(transformer):
     transformer.fit(X, Y)
     expected = transformer.transform(QUERIES)
@@ -116,7 +116,7 @@ CLASSIFIERS = [
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=str)
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
 def test_scores_probabilities_and_classes_are_those_of_the_classifier(classifier, n_classes):
     chosen = n_classes > Y
     classifier.fit(X[chosen], NAMES[Y[chosen]])
@@ -182,7 +182,6 @@ def test_an_image_of_the_gallery_votes_alone():
         NearestNeighborRanker(n_neighbors=9, expansion=3),
         NearestNeighborRanker(n_neighbors=9, expansion=5, alpha=2.5),
     ],
-    ids=str,
 )
 def test_rankings_are_those_of_the_ranker(ranker):
     ranker.fit(X)
@@ -214,7 +213,6 @@ def mean_of_batch(x):
         (FunctionTransformer(mean_of_batch), r"function mean_of_batch.*power_normalize"),
         (FunctionTransformer(l2_normalize, kw_args={"axis": 0}), r"axis=0 mixes.*axis=-1"),
     ],
-    ids=str,
 )
 def test_what_has_no_graph_is_refused_with_a_cure(estimator, message):
     with pytest.raises(ExportError, match=message):

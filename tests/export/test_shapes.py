@@ -50,7 +50,7 @@ def declared(report, kind):
     return {value.name: sides(value) for value in getattr(model.graph, kind)}
 
 
-@pytest.mark.parametrize(("end", "widths"), ENDS, ids=str)
+@pytest.mark.parametrize(("end", "widths"), ENDS)
 def test_outputs_say_how_wide_they_are(end, widths):
     pipeline = make_pipeline(GlobalPooler(), end).fit(MAPS, LABELS)
     report = to_onnx(pipeline, input="maps", images=MAPS)

@@ -38,6 +38,7 @@ DEFAULTS = {
     retrieval.ASMKRanker: {
         "n_words": 65_536,
         "n_assigned": 1,
+        "normalize_descriptors": False,
         "alpha": 3.0,
         "threshold": 0.0,
         "binary": False,

@@ -1,28 +1,83 @@
-"""Configuration of the documentation."""
+"""Configuration of the documentation.
+
+The build needs no network and takes warnings for errors (`sphinx-build -W`). Its pages load nothing
+from elsewhere: no fonts, no scripts, no inventories of other sites.
+"""
 
 from skdeepenc import __version__
 
 project = "skdeepenc"
 author = "The skdeepenc developers"
+copyright = author
 release = version = __version__
 extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx-mathjax-offline",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
 ]
+exclude_patterns = ["_build", "_templates", "examples"]
+templates_path = ["_templates"]
+# Several rankers have an attribute `gallery_`; numpydoc links its name without saying whose it is.
+# The gallery's settings hold functions and classes, which no cache of Sphinx can keep.
+suppress_warnings = ["ref.python", "config.cache"]
+
+# Pages
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "substitution"]
+myst_heading_anchors = 3
+copybutton_exclude = ".linenos, .gp, .go"
+
+# Reference
 autosummary_generate = True
 autosummary_ignore_module_all = False  # the reference lists what `__all__` lists
-templates_path = ["_templates"]
 autodoc_default_options = {"members": True}
 autodoc_typehints = "none"  # the docstrings say types, with shapes
 numpydoc_show_class_members = False
-# Several rankers have an attribute `gallery_`; numpydoc links its name without saying whose it is.
-suppress_warnings = ["ref.python"]
-exclude_patterns = ["_build", "_templates"]
+
+# Gallery
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "backreferences_dir": "api/generated/backreferences",
+    "doc_module": ("skdeepenc",),
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "matplotlib_animations": False,
+}
+
+# Look
 html_theme = "pydata_sphinx_theme"
-myst_enable_extensions = ["dollarmath"]
+html_title = "skdeepenc"
+html_static_path = ["_static"]
+html_css_files = ["skdeepenc.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "header_links_before_dropdown": 5,
+    "navbar_align": "left",
+    "navigation_with_keys": False,
+    "show_nav_level": 1,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "icon_links": [
+        {
+            "name": "Source",
+            "url": "https://github.com/skdeepenc/skdeepenc",
+            "icon": "fa-brands fa-github",
+        },
+    ],
+}
+html_sidebars = {"index": [], "get_started": [], "which": [], "gallery/index": []}
 
 
 def _is_metadata_request(app, what, name, thing, skip, options):

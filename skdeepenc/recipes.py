@@ -1,9 +1,9 @@
 """Pipelines from images to answers, with the settings that measured best where they were measured.
 
 Which encoder, which layers and which sizes of images a task wants was measured with several
-networks and data sets (`benchmarks/papers/recipes.py`, docs/recipes.md); here it is as code. A
-recipe is a plain pipeline of this package's estimators: print it to see what it is made of, and set
-any of it.
+networks and data sets (`benchmarks/papers/recipes.py`, docs/guide/recipes.md); here it is as code.
+A recipe is a plain pipeline of this package's estimators: print it to see what it is made of, and
+set any of it.
 """
 
 import math
@@ -133,7 +133,7 @@ def image_pipeline(
     their own size alone get that size.
 
     Maps are kept in float32; ``set_params(activationextractor__dtype="float16")`` takes half the
-    memory, and what is in docs/recipes.md was measured so.
+    memory, and what is in docs/guide/recipes.md was measured so.
 
     References
     ----------

@@ -10,11 +10,11 @@ import pytest
 PAGES = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["cache", "extend", "journeys", "search"])
+@pytest.mark.parametrize("page", ["guide/cache", "extend", "guide/journeys", "guide/search"])
 def test_the_code_of_the_page_runs(page, monkeypatch):
-    if page == "journeys":
+    if page == "guide/journeys":
         pytest.importorskip("pandas")
-    if page == "search":
+    if page == "guide/search":
         pytest.importorskip("pyarrow")
     text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from skdeepenc.export import registry
 
-PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "deploy.md"
 
 
 def test_the_code_of_the_page_runs(monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ from joblib import parallel_config
 pytest.importorskip("pyarrow")
 pytest.importorskip("fsspec")
 
-PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "scale.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 ENGINES = ("dask", "ray")
 # New processes import everything, which takes seconds.

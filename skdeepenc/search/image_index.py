@@ -1,29 +1,22 @@
 """A search engine in a folder: images by their names, vectors, and what encodes further ones."""
 
-import os
 from collections.abc import Iterable
 from functools import cached_property
-from html import escape
-from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from skdeepenc._sklearn import Interval, StrOptions, validate_params
 from skdeepenc._typing import ImageSource, PathLike
-from skdeepenc.exceptions import StorageError
-from skdeepenc.search.approximate import similar_images
-from skdeepenc.search.image_pass import UpdateSummary, numbered_behind, run_pass
-from skdeepenc.search.images import EncodedImage
+from skdeepenc.search.image_pass import UpdateSummary
+from skdeepenc.search.index_changes import bring_in, take_out
+from skdeepenc.search.index_facts import as_html, as_line
 from skdeepenc.search.index_writer import IndexWriter, locked
-from skdeepenc.search.listing import list_images, sources_of
+from skdeepenc.search.listing import sources_of
 from skdeepenc.search.near_duplicates import find_copies
 from skdeepenc.search.new_index import add_shards, begin_index
-from skdeepenc.search.questions import IMAGES_A_PART, Where, allowed_rows, encode_queries
+from skdeepenc.search.questions import Where, found_images
 from skdeepenc.search.shards import read_shards
-from skdeepenc.search.similar import most_similar
 from skdeepenc.search.snapshot import Snapshot
 from skdeepenc.search.tables import as_table
 from skdeepenc.search.vector_part import fitted_vector_part, open_kept_encoder
@@ -234,13 +227,7 @@ class ImageIndex:
         return self._change(images, is_whole=False)
 
     def _change(self, images, is_whole):
-        listing = list_images(images, IMAGES_A_PART)
-        with locked(self.folder):
-            writer = IndexWriter(self.folder)
-            found: Iterable[EncodedImage] = chain.from_iterable(listing.parts)
-            if not is_whole:
-                found = numbered_behind(found, writer.snapshot)
-            summary = run_pass(writer, self._encoder, found, is_whole=is_whole)
+        summary = bring_in(self.folder, self._encoder, images, is_whole=is_whole)
         self._snapshot = Snapshot(self.folder)
         return summary
 
@@ -258,19 +245,7 @@ class ImageIndex:
             If the index has no such image, another process is changing it, or it cannot be written
             to. Nothing is removed then.
         """
-        names = [ids] if isinstance(ids, str) else [str(name) for name in ids]
-        with locked(self.folder):
-            writer = IndexWriter(self.folder)
-            known = writer.snapshot.rows_by_name
-            unknown = [name for name in names if name not in known]
-            if unknown:
-                raise StorageError(
-                    f"The index has no image {unknown[0]!r} ({len(unknown)} of {len(names)} names "
-                    "are unknown); index.images lists them."
-                )
-            writer.remove(known[name] for name in names)
-            writer.commit()
-            writer.compact()
+        take_out(self.folder, [ids] if isinstance(ids, str) else list(map(str, ids)))
         self._snapshot = Snapshot(self.folder)
 
     @validate_params(
@@ -312,22 +287,7 @@ class ImageIndex:
         ImageBatchError
             If queries cannot be read.
         """
-        snapshot = self._snapshot
-        allowed = None if where is None else allowed_rows(snapshot, where)
-        names, vectors = encode_queries(self._encoder, images, snapshot.manifest.n_features)
-        if allowed is None:
-            similarities, rows = similar_images(snapshot, vectors, n_neighbors)
-        else:
-            similarities, rows = most_similar(snapshot, vectors, n_neighbors, allowed)
-        n_found = rows.shape[1]
-        return as_table(
-            {
-                "query": np.repeat(np.array(names), n_found),
-                "rank": np.tile(np.arange(1, n_found + 1), len(names)),
-                "image": self._snapshot.names[rows.ravel()],
-                "similarity": similarities.ravel(),
-            }
-        )
+        return as_table(found_images(self._snapshot, self._encoder, images, n_neighbors, where))
 
     @validate_params(
         {"threshold": [Interval(Real, -1, 1, closed="both"), StrOptions({"auto"})]},
@@ -382,25 +342,8 @@ class ImageIndex:
         return len(self._snapshot)
 
     def __repr__(self) -> str:
-        rows = ", ".join(f"{name} {value}" for name, value in self._facts().items())
-        return f"ImageIndex({os.fspath(self.folder)!r}: {rows})"
+        return as_line(self.folder, self._snapshot)
 
     def _repr_html_(self) -> str:
         """Return a small table for notebooks."""
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
-            for name, value in {"folder": os.fspath(self.folder), **self._facts()}.items()
-        )
-        return f"<table><caption>ImageIndex</caption>{rows}</table>"
-
-    def _facts(self):
-        manifest = self._snapshot.manifest
-        found = manifest.neighbors
-        return {
-            "images": f"{len(self):,}",
-            "failures": f"{manifest.n_failures:,}",
-            "values per image": f"{manifest.n_features:,}",
-            "search": f"finds {found.recall:.1%} of the first 10" if found else "exact",
-            "encoder": manifest.encoder,
-            "written by": f"skdeepenc {manifest.version}",
-        }
+        return as_html(self.folder, self._snapshot)

@@ -10,13 +10,54 @@ from numpy.typing import NDArray
 
 from skdeepenc.exceptions import ImageBatchError, StorageError
 from skdeepenc.functional.normalize import unit_rows
+from skdeepenc.search.approximate import similar_images
 from skdeepenc.search.listing import list_images
+from skdeepenc.search.similar import most_similar
+from skdeepenc.search.snapshot import Snapshot
 
-__all__ = ["IMAGES_A_PART", "Where", "allowed_rows", "encode_queries"]
+__all__ = ["IMAGES_A_PART", "Where", "allowed_rows", "encode_queries", "found_images"]
 
 #: A pattern of names, a function of a name, or a mask over `ImageIndex.images`.
 Where: TypeAlias = str | Callable[[str], bool] | Sequence[bool] | NDArray[np.bool_] | None
 IMAGES_A_PART = 10_000
+
+
+def found_images(
+    snapshot: Snapshot, encoder: Any, images: Any, n_neighbors: int, where: Where
+) -> dict[str, Any]:
+    """Find the most similar images to each query.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The index.
+    encoder : ImageEncoder
+        What turns images into vectors.
+    images : object
+        The queries; what `encode` takes.
+    n_neighbors : int
+        How many images to find for each.
+    where : str, callable, array-like of bool or None
+        Which images may be found.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The columns "query", "rank", "image" and "similarity", a row per result.
+    """
+    allowed = None if where is None else allowed_rows(snapshot, where)
+    names, vectors = encode_queries(encoder, images, snapshot.manifest.n_features)
+    if allowed is None:
+        similarities, rows = similar_images(snapshot, vectors, n_neighbors)
+    else:
+        similarities, rows = most_similar(snapshot, vectors, n_neighbors, allowed)
+    n_found = rows.shape[1]
+    return {
+        "query": np.repeat(np.array(names), n_found),
+        "rank": np.tile(np.arange(1, n_found + 1), len(names)),
+        "image": snapshot.names[rows.ravel()],
+        "similarity": similarities.ravel(),
+    }
 
 
 def encode_queries(encoder: Any, images: Any, n_features: int) -> tuple[list, NDArray[np.float32]]:
@@ -69,14 +110,14 @@ def encode_queries(encoder: Any, images: Any, n_features: int) -> tuple[list, ND
     return names, unit_rows(np.concatenate(vectors))
 
 
-def allowed_rows(snapshot: Any, where: Where) -> NDArray[np.bool_]:
+def allowed_rows(snapshot: Snapshot, where: Where) -> NDArray[np.bool_]:
     """Return which rows of an index may be found.
 
     Parameters
     ----------
     snapshot : Snapshot
         The index.
-    where : str, callable, array-like of bool or None
+    where : str, callable or array-like of bool
         A pattern of names, a function of a name, or a mask over the images that count.
 
     Returns
@@ -90,8 +131,6 @@ def allowed_rows(snapshot: Any, where: Where) -> NDArray[np.bool_]:
         If a mask has another length, or does not hold truth values.
     """
     is_kept = snapshot.is_kept
-    if where is None:
-        return is_kept
     if isinstance(where, str) or callable(where):
         fits = where if callable(where) else lambda name: fnmatchcase(name, where)
         mask = np.array([bool(fits(name)) for name in snapshot.names[is_kept]], dtype=bool)

@@ -5,14 +5,24 @@ from PIL import Image
 
 from skdeepenc._optional import require
 
-__all__ = ["RIGHT", "WRONG", "axes_for_image", "figure_and_axes", "require_pyplot", "stretched_sum"]
+__all__ = [
+    "RIGHT",
+    "WRONG",
+    "add_colorbar",
+    "axes_for_image",
+    "draw_over_grey",
+    "figure_and_axes",
+    "require_pyplot",
+    "stretched_sum",
+]
 
 # Told apart by readers who do not tell red from green, and without colours by their lines.
 RIGHT = {"color": "#0072B2", "linestyle": "-"}
 WRONG = {"color": "#D55E00", "linestyle": (0, (2, 1))}
 
 _LONGER_SIDE = 5.0
-_ROOM_BESIDE = 1.2
+# For a scale of colours, and for a title.
+_ROOM_BESIDE, _ROOM_ABOVE = 1.2, 0.4
 
 
 def require_pyplot():
@@ -54,8 +64,42 @@ def axes_for_image(ax, image):
         return ax
     height, width = image.shape[:2]
     scale = _LONGER_SIDE / max(height, width)
-    size = width * scale + _ROOM_BESIDE, height * scale + _ROOM_BESIDE / 2
+    size = width * scale + _ROOM_BESIDE, height * scale + _ROOM_ABOVE
     return require_pyplot().figure(figsize=size, layout="constrained").subplots()
+
+
+def draw_over_grey(axes, image, values, *, strongest, cmap, alpha):
+    """Draw an image in grey, and over it values in colour: the further from zero, the denser."""
+    axes.imshow(np.mean(image, axis=-1), cmap="gray")  # its colours would mix with ours
+    limits = {"vmin": -strongest, "vmax": strongest}
+    drawn = axes.imshow(values, cmap=_clear_in_the_middle(cmap), alpha=alpha, **limits)
+    axes.set(xticks=[], yticks=[])
+    return drawn
+
+
+def _clear_in_the_middle(cmap):
+    """Return a colormap whose middle, where nothing is to be said, does not veil the image."""
+    from matplotlib.colors import ListedColormap
+
+    known = require_pyplot().get_cmap(cmap)
+    places = np.linspace(0, 1, 256)
+    colors = known(places)
+    colors[:, 3] *= np.sqrt(np.abs(2 * places - 1))
+    return ListedColormap(colors, name=known.name)
+
+
+def add_colorbar(drawn, label):
+    """Draw the scale of colours beside an image, and exactly as high."""
+    from matplotlib.transforms import Bbox
+
+    def beside(bar, renderer):
+        """Keep the place that the layout gave, and take the height that the image has in it."""
+        drawn.axes.apply_aspect()
+        place, image = bar.get_position(original=True), drawn.axes.get_position()
+        return Bbox.from_extents(place.x0, image.y0, place.x1, image.y1)
+
+    bar = drawn.axes.figure.colorbar(drawn, ax=drawn.axes, label=label).ax
+    bar.set_axes_locator(beside)
 
 
 def stretched_sum(maps, shape):

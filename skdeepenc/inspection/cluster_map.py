@@ -8,14 +8,21 @@ from numpy.typing import NDArray
 
 from skdeepenc._typing import ImageSource
 from skdeepenc.images import decode_image
-from skdeepenc.inspection._drawing import figure_and_axes, require_pyplot
+from skdeepenc.inspection._drawing import add_colorbar, figure_and_axes, require_pyplot
 from skdeepenc.maps import as_feature_maps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 OPACITY = 0.65
-COLORS = "tab20"
+# Okabe and Ito's, which readers who do not tell red from green can tell apart.
+COLORS = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999",
+)  # fmt: skip
+MORE_COLORS = "tab20"
+
+# Of an image among many, and of all of them together, in inches.
+_WIDEST, _WIDTH = 2.4, 5.6
 
 
 class ClusterMapDisplay:
@@ -90,6 +97,7 @@ class ClusterMapDisplay:
         *,
         scale: int = 0,
         figure: "Figure | SubFigure | None" = None,
+        colorbar: bool = True,
     ) -> Self:
         """Partition images by a fitted encoder, and draw the clusters.
 
@@ -105,6 +113,8 @@ class ClusterMapDisplay:
             Which of the encoded scales to show.
         figure : matplotlib Figure or SubFigure, default=None
             Where to draw; None makes a new figure.
+        colorbar : bool, default=True
+            Whether to draw the scale of the norms, which is the same for all images.
 
         Returns
         -------
@@ -134,15 +144,19 @@ class ClusterMapDisplay:
         ]
         pixels = [np.asarray(decode_image(image)) for image in images]
         names = _partition_names(estimator, labels[0].shape[2])
-        return cls(images=pixels, norms=norms, labels=labels, names=names).plot(figure=figure)
+        return cls(images=pixels, norms=norms, labels=labels, names=names).plot(
+            figure=figure, colorbar=colorbar
+        )
 
-    def plot(self, *, figure: "Figure | SubFigure | None" = None) -> Self:
+    def plot(self, *, figure: "Figure | SubFigure | None" = None, colorbar: bool = True) -> Self:
         """Draw the images, the norms and the clusters.
 
         Parameters
         ----------
         figure : matplotlib Figure or SubFigure, default=None
             Where to draw; None makes a new figure.
+        colorbar : bool, default=True
+            Whether to draw the scale of the norms, which is the same for all images.
 
         Returns
         -------
@@ -155,34 +169,50 @@ class ClusterMapDisplay:
             If matplotlib is not installed.
         """
         shape = 2 + self.labels[0].shape[2], len(self.images)
-        self.figure_, self.axes_ = figure_and_axes(figure, shape, (1.8, 2.2))
+        tallest = max(np.shape(image)[0] / np.shape(image)[1] for image in self.images)
+        width = min(_WIDEST, _WIDTH / len(self.images))
+        cell = width * tallest + 0.1, width + 0.1
+        self.figure_, self.axes_ = figure_and_axes(figure, shape, cell)
+        strongest = max(float(np.max(norms)) for norms in self.norms)
         for column, axes in enumerate(self.axes_.T):
-            self._draw_column(column, axes)
+            drawn = self._draw_column(column, axes, strongest)
+        if colorbar:
+            add_colorbar(drawn, "activation")
         counts = [f"{len(np.unique(partition))} clusters" for partition in self.labels[0].T]
         names = ["image", "L2 norm", *(self.names or counts)]
         for axis, name in zip(self.axes_[:, 0], names, strict=True):
             axis.set_ylabel(name)
         return self
 
-    def _draw_column(self, column, axes):
+    def _draw_column(self, column, axes, strongest):
+        """Draw one image, and return what shows its norms."""
         image, labels = self.images[column], self.labels[column]
-        axes[0].imshow(image)
-        norms = axes[1].imshow(self.norms[column], cmap="viridis")
-        self.figure_.colorbar(norms, ax=axes[1])
         height, width = image.shape[:2]
+        covering = {
+            "extent": (-0.5, width - 0.5, height - 0.5, -0.5),
+            "interpolation": "nearest",
+        }
+        axes[0].imshow(image)
+        norms = axes[1].imshow(
+            self.norms[column], cmap="viridis", vmin=0, vmax=strongest, **covering
+        )
+        grey = np.mean(image, axis=2, keepdims=True).astype(image.dtype).repeat(3, axis=2)
         for axis, partition in zip(axes[2:], np.moveaxis(labels, 2, 0), strict=True):
-            axis.imshow(image)
-            axis.imshow(
-                partition % 20,
-                cmap=COLORS,
-                vmin=0,
-                vmax=19,
-                alpha=OPACITY,
-                interpolation="nearest",
-                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-            )
+            axis.imshow(grey)  # its colours would mix with those of the clusters
+            _draw_clusters(axis, partition, covering)
         for axis in axes:
             axis.set(xticks=[], yticks=[])
+        return norms
+
+
+def _draw_clusters(axes, partition, covering):
+    """Lay clusters over an image; where there are many, colours are alike, or even repeat."""
+    from matplotlib.colors import ListedColormap
+
+    many = require_pyplot().get_cmap(MORE_COLORS).colors
+    colors = COLORS if partition.max() < len(COLORS) else many
+    shown = {"cmap": ListedColormap(colors), "vmin": 0, "vmax": len(colors) - 1, "alpha": OPACITY}
+    axes.imshow(partition % len(colors), **shown, **covering)
 
 
 def _partition_names(encoder, n_partitions):

@@ -10,7 +10,13 @@ from PIL import Image
 from skdeepenc._typing import Floats, ImageSource
 from skdeepenc.images import decode_image
 from skdeepenc.inspection._classes import class_index
-from skdeepenc.inspection._drawing import axes_for_image, require_pyplot, stretched_sum
+from skdeepenc.inspection._drawing import (
+    add_colorbar,
+    axes_for_image,
+    draw_over_grey,
+    require_pyplot,
+    stretched_sum,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +99,7 @@ class ConfidenceMapDisplay:
         image_size: int = 512,
         ax: "Axes | None" = None,
         cmap: str = "RdBu_r",
-        alpha: float = 0.6,
+        alpha: float = 0.8,
         colorbar: bool = True,
     ) -> Self:
         """Ask a fitted pipeline what it sees, and draw it over the image.
@@ -115,8 +121,8 @@ class ConfidenceMapDisplay:
             Where to draw; None makes a new figure.
         cmap : str or Colormap, default="RdBu_r"
             Colours, of which the middle one is a score of zero.
-        alpha : float, default=0.6
-            How much the colours cover the image, 0 to 1.
+        alpha : float, default=0.8
+            How much the strongest colours cover the image, 0 to 1.
         colorbar : bool, default=True
             Whether to draw the scale of colours.
 
@@ -156,7 +162,7 @@ class ConfidenceMapDisplay:
         *,
         ax: "Axes | None" = None,
         cmap: str = "RdBu_r",
-        alpha: float = 0.6,
+        alpha: float = 0.8,
         colorbar: bool = True,
     ) -> Self:
         """Draw the image in grey, and the confidence over it in colour.
@@ -167,8 +173,8 @@ class ConfidenceMapDisplay:
             Where to draw; None makes a new figure.
         cmap : str or Colormap, default="RdBu_r"
             Colours, of which the middle one is a score of zero.
-        alpha : float, default=0.6
-            How much the colours cover the image, 0 to 1.
+        alpha : float, default=0.8
+            How much the strongest colours cover the image, 0 to 1.
         colorbar : bool, default=True
             Whether to draw the scale of colours.
 
@@ -187,14 +193,14 @@ class ConfidenceMapDisplay:
         self.figure_ = ax.figure
         confidence = self.confidence
         strongest = float(np.abs(confidence).max()) or 1.0
-        ax.imshow(np.mean(self.image, axis=-1), cmap="gray")  # its colours would mix with ours
-        self.im_ = ax.imshow(confidence, cmap=cmap, alpha=alpha, vmin=-strongest, vmax=strongest)
-        ax.set(xticks=[], yticks=[])
+        self.im_ = draw_over_grey(
+            ax, self.image, confidence, strongest=strongest, cmap=cmap, alpha=alpha
+        )
         if self.class_name is not None:
             ax.set_title(self.class_name)
         if colorbar:
-            label = "sum of scores" if self.rival is None else "lead over the best rival (scores)"
-            self.figure_.colorbar(self.im_, ax=ax, label=label)
+            label = "score" if self.rival is None else "lead over rivals (score)"
+            add_colorbar(self.im_, label)
         return self
 
 

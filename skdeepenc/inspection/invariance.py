@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -27,12 +28,16 @@ MIDDLE = 0.7
 PIXELS = 256
 # What the amounts of the paper's transformations are.
 _UNITS = {
-    "scaling": "part of each side that is left",
+    "scaling": "magnification",
     "translation right": "256ths of the side",
     "translation down": "256ths of the side",
-    "flip": "axis",
+    "flip": "direction",
     "rotation": "degrees",
 }
+_COLUMNS = 2
+# As many as stand below a panel that is 180 pixels wide.
+_LETTERS = 22
+_MARKERS = "os^Dv"
 
 
 def image_transformations(kinds: Sequence[str] | None = None) -> Transformations:
@@ -274,19 +279,30 @@ class InvarianceDisplay:
             If matplotlib is not installed.
         """
         kinds = list(dict.fromkeys(kind for kind, _ in self.scores))
-        self.figure_, (self.axes_,) = figure_and_axes(figure, (1, len(kinds)), (3, 3), sharey=True)
+        shape = -(-len(kinds) // _COLUMNS), min(len(kinds), _COLUMNS)
+        self.figure_, grid = figure_and_axes(figure, shape, (2.2, 3), sharey=True)
+        self.axes_ = grid.ravel()[: len(kinds)]
+        for axes in grid.ravel()[len(kinds) :]:
+            axes.remove()
         for axes, kind in zip(self.axes_, kinds, strict=True):
             self._draw_kind(axes, kind)
-        self.axes_[0].set_ylabel(self.score_name)
-        self.axes_[-1].legend()
+        for axes in grid[:, 0]:
+            axes.set_ylabel(self.score_name)
+        handles, names = self.axes_[0].get_legend_handles_labels()
+        self.figure_.legend(handles, names, loc="outside lower center", ncols=_COLUMNS)
         return self
 
     def _draw_kind(self, axes, kind):
         rows = {str(amount): row for (own, amount), row in self.scores.items() if own == kind}
-        for name in next(iter(rows.values())):
-            axes.plot(list(rows), [row[name] for row in rows.values()], marker="o", label=name)
+        # A line from one axis to the other would say that there is something in between.
+        style = {"linestyle": "none" if kind == "flip" else "-"}
+        for name, marker in zip(next(iter(rows.values())), cycle(_MARKERS), strict=False):
+            scores = [row[name] for row in rows.values()]
+            axes.plot(range(len(rows)), scores, marker=marker, label=name, **style)
+        step = -(-len("".join(rows)) // _LETTERS)
+        axes.set_xticks(range(0, len(rows), step), list(rows)[::step])
+        axes.margins(x=0.15, y=0.1)
         axes.set(title=kind, xlabel=_UNITS.get(kind, "amount"))
-        axes.tick_params(axis="x", labelsize="small")
 
 
 def _check(estimators, images, y, transformations):

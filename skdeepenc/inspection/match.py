@@ -9,7 +9,13 @@ from PIL import Image
 
 from skdeepenc._typing import Floats, ImageSource
 from skdeepenc.images import decode_image
-from skdeepenc.inspection._drawing import figure_and_axes, require_pyplot, stretched_sum
+from skdeepenc.inspection._drawing import (
+    add_colorbar,
+    draw_over_grey,
+    figure_and_axes,
+    require_pyplot,
+    stretched_sum,
+)
 from skdeepenc.inspection.matching import Match, match_contributions
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MatchDisplay"]
 
-_HEIGHT = 3.2
+_HEIGHT, _WIDTH = 3.2, 5.6
 
 
 class MatchDisplay:
@@ -74,7 +80,7 @@ class MatchDisplay:
         image_size: int = 512,
         figure: "Figure | SubFigure | None" = None,
         cmap: str = "RdBu_r",
-        alpha: float = 0.6,
+        alpha: float = 0.8,
         colorbar: bool = True,
     ) -> Self:
         """Ask a fitted pipeline how similar two images are and why, and draw it.
@@ -93,8 +99,8 @@ class MatchDisplay:
             Where to draw; None makes a new figure.
         cmap : str or Colormap, default="RdBu_r"
             Colours, of which the middle one stands for nothing added.
-        alpha : float, default=0.6
-            How much the colours cover the images, 0 to 1.
+        alpha : float, default=0.8
+            How much the strongest colours cover the images, 0 to 1.
         colorbar : bool, default=True
             Whether to draw the scale of colours.
 
@@ -140,7 +146,7 @@ class MatchDisplay:
         n_framed: int = 5,
         figure: "Figure | SubFigure | None" = None,
         cmap: str = "RdBu_r",
-        alpha: float = 0.6,
+        alpha: float = 0.8,
         colorbar: bool = True,
     ) -> Self:
         """Draw both images in grey, and what their positions add over them in colour.
@@ -153,8 +159,8 @@ class MatchDisplay:
             Where to draw; None makes a new figure.
         cmap : str or Colormap, default="RdBu_r"
             Colours, of which the middle one stands for nothing added.
-        alpha : float, default=0.6
-            How much the colours cover the images, 0 to 1.
+        alpha : float, default=0.8
+            How much the strongest colours cover the images, 0 to 1.
         colorbar : bool, default=True
             Whether to draw the scale of colours.
 
@@ -168,25 +174,24 @@ class MatchDisplay:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        widths = [_HEIGHT * np.shape(image)[1] / np.shape(image)[0] for image in self.images]
-        self.figure_, self.axes_ = figure_and_axes(
-            figure, (1, 2), (_HEIGHT + 0.4, np.mean(widths) + 0.4), width_ratios=widths
-        )
+        widths = [np.shape(image)[1] / np.shape(image)[0] for image in self.images]
+        height = min(_HEIGHT, _WIDTH / sum(widths))
+        cell = height + 0.4, height * np.mean(widths) + 0.5
+        self.figure_, self.axes_ = figure_and_axes(figure, (1, 2), cell, width_ratios=widths)
         densities = self.densities
         strongest = max(float(np.abs(density).max()) for density in densities) or 1.0
         sides = (self.match.query, self.match.result)
         for axes, image, density, shares in zip(
             self.axes_[0], self.images, densities, sides, strict=True
         ):
-            axes.imshow(np.mean(image, axis=-1), cmap="gray")  # its colours would mix with ours
-            drawn = axes.imshow(density, cmap=cmap, alpha=alpha, vmin=-strongest, vmax=strongest)
-            axes.set(xticks=[], yticks=[])
+            drawn = draw_over_grey(
+                axes, image, density, strongest=strongest, cmap=cmap, alpha=alpha
+            )
             _frame_strongest(axes, shares, np.shape(image)[:2], n_framed)
         self.axes_[0, 0].set_title("query")
         self.axes_[0, 1].set_title(f"similarity {self.match.similarity:.3g}")
         if colorbar:
-            label = "similarity added (mean of the image: all of it)"
-            self.figure_.colorbar(drawn, ax=self.axes_[0, 1], label=label)
+            add_colorbar(drawn, "added to the similarity")
         return self
 
 

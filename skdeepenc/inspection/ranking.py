@@ -235,7 +235,7 @@ class RankingDisplay:
             If matplotlib is not installed.
         """
         shape = len(self.query_images), 1 + len(self.result_images[0])
-        self.figure_, self.axes_ = figure_and_axes(figure, shape, (1.7, 1.5))
+        self.figure_, self.axes_ = figure_and_axes(figure, shape, (1.35, 1.1))
         for row, axes in enumerate(self.axes_):
             self._draw_row(row, axes)
         if self.correct is not None:
@@ -246,6 +246,9 @@ class RankingDisplay:
         _draw_image(axes[0], self.query_images[row])
         title = "query" if self.query_names is None else self.query_names[row]
         axes[0].set_title(title, fontsize="small")
+        # Sets the query apart from what was found.
+        line = {"color": "0.6", "linewidth": 1, "clip_on": False}
+        axes[0].plot([1.08, 1.08], [0, 1], transform=axes[0].transAxes, **line)
         for column, image in enumerate(self.result_images[row]):
             self._draw_result(row, column, image, axes[1 + column])
 
@@ -256,8 +259,13 @@ class RankingDisplay:
         _draw_image(axes, image, frame)
         title = f"{column + 1}"
         if self.similarities is not None:
-            title += f": {self.similarities[row][column]:.2f}"
+            title += f": {_short(self.similarities[row][column])}"
         axes.set_title(title, fontsize="small")
+
+
+def _short(similarity):
+    """Write a similarity with two digits behind the point, and a large one with fewer."""
+    return f"{similarity:.2f}" if abs(similarity) < 10 else f"{similarity:.3g}"
 
 
 def _draw_image(axes, image, frame=None):

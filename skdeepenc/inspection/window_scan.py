@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ScoredWindow", "WindowScanDisplay", "best_window"]
 
-FRAME_COLOR = "red"
+# Yellow between black lines is seen on whatever the image shows.
+FRAME_COLOR = "#F0E442"
 
 
 class ScoredWindow(NamedTuple):
@@ -242,15 +243,17 @@ class WindowScanDisplay:
             If matplotlib is not installed.
         """
         pyplot = require_pyplot()
+        from matplotlib.patheffects import withStroke
+
         self.ax_ = ax = axes_for_image(ax, self.image)
         self.figure_ = ax.figure
         ax.imshow(self.image)
         y0, x0, y1, x1 = self.window.box
-        self.frame_ = ax.add_patch(
-            pyplot.Rectangle(
-                (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=FRAME_COLOR, lw=3
-            )
+        frame = pyplot.Rectangle(
+            (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=FRAME_COLOR, lw=2.5
         )
+        frame.set_path_effects([withStroke(linewidth=5, foreground="black")])
+        self.frame_ = ax.add_patch(frame)
         name = "" if self.class_name is None else f"{self.class_name}, "
         ax.set(xticks=[], yticks=[], title=f"{name}score {self.window.score:.2f}")
         ax.set_xlabel("frame: the window with the highest score", fontsize="small")

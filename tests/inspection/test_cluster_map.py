@@ -45,6 +45,21 @@ def test_clusters_lie_over_the_whole_image(maps, images):
     assert 0 < clusters.get_alpha() < 1
 
 
+def test_norms_of_all_images_share_one_scale(images):
+    maps = np.ones((2, 3, 4, 1)) * [[[[2]]], [[[6]]]]
+    encoder = ClusterMAC(n_clusters=2, n_color_clusters=0, random_state=0).fit(maps)
+    display = ClusterMapDisplay.from_estimator(encoder, maps, images[:2])
+    assert {axes.images[0].get_clim() for axes in display.axes_[1]} == {(0, 6)}
+
+
+@pytest.mark.parametrize(("n_clusters", "n_colors"), [(8, 8), (9, 20)])
+def test_few_clusters_have_colors_that_are_told_apart(images, n_clusters, n_colors):
+    labels = np.arange(n_clusters).reshape(1, -1, 1)
+    display = ClusterMapDisplay(images=images[:1], norms=[np.ones((1, 9))], labels=[labels])
+    drawn = display.plot(colorbar=False).axes_[2, 0].images[1]
+    assert n_colors == drawn.cmap.N
+
+
 def test_maps_and_images_must_be_as_many(maps, images):
     encoder = ClusterMAC(n_clusters=2, n_color_clusters=0).fit(maps)
     with pytest.raises(ValueError, match="3 images but 2 images"):

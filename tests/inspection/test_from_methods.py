@@ -26,6 +26,7 @@ from skdeepenc.retrieval import NearestNeighborRanker
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
 Figure = pytest.importorskip("matplotlib.figure").Figure
+Text = pytest.importorskip("matplotlib.text").Text
 
 SHADES = np.array([0, 80, 160, 240])
 IMAGES = [np.full((24, 32, 3), shade, dtype=np.uint8) for shade in SHADES]
@@ -134,6 +135,42 @@ def test_how_to_draw_is_passed_on():
     assert display.im_.get_cmap().name == "coolwarm"
     assert display.im_.get_alpha() == 0.25
     assert display.figure_.axes == [display.ax_]
+
+
+def test_the_image_is_clear_where_nothing_is_to_be_said():
+    colors = confidence(cmap="coolwarm").im_.get_cmap()
+    assert colors(0.5)[3] < 0.1
+    assert colors(0.0)[3] == colors(1.0)[3] == 1
+
+
+@pytest.mark.parametrize("make", [clusters, confidence, match])
+def test_scales_of_colors_are_as_high_as_their_images_and_say_what_they_measure(make):
+    display = make()
+    display.figure_.canvas.draw()
+    images = [image for axes in display.figure_.axes for image in axes.images]
+    colored = next(image for image in images if image.colorbar)
+    beside = colored.colorbar.ax
+    assert beside.get_ylabel()
+    heights = [axes.get_window_extent().height for axes in (beside, colored.axes)]
+    assert heights[0] == pytest.approx(heights[1])
+
+
+def written(figure):
+    """Return the boxes, in pixels, of all texts that show."""
+    figure.canvas.draw()
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    return [text.get_window_extent() for text in texts]
+
+
+@pytest.mark.parametrize("name", from_methods())
+def test_no_text_lies_on_another_or_outside_of_the_figure(name):
+    figure = MAKERS[name]().figure_
+    boxes = written(figure)
+    assert len(boxes) > 1
+    for place, box in enumerate(boxes):
+        assert figure.bbox.containsx(box.x0)
+        assert figure.bbox.containsx(box.x1)
+        assert not any(box.overlaps(other) for other in boxes[place + 1 :])
 
 
 def test_drawing_again_computes_nothing(monkeypatch):

@@ -188,7 +188,7 @@ def test_other_scores_are_drawn_by_their_name():
         assert display.axes_[0].get_ylabel() == name
 
 
-def test_draws_a_panel_a_kind_and_a_curve_a_classifier():
+def test_draws_one_panel_per_kind_and_one_curve_per_classifier():
     scores = {
         ("scaling", "10/10"): {"global": 0.5, "MOP-CNN": 0.75},
         ("flip", "none"): {"global": 0.25, "MOP-CNN": 1.0},
@@ -205,8 +205,22 @@ def test_draws_a_panel_a_kind_and_a_curve_a_classifier():
     figure.canvas.draw()
     ticks = [label.get_text() for label in display.axes_[0].get_xticklabels()]
     assert ticks == ["10/10", "10/4"]
-    legend = display.axes_[-1].get_legend()
+    (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["global", "MOP-CNN"]
+    flips = display.axes_[1].lines
+    assert {line.get_linestyle() for line in flips} == {"None"}  # nothing is between two flips
+
+
+def test_panels_stand_in_two_columns_with_as_many_amounts_as_can_be_read():
+    amounts = image_transformations(["scaling", "rotation", "flip"])
+    scores = {amount: {"global": 0.5} for amount in amounts}
+    display = InvarianceDisplay(scores=scores).plot()
+    assert display.figure_.axes == list(display.axes_)
+    corners = [axes.get_position().p0 for axes in display.axes_]
+    assert corners[0][0] == corners[2][0] < corners[1][0]
+    assert corners[0][1] == corners[1][1] > corners[2][1]
+    ticks = [label.get_text() for label in display.axes_[0].get_xticklabels()]
+    assert ticks == ["10/10", "10/8", "10/6", "10/4"]
 
 
 def test_bad_input_is_named():

@@ -73,6 +73,14 @@ def test_from_estimator_takes_rankers_and_pipelines(images, vectors, wrap):
     assert not any(framed(axes) for axes in unframed.axes_[0])
 
 
+@pytest.mark.parametrize(("similarity", "written"), [(0.125, "0.12"), (119.66, "120")])
+def test_similarities_are_written_with_few_digits(images, similarity, written):
+    display = RankingDisplay.from_predictions(
+        [[0]], query_images=images[:1], gallery_images=images, similarities=[[similarity]]
+    )
+    assert display.axes_[0, 1].get_title() == f"1: {written}"
+
+
 def test_keeps_small_copies_of_files_and_draws_again(images, tmp_path):
     path = tmp_path / "image.png"
     Image.fromarray(images[3]).resize((400, 200)).save(path)

@@ -157,7 +157,8 @@ class Network:
         """
         if SIZED in self._surgery.skeletons:
             raise ModelError(
-                "position embeddings are resampled for each size of images, so a graph takes one"
+                "position embeddings are resampled for each size of images, so a graph takes "
+                "one size."
             )
         return DENSE, both_sides(self._own_size)
 

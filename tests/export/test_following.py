@@ -27,6 +27,7 @@ from skdeepenc.export.writer import GraphWriter, Tensor
 from skdeepenc.functional import l2_normalize, power_normalize
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import (
+    AdaptiveChannelRanker,
     ASMKRanker,
     DiffusionRanker,
     KReciprocalRanker,
@@ -188,6 +189,19 @@ def test_rankings_are_those_of_the_ranker(ranker):
     outputs = outputs_of(ranker)
     assert_allclose(outputs["scores"], ranker.transform(QUERIES), atol=1e-4)
     assert_array_equal(outputs["neighbors"], ranker.rank(QUERIES))
+
+
+@pytest.mark.parametrize("quantize", [None, "sign"])
+@pytest.mark.parametrize("n_channels", [None, 1, 2, 50])
+def test_channels_are_those_that_each_query_activates_most(quantize, n_channels):
+    """Two channels of two pooled values, and their average activations."""
+    for n_guidance in (2, None):
+        ranker = AdaptiveChannelRanker(
+            n_channels=n_channels, n_guidance_channels=n_guidance, quantize=quantize, n_neighbors=8
+        ).fit(X)
+        outputs = outputs_of(ranker)
+        assert_allclose(outputs["scores"], ranker.transform(QUERIES), rtol=1e-4, atol=1e-4)
+        assert_array_equal(outputs["neighbors"], ranker.rank(QUERIES))
 
 
 def test_similarities_to_a_gallery_may_be_the_vectors():

@@ -2,6 +2,7 @@
 
 from skdeepenc.export.converters import bag_of_words as bag_of_words
 from skdeepenc.export.converters import calibration as calibration
+from skdeepenc.export.converters import channel_selection as channel_selection
 from skdeepenc.export.converters import cluster_mac as cluster_mac
 from skdeepenc.export.converters import cross_layer as cross_layer
 from skdeepenc.export.converters import extractor as extractor

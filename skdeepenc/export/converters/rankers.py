@@ -7,7 +7,6 @@ another library.
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.registry import register
 from skdeepenc.retrieval import (
-    AdaptiveChannelRanker,
     ASMKRanker,
     DiffusionRanker,
     IndexedRanker,
@@ -20,7 +19,6 @@ from skdeepenc.retrieval import (
 
 _OF_MAPS = (ASMKRanker, LocalizingRanker, LocalRanker)
 _OTHERS = (
-    AdaptiveChannelRanker,
     DiffusionRanker,
     IndexedRanker,
     KReciprocalRanker,

@@ -53,7 +53,9 @@ def pipelines(task, options, network):
     def make(size="default", **steps):
         pipeline = image_pipeline(task, model, memory=options.memory, size=size, random_state=0)
         settings = {"preprocessing": preprocessing, "dtype": "float16", "n_threads": 1}
-        pipeline[0].set_params(**settings)
+        pipeline[0].set_params(batch_size=4, **settings)
+        if options.base and getattr(pipeline[0].views, "n_scales", 1) > 1:
+            pipeline[0].set_params(views__base=options.base)
         return _with_steps(pipeline, **steps)
 
     if task == "classification":
@@ -177,6 +179,9 @@ def main():
         "--no-papers", dest="papers", action="store_false", help="leave out the papers' settings"
     )
     parser.add_argument("--per-class", type=int, default=40, help="images to train and to test by")
+    parser.add_argument(
+        "--base", type=int, help="smallest side of pyramids; by default the network's"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="random splits beside that by name")
     parser.add_argument("--distractors", type=int, help="images of no landmark; all by default")
     parser.add_argument("--out", type=Path, help="JSON file to write")

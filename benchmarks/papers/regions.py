@@ -16,6 +16,7 @@ import argparse
 import os
 import warnings
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -27,6 +28,7 @@ from benchmarks.oxford_subset import Oxford
 from skdeepenc.encoders import ClusterMAC, GlobalPooler
 from skdeepenc.exceptions import ModelWarning
 from skdeepenc.extraction import ActivationExtractor
+from skdeepenc.functional.region_sum import ClusterRegions
 from skdeepenc.images import Preprocessing, Pyramid
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import LocalizingRanker
@@ -39,13 +41,13 @@ MODELS = {
 }
 
 
-class SharedClusterMAC(ClusterMAC):
-    """ClusterMAC that takes partitions made for an earlier row; they are the same."""
+class SharedClusters(ClusterRegions):
+    """Clusters that are cut once for all rows that cut the same points."""
 
-    made: dict = {}
+    made: ClassVar[dict] = {}
 
     def _cut(self, points, n_clusters, weights):
-        counts = (5, 20) if len(weights) == self.n_components_ else (5,)
+        counts = (5, 20) if tuple(n_clusters) in ((5,), (20,), (5, 20)) else tuple(n_clusters)
         key = self.affinity, counts, hash(points.tobytes())
         if key not in self.made:
             self.made[key] = super()._cut(points, counts, weights).astype(np.int8)
@@ -53,14 +55,31 @@ class SharedClusterMAC(ClusterMAC):
         return self.made[key][:, columns].astype(np.intp)
 
 
-class KMeansMAC(ClusterMAC):
-    """ClusterMAC with k-means in the place of Normalized Cut."""
+class KMeansClusters(ClusterRegions):
+    """Clusters by k-means in the place of Normalized Cut."""
 
     def _cut(self, points, n_clusters, weights):
         scaled = (points * np.sqrt(weights)).astype(np.float32)
         counts = np.minimum(n_clusters, len(np.unique(scaled, axis=0)))
-        models = [KMeans(count, n_init=1, random_state=self._seed) for count in counts]
+        models = [KMeans(count, n_init=1, random_state=self.seed) for count in counts]
         return np.stack([model.fit_predict(scaled) for model in models], axis=1)
+
+
+class SharedClusterMAC(ClusterMAC):
+    """ClusterMAC that takes partitions made for an earlier row; they are the same."""
+
+    clusters = SharedClusters
+
+    @property
+    def _regions(self):
+        found = super()._regions
+        return self.clusters(**vars(found)) if isinstance(found, ClusterRegions) else found
+
+
+class KMeansMAC(SharedClusterMAC):
+    """ClusterMAC with k-means in the place of Normalized Cut."""
+
+    clusters = KMeansClusters
 
 
 class SharedLocalizingRanker(LocalizingRanker):

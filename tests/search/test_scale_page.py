@@ -8,12 +8,13 @@ from types import ModuleType
 
 import pytest
 from joblib import parallel_config
+from pages import blocks_of
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("fsspec")
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "scale.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+BLOCKS = [block.code for block in blocks_of(PAGE) if block.language == "python"]
 ENGINES = ("dask", "ray")
 # New processes import everything, which takes seconds.
 IS_LONG_FORM = os.environ.get("SKDEEPENC_ROBUSTNESS", "1") != "1"

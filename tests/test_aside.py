@@ -1,5 +1,7 @@
 """Files are put into their place when they are whole, and not before."""
 
+import os
+
 import pytest
 
 from skdeepenc._aside import written_aside
@@ -40,6 +42,31 @@ def test_what_the_others_belong_to_comes_last(tmp_path, monkeypatch):
         for name in ("a", "a.data", "a.json"):
             (folder / name).touch()
     assert moved[-1] == "a"
+
+
+def test_a_power_cut_finds_files_before_names_and_companions_before_what_names_them(
+    tmp_path, monkeypatch
+):
+    done, names = [], {}
+    monkeypatch.setattr("os.fsync", lambda file: done.append(os.path.basename(names[file])))
+    opened, replace = os.open, os.replace
+
+    def noted_open(path, *arguments):
+        file = opened(path, *arguments)
+        names[file] = path
+        return file
+
+    def noted_replace(source, target):
+        done.append(f"-> {target.name}")
+        replace(source, target)
+
+    with written_aside(tmp_path / "a", durably=True) as folder:
+        monkeypatch.setattr("os.open", noted_open)
+        monkeypatch.setattr("os.replace", noted_replace)
+        for name in ("a", "a.data"):
+            (folder / name).touch()
+    place = tmp_path.name
+    assert done == ["a.data", "a", "-> a.data", place, "-> a", place]
 
 
 def test_a_file_has_the_permissions_of_new_files(tmp_path):

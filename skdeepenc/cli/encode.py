@@ -48,7 +48,7 @@ def add(commands):
 
 
 def run(options):
-    """Encode, and say what it came to."""
+    """Encode, and say what it came to and where failures are listed."""
     from skdeepenc.search import encode
 
     shard, n_shards = _shard(options.shard)
@@ -65,7 +65,7 @@ def run(options):
     )
     print(summary)
     if summary.n_failures:
-        print(f'why images failed is in the column "error" of {options.out}/images-*.parquet')
+        print(f"what failed, and why, is listed in {options.out}/failures-*.csv")
 
 
 def _shard(text):

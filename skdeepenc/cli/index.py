@@ -10,7 +10,7 @@ def add(commands):
         "index",
         help="make a search engine of images",
         description="Encode images, and keep their vectors in a folder that can be searched, "
-        "updated and copied.\nImages that cannot be read are left out, and counted. After an "
+        "updated and copied.\nImages that cannot be read are left out, and listed. After an "
         "interruption\n`skdeepenc update INDEX IMAGES` goes on.",
         example="skdeepenc index photos/ photos.index --encoder encoder.skops",
     )
@@ -35,6 +35,7 @@ def print_failures(index):
 
     failures = index.failures
     if len(failures):
-        print(f"{len(failures):,} could not be read; ImageIndex.failures lists all of them:")
+        where = index.folder / "failures-*.csv"
+        print(f"{len(failures):,} could not be read, all of them listed in {where}:")
     for image, error in failures.head(10).itertuples(index=False):
         print(f"  {image}: {one_line(error)}")

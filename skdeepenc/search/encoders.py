@@ -23,7 +23,7 @@ from skdeepenc.extraction.map_blocks import map_blocks
 from skdeepenc.images.decode import load_image
 from skdeepenc.persistence import load
 from skdeepenc.search.identity import digest_of, digest_of_file
-from skdeepenc.search.images import EncodedImage
+from skdeepenc.search.images import EncodedImage, as_text
 
 __all__ = ["ImageEncoder", "open_encoder"]
 
@@ -73,7 +73,7 @@ class ImageEncoder:
         most_bytes = int(get_config()["working_memory"] * 2**20 / _SHARE_OF_MEMORY)
         for block, failures, encoded in self._encode(images, most_bytes):
             for image, failure in zip(block, failures, strict=True):
-                image.error = failure
+                image.error = failure and as_text(failure)
             if encoded is None:
                 yield block, np.zeros((len(block), self._width()), dtype)
             else:

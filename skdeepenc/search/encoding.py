@@ -155,7 +155,11 @@ def encode(
     Shard 42 is ``vectors-00042.npy`` and ``images-00042.parquet``, the same whichever worker wrote
     it. The table has a row per image: "image" (path, URL or name in its archive), "digest" (SHA-256
     of its content), "width" and "height" as a person sees it, and "error", why it has a vector of
-    zeros, where it could not be read.
+    zeros, where it could not be read. ``failures-00042.csv`` lists these once more, for people;
+    where all could be read there is none.
+
+    Files get their names when they are whole and on the disk, the table last. So whatever ends a
+    worker, a kill, a full disk or a power cut, a shard is there or it is not.
 
     Images are read once and in order, decoded in the extractor's `n_jobs` threads, and encoded in
     blocks of a sixteenth of scikit-learn's ``working_memory``; what a worker holds does not depend

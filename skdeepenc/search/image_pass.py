@@ -13,7 +13,7 @@ import numpy as np
 from skdeepenc.exceptions import ImageError
 from skdeepenc.extraction.sources import file_stamp
 from skdeepenc.functional.normalize import unit_rows
-from skdeepenc.search.images import EncodedImage
+from skdeepenc.search.images import EncodedImage, as_text
 from skdeepenc.search.index_writer import IndexWriter
 
 __all__ = ["UpdateSummary", "numbered_behind", "run_pass"]
@@ -180,7 +180,7 @@ class _Pass:
     def _fail(self, name, error):
         self._counts["n_failures"] += 1
         self._replace(name)
-        self._writer.failures[name] = error
+        self._writer.failures[name] = as_text(error)
 
     def _replace(self, name):
         if name in self._rows:

@@ -10,7 +10,7 @@ from skdeepenc.extraction.sources import content_digest
 from skdeepenc.images.decode import read_source, upright_size
 from skdeepenc.search.storage import is_url, store_of
 
-__all__ = ["LARGEST", "EncodedImage", "image_endings"]
+__all__ = ["LARGEST", "EncodedImage", "as_text", "image_endings"]
 
 #: Bytes that no image worth decoding has more of.
 LARGEST = 1 << 29
@@ -21,6 +21,11 @@ _PLUGIN_ENDINGS = {".heic", ".heif", ".avif", ".jxl"}
 def image_endings():
     """Return how the names of images end, in lower case."""
     return {*Image.registered_extensions(), *_PLUGIN_ENDINGS}
+
+
+def as_text(name: str) -> str:
+    """Return a name as Unicode, which what a file system gives need not be."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class EncodedImage:
@@ -44,7 +49,7 @@ class EncodedImage:
     """
 
     def __init__(self, name: str, source: Any) -> None:
-        self.name = name
+        self.name = as_text(name)
         self.source = source
         self.digest: str | None = None
         self.size: tuple[int | None, int | None] = (None, None)
@@ -78,6 +83,8 @@ class EncodedImage:
         """
         # Contents of archives would otherwise stay until the last image of the shard.
         source, self.source = self.source, None
+        if isinstance(source, str | os.PathLike) and os.fspath(source) != self.name:
+            raise ImageError("its name is not text in UTF-8: give the file another one")
         content = _fetch(source) if _is_remote(source) else read_source(source)
         self.digest = content_digest(content)
         self.size = upright_size(content)

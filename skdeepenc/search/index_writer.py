@@ -17,6 +17,7 @@ from skdeepenc._aside import written_aside
 from skdeepenc._optional import require
 from skdeepenc.exceptions import StorageError
 from skdeepenc.search.approximate import are_wanted, build_neighbors
+from skdeepenc.search.failure_lists import write_failures
 from skdeepenc.search.manifest import MANIFEST, Manifest, Segment, is_ours, read_manifest
 from skdeepenc.search.snapshot import IMAGE_COLUMNS, Snapshot
 
@@ -180,7 +181,7 @@ class IndexWriter:
         """Yield a folder to write to and the state to come; move all into place at the end."""
         state = replace(self._manifest, generation=self._manifest.generation + 1)
         try:
-            with written_aside(self._folder / MANIFEST) as folder:
+            with written_aside(self._folder / MANIFEST, durably=True) as folder:
                 yield folder, state
         except OSError as error:
             raise StorageError(
@@ -204,9 +205,9 @@ class IndexWriter:
     def _finish(self, folder, state):
         """Write what else belongs to a state, and its manifest."""
         if self.failures != self._known_failures:
-            name = f"failures-{state.generation:08d}.parquet" if self.failures else None
+            name = f"failures-{state.generation:08d}.csv" if self.failures else None
             if name:
-                _write_table(folder / name, ("image", "error"), self.failures.items())
+                write_failures(folder / name, self.failures.items())
             state = replace(state, failures=name, n_failures=len(self.failures))
         state.write(folder / MANIFEST)
 
@@ -224,7 +225,7 @@ def _with_removed(folder, generation, number, segment, is_kept):
 def _write_segment(folder, number, rows, vectors):
     segment = Segment(f"vectors-{number}.npy", f"images-{number}.parquet", len(rows))
     np.save(folder / segment.vectors, vectors.astype(np.float16))
-    _write_table(folder / segment.images, IMAGE_COLUMNS, rows)
+    _write_table(folder / segment.images, rows)
     return segment
 
 
@@ -235,14 +236,14 @@ def _width_of(folder, segments):
     return {"n_features": np.load(folder / segments[0].vectors, mmap_mode="r").shape[1]}
 
 
-def _write_table(path, names, rows):
+def _write_table(path, rows):
     parquet = require("pyarrow.parquet", extra="search", purpose="An image index")
     import pyarrow as pa
 
-    types = [pa.int32() if name in ("width", "height") else pa.string() for name in names]
+    types = [pa.int32() if name in ("width", "height") else pa.string() for name in IMAGE_COLUMNS]
     columns = zip(*rows, strict=True)
     arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
-    parquet.write_table(pa.table(arrays, names=list(names)), path, write_page_checksum=True)
+    parquet.write_table(pa.table(arrays, names=list(IMAGE_COLUMNS)), path, write_page_checksum=True)
 
 
 def _clear(folder, manifest):

@@ -7,7 +7,7 @@
     vectors-00000007.npy    (n_rows, n_features), unit length; one pair of files per segment
     images-00000007.parquet image, digest, width, height, stamp; row for row the same images
     removed-00000009.npy    rows of a segment that do not count any more
-    failures-00000009.parquet   image, error: those that could not be read
+    failures-00000009.csv   image, error: those that could not be read
     neighbors-00000009.faiss    above a million images: where to look first
 
 Files are never changed, only written and given up; the number in a name is the generation that
@@ -31,7 +31,8 @@ MANIFEST = "index.json"
 _NAMES = re.compile(
     r"encoder\.(skops|onnx)"
     r"|(vectors|removed)-\d{8}(-\d+)?\.npy"
-    r"|(images|failures)-\d{8}(-\d+)?\.parquet"
+    r"|images-\d{8}(-\d+)?\.parquet"
+    r"|failures-\d{8}\.csv"
     r"|neighbors-\d{8}\.faiss"
 )
 

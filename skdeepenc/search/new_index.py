@@ -35,7 +35,7 @@ def begin_index(folder: Path, encoder: Any, *, expected: str | None = None) -> N
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder), written_aside(folder / MANIFEST) as aside:
+        with locked(folder), written_aside(folder / MANIFEST, durably=True) as aside:
             _refuse_index(folder)
             name, digest = keep_encoder(encoder, aside)
             if expected not in (None, digest):

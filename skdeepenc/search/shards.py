@@ -4,6 +4,7 @@
 
     vectors-00042.npy        (n_images, n_features), row-major; a vector of zeros per bad image
     images-00042.parquet     image, digest, width, height, error; row for row the same images
+    failures-00042.csv       image, error: those that could not be read, if there are any
 
 Each table says in its metadata, under the key "skdeepenc", what made it: digests of the encoder and
 of the list of all images, and how many shards there are. So shards need no common file, which
@@ -23,6 +24,7 @@ from skdeepenc._optional import require
 from skdeepenc._typing import PathLike
 from skdeepenc.arrays.files import open_array, read_array
 from skdeepenc.exceptions import StorageError
+from skdeepenc.search.failure_lists import write_failures
 from skdeepenc.search.storage import Folder
 
 __all__ = [
@@ -51,6 +53,11 @@ def vectors_name(number):
 def table_name(number):
     """Return the name of the table of a shard."""
     return f"images-{number:05d}.parquet"
+
+
+def failures_name(number):
+    """Return the name of the list of what failed in a shard."""
+    return f"failures-{number:05d}.csv"
 
 
 def find_numbers(folder):
@@ -83,6 +90,12 @@ def write_shard(folder, number, rows, vectors, description):
     pq = _parquet()
     with folder.writing(vectors_name(number)) as path:
         np.save(path, vectors)
+    failed = [(row[0], row[-1]) for row in rows if row[-1] is not None]
+    if failed:
+        with folder.writing(failures_name(number)) as path:
+            write_failures(path, failed)
+    else:
+        folder.remove(failures_name(number))  # of another time, when they could not be read
     text = json.dumps({"format": FORMAT, **description}, sort_keys=True)
     table = _schema_of(rows).replace_schema_metadata({_KEY: text.encode()})
     with folder.writing(table_name(number)) as path:

@@ -17,6 +17,7 @@ from sklearn import get_config
 from skdeepenc._optional import require
 from skdeepenc.arrays.files import open_array
 from skdeepenc.exceptions import StorageError
+from skdeepenc.search.failure_lists import read_failures
 from skdeepenc.search.manifest import Manifest, read_manifest
 
 __all__ = ["IMAGE_COLUMNS", "Snapshot", "read_table"]
@@ -146,8 +147,7 @@ class Snapshot:
         """Why images could not be read, by their names."""
         if self._failures is None:
             return {}
-        table = self._read_table(self._failures, self.manifest.failures)
-        return dict(zip(table["image"].to_pylist(), table["error"].to_pylist(), strict=True))
+        return read_failures(bytes(self._failures), self.folder / str(self.manifest.failures))
 
     def halves(self, rows):
         """Return some consecutive rows as they are stored, in float16."""

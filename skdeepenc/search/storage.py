@@ -7,7 +7,7 @@ under another name first, since some of them show files that are still being sen
 import os
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from skdeepenc._aside import written_aside
@@ -83,7 +83,7 @@ class Folder:
         try:
             self._store.makedirs(self._path, exist_ok=True)
             if self._is_local:
-                with written_aside(Path(self._path, name)) as aside:
+                with written_aside(Path(self._path, name), durably=True) as aside:
                     yield aside / name
             else:
                 with tempfile.TemporaryDirectory() as aside:
@@ -91,6 +91,11 @@ class Folder:
                     self._send(Path(aside, name), name)
         except OSError as error:
             raise StorageError(f"{name} cannot be written to {self.name}: {error}") from error
+
+    def remove(self, name):
+        """Remove a file, if it is there."""
+        with suppress(FileNotFoundError):
+            self._store.rm_file(self._join(name))
 
     def _send(self, file, name):
         beside = self._join(f".{name}.{uuid.uuid4().hex}")

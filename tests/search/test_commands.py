@@ -42,7 +42,7 @@ def test_a_folder_becomes_an_encoder_and_then_vectors(scenes, tmp_path, capsys):
     command("encode", scenes, tmp_path / "vectors", "--encoder", encoder, "--shard-size", 5)
     assert capsys.readouterr().out.splitlines() == [
         "13 images, 1 of them failed, in 3 shards: 3 written, 0 there already",
-        f'why images failed is in the column "error" of {tmp_path}/vectors/images-*.parquet',
+        f"what failed, and why, is listed in {tmp_path}/vectors/failures-*.csv",
     ]
     shards = read_shards(tmp_path / "vectors")
     paths = [path for path in shards.listing()["image"].to_pylist() if "bad" not in path]

@@ -1,5 +1,8 @@
 """Images become shards of vectors, whole or not at all, the same by whomever they are written."""
 
+import csv
+import io
+import os
 import sys
 
 import numpy as np
@@ -23,7 +26,8 @@ from skdeepenc.exceptions import (
     StorageError,
 )
 from skdeepenc.export import OnnxPipeline, to_onnx
-from skdeepenc.search import EncodingSummary, encode, read_shards
+from skdeepenc.search import EncodingSummary, ImageIndex, encode, read_shards
+from skdeepenc.search.failure_lists import read_failures
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("fsspec")
@@ -42,6 +46,7 @@ def test_a_shard_is_an_array_and_a_table(pipeline, photos, tmp_path, pixels, exp
     summary = encode(pipeline, photos, out, shard_size=4)
     assert summary == EncodingSummary(N_IMAGES, 1, 2, 0)
     assert sorted(contents_of(out)) == [
+        "failures-00001.csv",
         *("images-00000.parquet", "images-00001.parquet"),
         *("vectors-00000.npy", "vectors-00001.npy"),
     ]
@@ -56,6 +61,35 @@ def test_a_shard_is_an_array_and_a_table(pipeline, photos, tmp_path, pixels, exp
     assert "web page" in second.table["error"].to_pylist()[1]
     assert not second.vectors[1].any()
     assert_array_equal(second.vectors[[0, 2]], expected[[4, 6]])
+
+
+def test_what_failed_is_listed_for_people(pipeline, photos, tmp_path, pixels):
+    out = tmp_path / "out"
+    (photos / "2.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
+    assert encode(pipeline, photos, out, shard_size=4).n_failures == 2
+    first, second = (
+        list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+        for path in sorted(out.glob("*.csv"))
+    )
+    assert first[0] == second[0] == ["image", "error"]
+    assert first[1][0] == f"{photos}/2.heic"
+    assert "HEIC" in first[1][1]
+    assert second[1][0] == f"{photos}/5.png"
+    Image.fromarray(pixels[5]).save(photos / "5.png")
+    assert encode(pipeline, photos, out, shard_size=4, resume=False).n_failures == 1
+    assert [path.name for path in out.glob("*.csv")] == ["failures-00000.csv"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names that are any bytes")
+def test_names_that_are_not_text_are_failures(pipeline, photos, tmp_path):
+    os.rename(photos / "3.png", os.fsencode(photos) + b"/3\xff.png")
+    assert encode(pipeline, photos, tmp_path / "out").n_failures == 2
+    (name, error), _ = read_failures((tmp_path / "out/failures-00000.csv").read_bytes(), "").items()
+    assert name == f"{photos}/3\\udcff.png"
+    assert "not text in UTF-8" in error
+    index = ImageIndex.build(pipeline, photos, tmp_path / "index")
+    assert name in index.failures["image"].tolist()
+    assert index.update(photos).n_unchanged == N_IMAGES - 2
 
 
 def test_the_files_do_not_depend_on_the_number_of_workers(pipeline, photos, tmp_path):

@@ -100,6 +100,16 @@ def test_a_table_that_is_damaged(folder):
         print(ImageIndex.open(folder).images)
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"a,b\n", b"image,error\n1\n", b'image,error\n"']
+)
+def test_a_list_of_failures_that_is_damaged(folder, tmp_path, content):
+    ImageIndex.open(folder).add([tmp_path / "gone.png"])
+    only(folder, "failures-*.csv").write_bytes(content)
+    with pytest.raises(StorageError, match=r"failures.*damaged"):
+        print(ImageIndex.open(folder).failures)
+
+
 def test_another_encoder(folder):
     other = pooled().set_params(globalpooler__method="max").fit(list(SCENES[:2]))
     save(other, folder / "encoder.skops", include_model=True)

@@ -3,7 +3,6 @@
 A file that describes itself needs no one to remember how its images are made.
 """
 
-import os
 from pathlib import Path
 
 import onnx
@@ -105,10 +104,7 @@ def describe_file(path, spec):
 
 def _rewrite(path, content):
     """Put other content into a file of which there may be no other copy, with its permissions."""
-    with written_aside(path) as folder:
+    with written_aside(path, durably=True) as folder:
         aside = folder / path.name
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # or a failing power supply could leave neither
+        aside.write_bytes(content)
         aside.chmod(path.stat().st_mode & 0o777)

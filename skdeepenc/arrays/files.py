@@ -13,7 +13,7 @@ import tokenize
 
 import numpy as np
 
-__all__ = ["open_array", "read_array", "read_description", "write_description"]
+__all__ = ["open_array", "read_array", "read_description", "write_array", "write_description"]
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -79,6 +79,31 @@ def open_array(path, mmap_mode):
         if not math.prod(shape):
             return np.empty(shape, dtype)
         return np.memmap(file, dtype, mmap_mode, offset=file.tell(), shape=shape)
+
+
+def write_array(path, array):
+    """Write an ``.npy`` file in row-major order, all of it or with an error.
+
+    `numpy.save` hands its values to C, which may keep the last of them in a buffer; that a full
+    disk took no more of it is then said by nobody.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    array : ndarray
+        Plain values.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    values = np.ascontiguousarray(array)
+    with open(path, "wb") as file:
+        header = np.lib.format.header_data_from_array_1_0(values)
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(values.data)
 
 
 def _read_header(file, size):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from skdeepenc._aside import written_aside
-from skdeepenc.arrays.files import open_array, read_description, write_description
+from skdeepenc.arrays.files import open_array, read_description, write_array, write_description
 from skdeepenc.exceptions import FeatureMapsError, StorageError
 from skdeepenc.maps.checks import check_columns
 from skdeepenc.maps.stores import ArrayStore, Store
@@ -181,7 +181,7 @@ def _write(maps, folder):
     for index, layer in enumerate(maps.layers):
         column = maps.select(layers=[layer])
         grid = column.grid(layer)
-        np.save(folder / _file(index, "grid"), grid)
+        write_array(folder / _file(index, "grid"), grid)
         shape = (int(column.offsets(layer)[-1]), column.n_channels(layer))
         digest = hashlib.sha256()
         with open(folder / _file(index), "wb") as file:

@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 
 from skdeepenc._sklearn import get_chunk_n_rows
 from skdeepenc._typing import PathLike
-from skdeepenc.arrays.files import open_array, read_description, write_description
+from skdeepenc.arrays.files import open_array, read_description, write_array, write_description
 from skdeepenc.arrays.threads import count_jobs, for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import StorageError
@@ -300,7 +300,7 @@ class SignCodes:
             Created where it does not exist; codes that it holds are replaced.
         """
         target = _start_folder(folder)
-        np.save(target / _PARTIAL, self._words)
+        write_array(target / _PARTIAL, self._words)
         _finish_folder(target, *self.shape)
 
     @classmethod

@@ -15,6 +15,7 @@ import numpy as np
 
 from skdeepenc._aside import written_aside
 from skdeepenc._optional import require
+from skdeepenc.arrays.files import write_array
 from skdeepenc.exceptions import StorageError
 from skdeepenc.search.approximate import are_wanted, build_neighbors
 from skdeepenc.search.failure_lists import write_failures
@@ -218,13 +219,13 @@ def _with_removed(folder, generation, number, segment, is_kept):
     if len(removed) == segment.n_removed:
         return segment
     name = f"removed-{generation:08d}-{number}.npy"
-    np.save(folder / name, removed.astype(np.int64))
+    write_array(folder / name, removed.astype(np.int64))
     return replace(segment, removed=name, n_removed=len(removed))
 
 
 def _write_segment(folder, number, rows, vectors):
     segment = Segment(f"vectors-{number}.npy", f"images-{number}.parquet", len(rows))
-    np.save(folder / segment.vectors, vectors.astype(np.float16))
+    write_array(folder / segment.vectors, vectors.astype(np.float16))
     _write_table(folder / segment.images, rows)
     return segment
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from skdeepenc._optional import require
 from skdeepenc._typing import PathLike
-from skdeepenc.arrays.files import open_array, read_array
+from skdeepenc.arrays.files import open_array, read_array, write_array
 from skdeepenc.exceptions import StorageError
 from skdeepenc.search.failure_lists import write_failures
 from skdeepenc.search.storage import Folder
@@ -89,7 +89,7 @@ def write_shard(folder, number, rows, vectors, description):
     """
     pq = _parquet()
     with folder.writing(vectors_name(number)) as path:
-        np.save(path, vectors)
+        write_array(path, vectors)
     failed = [(row[0], row[-1]) for row in rows if row[-1] is not None]
     if failed:
         with folder.writing(failures_name(number)) as path:

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skdeepenc.arrays.files import open_array, read_array, read_description, write_description
+from skdeepenc.arrays.files import (
+    open_array,
+    read_array,
+    read_description,
+    write_array,
+    write_description,
+)
 
 ARRAYS = [np.arange(6.0).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3)), np.array(3)]
 
@@ -19,6 +25,13 @@ def test_arrays_come_back_as_they_were(array):
     size = file.tell()
     file.seek(0)
     assert_array_equal(read_array(file, size), array, strict=True)
+
+
+@pytest.mark.parametrize("array", [*ARRAYS[:2], np.empty((0, 5), np.float16)])
+def test_arrays_are_written_as_numpy_does_in_row_major_order(tmp_path, array):
+    write_array(tmp_path / "ours.npy", array)
+    assert_array_equal(np.load(tmp_path / "ours.npy"), array, strict=True)
+    assert_array_equal(open_array(tmp_path / "ours.npy", "r"), array, strict=True)
 
 
 def test_only_plain_values_in_row_major_order_are_mapped(tmp_path):

@@ -139,7 +139,7 @@ def test_a_disk_that_is_full_leaves_the_index_as_it_was(folder, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("skdeepenc.search.index_writer.np.save", full)
+    monkeypatch.setattr("skdeepenc.search.index_writer.write_array", full)
     with pytest.raises(StorageError, match=r"No space left.*as it was before"):
         index.add([255 - SCENES[0]])
     monkeypatch.undo()

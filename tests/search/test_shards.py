@@ -76,7 +76,7 @@ def test_a_folder_that_may_not_be_written_to_is_one_error(pipeline, photos, tmp_
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("numpy.save", full)
+    monkeypatch.setattr("skdeepenc.search.shards.write_array", full)
     with pytest.raises(StorageError, match=r"vectors-00000\.npy cannot be written to .*out"):
         encode(pipeline, photos, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

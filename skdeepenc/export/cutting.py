@@ -12,7 +12,8 @@ import numpy as np
 
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.resampling import resample
-from skdeepenc.export.writer import GraphWriter, Tensor
+from skdeepenc.export.tensor import Tensor
+from skdeepenc.export.writer import GraphWriter
 from skdeepenc.images import Crops, Pyramid, Whole, Windows
 from skdeepenc.images.fits import widened
 from skdeepenc.images.plans import Network

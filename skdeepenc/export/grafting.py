@@ -69,21 +69,17 @@ class Graft:
         names = {graph.input[0].name: pixels.name}
         for name, value in feeds.items():
             names[name] = self._g.constant(value, dtype=value.dtype).name
-        names.update((tensor.name, self._weight(tensor)) for tensor in graph.initializer)
+        names.update((tensor.name, self._weight(tensor).name) for tensor in graph.initializer)
         nodes = [_renamed(node, names, self._g.new_name) for node in graph.node]
-        self._g.add_nodes(nodes, opsets=_opsets(model))
+        self._g.add_nodes(nodes, _opsets(model))
         return [self._g.tensor(names[name]) for name in outputs]
 
     def _weight(self, tensor):
-        """Return the name of a weight in the graph, stored when it is first met."""
+        """Return a weight of the graph, stored when it is first met."""
         content = tensor.raw_data or tensor.SerializeToString()
         key = tensor.name, tensor.data_type, tuple(tensor.dims), blake2b(content).digest()
         if key not in self._weights:
-            self._weights[key] = self._g.new_name(tensor.name)
-            stored = onnx.TensorProto()
-            stored.CopyFrom(tensor)
-            stored.name = self._weights[key]
-            self._g.add_nodes([], [stored])
+            self._weights[key] = self._g.add_weight(tensor.name, tensor)
         return self._weights[key]
 
 
@@ -136,21 +132,28 @@ def _at_opset(model, name):
 
 
 def _converted(model):
-    """Convert a model's graph without its weights, which need not change, and put them back."""
-    bare = onnx.ModelProto()
-    bare.CopyFrom(model)
+    """Convert a model's graph while its weights, which need not change, wait outside."""
     weights = {}
-    for tensor in bare.graph.initializer:
+    for tensor in model.graph.initializer:
         if len(tensor.raw_data) > _SHORT * 8:
             weights[tensor.name] = tensor.raw_data
             tensor.ClearField("raw_data")
-    converted = version_converter.convert_version(bare, OPSET)
-    for tensor in converted.graph.initializer:
-        if tensor.name in weights:
-            tensor.raw_data = weights.pop(tensor.name)
-    if weights:
-        raise ExportError(f"the weights {', '.join(sorted(weights)[:3])} were lost on the way")
+    try:
+        converted = version_converter.convert_version(model, OPSET)
+    finally:
+        _put_back(weights, model.graph)
+    lost = weights.keys() - _put_back(weights, converted.graph)
+    if lost:
+        raise ExportError(f"the weights {', '.join(sorted(lost)[:3])} were lost on the way")
     return converted
+
+
+def _put_back(weights, graph):
+    """Give weights to the tensors of their names, and return the names of those that were there."""
+    found = [tensor for tensor in graph.initializer if tensor.name in weights]
+    for tensor in found:
+        tensor.raw_data = weights[tensor.name]
+    return {tensor.name for tensor in found}
 
 
 def _opsets(model):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skdeepenc.export.writer import GraphWriter, Tensor
+from skdeepenc.export.tensor import Tensor
+from skdeepenc.export.writer import GraphWriter
 
 __all__ = ["MapInputs", "Maps", "input_name"]
 

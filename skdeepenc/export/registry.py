@@ -29,7 +29,8 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.foreign import may_be_foreign, write_foreign
 from skdeepenc.export.maps import Maps
-from skdeepenc.export.writer import GraphWriter, Tensor
+from skdeepenc.export.tensor import Tensor
+from skdeepenc.export.writer import GraphWriter
 
 __all__ = ["convert", "find_converter", "register", "vectors_of"]
 

@@ -14,14 +14,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from skdeepenc._version import __version__
-from skdeepenc.backbones.graphs.constants import subgraphs
 from skdeepenc.exceptions import ExportError
+from skdeepenc.export.assembly import assembled
+from skdeepenc.export.tensor import Tensor
 
-__all__ = ["IR_VERSION", "OPSET", "GraphWriter", "Tensor"]
+__all__ = ["OPSET", "GraphWriter"]
 
 # What onnxruntime 1.16 and later run.
-OPSET, IR_VERSION = 18, 8
+OPSET = 18
 
 
 class GraphWriter:
@@ -43,9 +43,10 @@ class GraphWriter:
     """
 
     def __init__(self):
-        self.inputs, self.outputs, self.initializers = [], [], []
+        self.inputs, self.outputs = [], []
         self.opsets = {"": OPSET}
         self._nodes: list = []
+        self._weights: dict = {}
         self._constants: dict = {}
         self._scopes: list = []
         self._taken: set = set()
@@ -108,9 +109,7 @@ class GraphWriter:
         content = array.reshape(-1).view(np.uint8).data  # not a copy: it may be gigabytes
         key = array.dtype.str, array.shape, blake2b(content).digest()
         if key not in self._constants:
-            name = self.new_name("constant")
-            self.initializers.append(numpy_helper.from_array(array, name))
-            self._constants[key] = Tensor(self, name)
+            self._constants[key] = self.add_weight("constant", numpy_helper.from_array(array))
         return self._constants[key]
 
     def as_tensor(self, value):
@@ -258,10 +257,15 @@ class GraphWriter:
         """Return a value of the graph by its name."""
         return Tensor(self, name)
 
-    def add_nodes(self, nodes, initializers=(), opsets=None):
+    def add_weight(self, stem, stored):
+        """Add a constant that is an `onnx.TensorProto` already, under a name like `stem`."""
+        name = self.new_name(stem)
+        self._weights[name] = stored
+        return Tensor(self, name)
+
+    def add_nodes(self, nodes, opsets=None):
         """Add what was written elsewhere, under names from `new_name`, and the opsets it wants."""
         self._nodes.extend(nodes)
-        self.initializers.extend(initializers)
         for domain, version in (opsets or {}).items():
             self.opsets[domain] = max(version, self.opsets.get(domain, 0))
 
@@ -291,69 +295,9 @@ class GraphWriter:
             )
         self._taken.add(name)
 
-    def model(self, metadata=None):
-        """Return the model: opset 18, IR version 8, or newer where what was added wants it.
-
-        What no output needs is left out.
-
-        Parameters
-        ----------
-        metadata : dict of str to str or None, default=None
-            What to write beside the graph.
-
-        Returns
-        -------
-        onnx.ModelProto
-            The model.
-        """
-        nodes, read = _needed(self._nodes, {value.name for value in self.outputs})
-        graph = helper.make_graph(nodes, "skdeepenc", self.inputs, self.outputs)
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid(*opset) for opset in self.opsets.items()],
-            ir_version=max(IR_VERSION, _least_ir_version(self.opsets[""])),
-            producer_name="skdeepenc",
-            producer_version=__version__,
-        )
-        helper.set_model_props(model, metadata or {})
-        for tensor in self.initializers:
-            if tensor.name in read:
-                _add_weights(model.graph, tensor)
-        return model
-
-
-def _add_weights(graph, tensor):
-    """Add a constant to a graph; what takes more than 2 GB can be filled in, but not copied."""
-    stored = graph.initializer.add()
-    if not tensor.HasField("raw_data"):  # a few values
-        stored.CopyFrom(tensor)
-        return
-    stored.name, stored.data_type = tensor.name, tensor.data_type
-    stored.dims.extend(tensor.dims)
-    stored.raw_data = tensor.raw_data
-
-
-def _needed(nodes, names):
-    """Return the nodes that values of these names come from, and the names of all that is read."""
-    read, kept = set(names), []
-    for node in reversed(nodes):
-        if read.intersection(node.output):
-            kept.append(node)
-            read |= _read_by(node)
-    return kept[::-1], read
-
-
-def _read_by(node):
-    """Return the names of what a node reads, and what the graphs inside it read or return."""
-    names = set(node.input)
-    for graph in subgraphs(node):
-        names.update(value.name for value in graph.output)
-        names = names.union(*map(_read_by, graph.node))
-    return names
-
-
-def _least_ir_version(opset):
-    return helper.find_min_ir_version_for([helper.make_opsetid("", opset)], ignore_unknown=True)
+    def model(self):
+        """Return the `onnx.ModelProto` of what the outputs need."""
+        return assembled(self._nodes, self.inputs, self.outputs, self._weights, self.opsets)
 
 
 def _as_type(array, dtype):
@@ -371,96 +315,3 @@ def _as_type(array, dtype):
             f"{np.dtype(dtype)}, in which graphs compute: scale the activations down and fit again."
         )
     return cast
-
-
-class Tensor:
-    """A value of a graph that is being written; arithmetic on it adds nodes.
-
-    Python's floats are float32 there and whole numbers int64, so ``x * 2.0`` wants floats in `x`,
-    and ``x.side(0) * 2`` whole numbers.
-    """
-
-    __array_ufunc__ = None  # so that numpy leaves ``array * tensor`` to us
-
-    def __init__(self, writer, name):
-        self.writer, self.name = writer, name
-
-    def __repr__(self):
-        return f"Tensor({self.name!r})"
-
-    def __add__(self, other):
-        return self.writer.Add(self, other)
-
-    def __radd__(self, other):
-        return self.writer.Add(other, self)
-
-    def __sub__(self, other):
-        return self.writer.Sub(self, other)
-
-    def __rsub__(self, other):
-        return self.writer.Sub(other, self)
-
-    def __mul__(self, other):
-        return self.writer.Mul(self, other)
-
-    def __rmul__(self, other):
-        return self.writer.Mul(other, self)
-
-    def __truediv__(self, other):
-        return self.writer.Div(self, other)
-
-    def __rtruediv__(self, other):
-        return self.writer.Div(other, self)
-
-    def __floordiv__(self, other):
-        """Divide whole numbers that are not negative."""
-        return self.writer.Div(self, other)
-
-    def __matmul__(self, other):
-        return self.writer.MatMul(self, other)
-
-    def __rmatmul__(self, other):
-        return self.writer.MatMul(other, self)
-
-    def __neg__(self):
-        return self.writer.Neg(self)
-
-    def __gt__(self, other):
-        return self.writer.Greater(self, other)
-
-    def __ge__(self, other):
-        return self.writer.GreaterOrEqual(self, other)
-
-    def __lt__(self, other):
-        return self.writer.Less(self, other)
-
-    def side(self, axis):
-        """Return the length of an axis, as a `Tensor` of shape (1,)."""
-        if axis < 0:
-            return self.writer.Shape(self, start=axis, **({} if axis == -1 else {"end": axis + 1}))
-        return self.writer.Shape(self, start=axis, end=axis + 1)
-
-    def reshape(self, *sides):
-        """Return the value in another shape: numbers (-1 for the rest), or `Tensor` of (1,)."""
-        return self.writer.Reshape(self, self.writer.sides(*sides), allowzero=1)
-
-    def transpose(self, *axes):
-        """Return the value with its axes in another order."""
-        return self.writer.Transpose(self, perm=axes)
-
-    def sum(self, axis, keepdims=False):
-        """Sum along an axis."""
-        return self.writer.ReduceSum(self, np.array([axis]), keepdims=int(keepdims))
-
-    def mean(self, axis, keepdims=False):
-        """Average along an axis."""
-        return self.writer.ReduceMean(self, np.array([axis]), keepdims=int(keepdims))
-
-    def max(self, axis, keepdims=False):
-        """Take the maximum along an axis."""
-        return self.writer.ReduceMax(self, np.array([axis]), keepdims=int(keepdims))
-
-    def cut(self, start, stop, axis):
-        """Return a slice of an axis, its ends numbers or `Tensor` of (1,)."""
-        ends = (self.writer.sides(end) for end in (start, stop))
-        return self.writer.Slice(self, *ends, np.array([axis]))

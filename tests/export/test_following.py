@@ -23,7 +23,8 @@ from skdeepenc.encoders import PowerLawWhitening, SupervisedWhitening
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export import to_onnx
 from skdeepenc.export.registry import convert
-from skdeepenc.export.writer import GraphWriter, Tensor
+from skdeepenc.export.tensor import Tensor
+from skdeepenc.export.writer import GraphWriter
 from skdeepenc.functional import l2_normalize, power_normalize
 from skdeepenc.maps import FeatureMaps
 from skdeepenc.retrieval import (

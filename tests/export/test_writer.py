@@ -89,7 +89,8 @@ def test_equal_constants_are_stored_once_and_names_say_the_place():
     with g.scope("somewhere"):
         y = (x - np.ones(2)) * np.ones(2, np.float32) + 1.0
     assert y.name == "somewhere/Add"
-    assert len(g.initializers) == 2  # the row of ones, and the number one
+    g.output("y", y, ["N", 2])
+    assert len(g.model().graph.initializer) == 2  # the row of ones, and the number one
 
 
 def test_what_no_graph_has_is_refused():

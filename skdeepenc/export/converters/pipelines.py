@@ -6,7 +6,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdeepenc.exceptions import ExportError
 from skdeepenc.export.registry import convert, register, vectors_of
-from skdeepenc.export.writer import Tensor
+from skdeepenc.export.tensor import Tensor
 
 
 @register(Pipeline)

@@ -63,7 +63,7 @@ def test_the_command_passes_options_on(toy, tmp_path):
     assert results.load(out)["toy", "a case"]["seconds"] == {OURS: [2.5]}
 
 
-def test_what_cannot_run_here_is_named(toy, monkeypatch, tmp_path, capsys):
+def test_what_cannot_run_here_is_named(toy, tmp_path, capsys):
     @benchmark(ours="nothing")
     def toy():
         """Need what is not there."""

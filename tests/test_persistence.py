@@ -110,7 +110,7 @@ def test_an_unfitted_estimator_keeps_its_parameters(tmp_path):
     assert skdeepenc.load(tmp_path / "encoder.skops").get_params() == encoder.get_params()
 
 
-def test_a_file_that_is_there_is_replaced_whole(saved, maps, monkeypatch):
+def test_a_file_that_is_there_is_replaced_whole(saved, monkeypatch):
     before = saved.read_bytes()
 
     def fail(*arguments):

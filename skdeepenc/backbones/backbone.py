@@ -366,20 +366,17 @@ class Backbone:
             If the model does not run on images of this size, or wants another graph for each.
         """
         network = self._network
-        try:
+        with self._naming_size(image_shape):
             if image_shape is None:
-                form, image_shape = network.any_size()
+                form, size = network.any_size()
             else:
-                form = network.form(image_shape)
+                form, size = network.form(image_shape), tuple(image_shape)
             network.check_problems(form)
-            return network.placed(self._session(form), form, tuple(image_shape))
-        except ModelError as error:
-            at_size = "" if image_shape is None else self._at_size(image_shape)
-            raise ModelError(f"{self._opened.name} does not run{at_size}: {error}") from error
+            return network.placed(self._session(form), form, size)
 
     def _at_size(self, image_shape):
         """Name the size of images for an error, unless it is the model's own and not to blame."""
-        if tuple(image_shape) == both_sides(self._own_size):
+        if image_shape is None or tuple(image_shape) == both_sides(self._own_size):
             return ""
         own = in_words(self.spec.input_size)
         return f" on images of {image_shape[0]} x {image_shape[1]} (its own size is {own})"

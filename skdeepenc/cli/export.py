@@ -34,6 +34,12 @@ def add(commands):
         metavar="T",
         help="how far the least cosine may be from 1 (default: %(default)s)",
     )
+    command.add_argument(
+        "--approximate",
+        action="store_true",
+        help="write methods without an exact graph approximately; --tolerance is then about the "
+        "median cosine",
+    )
     command.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     command.set_defaults(run=run)
 
@@ -53,6 +59,7 @@ def run(options):
         outputs=options.outputs,
         images=find_images(options.verify) if options.verify else None,
         tolerance=options.tolerance,
+        approximate=options.approximate,
         overwrite=options.overwrite,
     )
     print(f"{options.out} written, {len(report.model) / 1e6:.1f} MB")

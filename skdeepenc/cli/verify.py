@@ -22,7 +22,8 @@ def add(commands):
         type=float,
         default=1e-3,
         metavar="T",
-        help="how far the least cosine may be from 1 (default: %(default)s)",
+        help="how far the least cosine may be from 1; of an approximate file the median "
+        "(default: %(default)s)",
     )
     command.set_defaults(run=run)
 

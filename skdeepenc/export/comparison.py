@@ -34,6 +34,9 @@ class ExportReport:
         Largest difference between values.
     class_agreement : float or None
         Share of images whose class is the same; None without classes.
+    approximate : bool
+        Whether the graph may be approximate, so that it is judged by the median cosine: single
+        images may be farther.
     """
 
     model: bytes
@@ -42,6 +45,7 @@ class ExportReport:
     median_cosine: float | None = None
     max_abs: float | None = None
     class_agreement: float | None = None
+    approximate: bool = False
 
     def __repr__(self) -> str:
         return f"ExportReport({len(self.model):,} bytes, {self.figures})"
@@ -53,7 +57,7 @@ class ExportReport:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def compare(session, model, entrance, steps, images):
+def compare(session, model, entrance, steps, images, approximate):
     """Run a graph and Python on the same images.
 
     Parameters
@@ -68,6 +72,8 @@ def compare(session, model, entrance, steps, images):
         What it holds.
     images : object
         What `entrance` takes.
+    approximate : bool
+        Whether the graph may be approximate.
 
     Returns
     -------
@@ -97,6 +103,7 @@ def compare(session, model, entrance, steps, images):
         median_cosine=min((float(np.median(each)) for each in cosines), default=None),
         max_abs=max(differences, default=None),
         class_agreement=_agreement(expected, got),
+        approximate=approximate,
     )
 
 
@@ -115,15 +122,15 @@ def _agreement(expected, got):
     return float(np.mean(expected["class"] == got["class"]))
 
 
-def is_within(report, tolerance, approximate=False):
+def is_within(report, tolerance):
     """Whether a graph is as near to Python as is tolerated, by cosines and by classes."""
-    cosine = report.median_cosine if approximate else report.min_cosine
+    cosine = report.median_cosine if report.approximate else report.min_cosine
     agreement = report.class_agreement
     too_far = cosine is not None and not 1 - cosine <= tolerance
     return not too_far and (agreement is None or agreement >= _LEAST_AGREEMENT)
 
 
-def check_within(report, tolerance, approximate=False):
+def check_within(report, tolerance):
     """Raise an error if a graph is farther from Python than is tolerated.
 
     Parameters
@@ -131,16 +138,14 @@ def check_within(report, tolerance, approximate=False):
     report : ExportReport
         What was measured.
     tolerance : float
-        How far cosines may be from 1.
-    approximate : bool, default=False
-        Whether that is said of the median, as single images of an approximation may be farther.
+        How far the cosine that decides may be from 1.
 
     Raises
     ------
     ExportError
         If one is farther, or more than a tenth of the classes are others.
     """
-    if not is_within(report, tolerance, approximate):
+    if not is_within(report, tolerance):
         raise ExportError(
             f"The graph differs from the pipeline by more than tolerance={tolerance:g}: "
             f"{report.figures}. Nothing was written. A larger tolerance keeps the file."

@@ -155,7 +155,7 @@ def _cut_whole(view: Whole, g: GraphWriter, images: Tensor, network: Network) ->
         pixels = _padded(g, pixels, canvas, sides, network.fill)
         canvas = pixels.side(1), pixels.side(2)
     begins = [
-        _half(g, extent - side, view.rounding) for extent, side in zip(canvas, sides, strict=True)
+        _half(extent - side, view.rounding) for extent, side in zip(canvas, sides, strict=True)
     ]
     begin = g.concat(begins, axis=0)
     return [Pieces(g.Slice(pixels, begin, begin + np.array(sides), np.array([1, 2])), sides)]
@@ -189,7 +189,7 @@ def _padded(g, pixels, canvas, sides, fill):
     return g.cast(beside + colour, np.uint8)
 
 
-def _half(g, spare, rounding):
+def _half(spare, rounding):
     """Return half of what is left over: of an odd number, down or to the even one."""
     half = spare // np.array([2])
     if rounding == "down":

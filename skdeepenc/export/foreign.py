@@ -89,7 +89,7 @@ def _put(g, estimator, models, x):
     if hasattr(estimator, "predict_proba"):
         outputs["probabilities"] = probabilities
     if "scores" in made:
-        outputs["scores"] = _as_scikit_learn(g, made["scores"][1], len(estimator.classes_))
+        outputs["scores"] = _as_scikit_learn(made["scores"][1], len(estimator.classes_))
     return outputs
 
 
@@ -97,7 +97,7 @@ def _names(model):
     return [output.name for output in model.graph.output]
 
 
-def _as_scikit_learn(g, scores, n_classes):
+def _as_scikit_learn(scores, n_classes):
     """Return one score an image where there are two classes, the one of the second."""
     return scores.cut(-1, np.iinfo(np.int64).max, axis=1).reshape(-1) if n_classes == 2 else scores
 

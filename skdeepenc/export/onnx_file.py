@@ -115,8 +115,8 @@ def to_onnx(
     steps = entrance.steps(pipeline)
     path = None if path is None else check_target(path, overwrite)
     model = write_graph(pipeline, steps, entrance, outputs, approximate)
-    description = _describe(steps, input, model)
-    comparison = entrance, steps, images, tolerance, approximate
+    description = _describe(steps, input, model, approximate)
+    comparison = entrance, steps, images, tolerance
     if path is None:
         if has_weights_beside(model, external_data):
             raise ExportError("Weights beside the graph, as beyond 2 GB, need a file: give a path.")
@@ -178,15 +178,17 @@ def verify(
     """
     path = Path(path)
     content = _read(path)
-    entrance = find_entrance(_description_in(content, path)["input"])
+    description = _description_in(content, path)
+    entrance = find_entrance(description["input"])
+    approximate = description.get("approximate", False)
     try:
         session = open_apart(Graph(content, path.parent), providers or list(_CPU))
     except ModelError as error:
         raise ExportError(f"{path}: {error}") from error
-    return compare(session, content, entrance, entrance.steps(pipeline), images)
+    return compare(session, content, entrance, entrance.steps(pipeline), images, approximate)
 
 
-def _describe(steps, kind, model):
+def _describe(steps, kind, model, approximate):
     """Return the description of an export, for its metadata."""
     return {
         "format": 1,
@@ -196,6 +198,7 @@ def _describe(steps, kind, model):
             "onnx": onnx.__version__,
         },
         "input": kind,
+        "approximate": approximate,
         "outputs": [output.name for output in model.graph.output],
         "networks": networks_of(steps),
         "classes": _plain(getattr(steps[-1][1], "classes_", None)),
@@ -222,13 +225,13 @@ def _plain(value):
 
 def _finish(model, folder, description, comparison):
     """Compare a model with its pipeline, and write into its metadata what it is."""
-    entrance, steps, images, tolerance, approximate = comparison
+    entrance, steps, images, tolerance = comparison
     report = ExportReport(b"")
     if images is not None:
         content = model.SerializeToString()
         session = open_apart(Graph(content, folder), list(_CPU))
-        report = compare(session, content, entrance, steps, images)
-        check_within(report, tolerance, approximate)
+        report = compare(session, content, entrance, steps, images, description["approximate"])
+        check_within(report, tolerance)
         description["measured"] = {"tolerance": tolerance, **report.figures}
     onnx.helper.set_model_props(model, {_KEY: json.dumps(description)})
     return replace(report, model=model.SerializeToString())

@@ -146,7 +146,7 @@ def test_every_output_of_a_node_may_be_a_layer(make_model, pixels):
     assert_allclose(backbone.run(images)["third"], images[:, 1:].transpose(0, 2, 3, 1))
 
 
-def test_a_shape_that_depends_on_values_is_seen_in_a_run(make_model, pixels):
+def test_a_shape_that_depends_on_values_is_seen_in_a_run(make_model):
     """Inference gives up on sizes computed in floating point; one run shows them."""
     nodes = [
         node("Shape", ["pixels"], ["whole"]),

@@ -163,7 +163,7 @@ def test_a_model_nobody_described_runs_with_one_warning(content, pixels):
     assert backbone.spec.preprocessing == Preprocessing()
 
 
-def test_a_file_describes_itself(tiny_network, content):
+def test_a_file_describes_itself(tiny_network):
     described = type(tiny_network)()
     described.CopyFrom(tiny_network)
     write_spec(described, SPEC)

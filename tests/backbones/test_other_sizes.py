@@ -108,7 +108,7 @@ def test_sides_between_two_patches_are_refused(export, pixels):
         backbone_of(path, str(recorded["layer"])).run(pixels(1, 36, 36))
 
 
-def test_no_class_token_is_said(pixels):
+def test_no_class_token_is_said():
     with pytest.raises(LayerNotFoundError, match="no class token; no layer does"):
         _ = backbone_of(EXPORTS / "no_class.onnx", "/blocks/blocks.0/Add_1_output_0[cls]").layers
 

@@ -91,7 +91,7 @@ def test_sums_of_integers_are_refused_by_name(dynamic):
         _ = Backbone(dynamic, spec=ModelSpec("m", ("sums",), 8)).layers
 
 
-def test_products_of_bytes_with_a_sign_do_not_overflow(make_model, pixels):
+def test_products_of_bytes_with_a_sign_do_not_overflow(make_model):
     """On processors without instructions for it, pairs of large products leave 16 bits."""
     nodes = [
         node("QuantizeLinear", ["pixels", "sx", "zx"], ["codes"]),

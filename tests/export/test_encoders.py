@@ -12,7 +12,7 @@ from skdeepenc import encoders
 from skdeepenc._sklearn import Interval, StrOptions
 from skdeepenc.encoders import PowerLawWhitening, SupervisedWhitening
 from skdeepenc.exceptions import ExportError
-from skdeepenc.export import OnnxEncoder, to_onnx
+from skdeepenc.export import OnnxEncoder, to_onnx, verify
 from skdeepenc.maps import FeatureMaps
 
 PYRAMID = [(1, 1), (2, 2), (3, 1)]
@@ -350,3 +350,13 @@ def test_the_tolerance_of_an_approximation_is_about_the_median():
     if report.median_cosine < 1:
         with pytest.raises(ExportError, match="median_cosine"):
             to_onnx(encoder, tolerance=0, **arguments)
+
+
+def test_an_approximate_file_is_verified_as_it_was_exported(tmp_path):
+    maps = random_maps([(6, 6)] * 3, n_scales=1)
+    encoder = encoders.ClusterMAC(layer="a", n_clusters=5, n_color_clusters=0, random_state=0)
+    file = tmp_path / "clusters.onnx"
+    exported = to_onnx(encoder.fit(maps), file, input="maps", images=maps, approximate=True)
+    verified = verify(encoder, file, maps)
+    assert verified.approximate
+    assert verified.figures == exported.figures

@@ -46,9 +46,7 @@ def test_a_second_pass_does_not_run_the_network(extractor, paths, expected, memo
     assert backbone_runs(memory) == len(paths)
 
 
-def test_images_are_known_by_their_content(
-    extractor, paths, expected, memory, monkeypatch, tmp_path
-):
+def test_images_are_known_by_their_content(extractor, paths, expected, monkeypatch, tmp_path):
     extractor.fit_transform(paths)
     forbid_runs(extractor, monkeypatch)
     copies = tmp_path / "copies"

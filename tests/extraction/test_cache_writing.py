@@ -101,9 +101,7 @@ def test_a_large_run_is_announced(extractor, paths, memory, monkeypatch):
     extractor.transform(paths)  # nothing more to write, and nothing to say
 
 
-def test_a_complete_cache_serves_without_being_written(
-    extractor, paths, expected, memory, monkeypatch
-):
+def test_a_complete_cache_serves_without_being_written(extractor, paths, expected, monkeypatch):
     """Root may write anywhere: the system is replaced by one that refuses."""
     extractor.fit_transform(paths)
 

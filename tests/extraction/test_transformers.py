@@ -63,7 +63,7 @@ def test_windows_give_one_descriptor_each(transformer, images):
         assert [grid.shape for grid in maps[0][layer]] == [(1, 1, WIDTH), (2, 2, WIDTH)]
 
 
-def test_maps_equal_the_backbone_at_another_size(transformer, images):
+def test_maps_equal_the_backbone_at_another_size(transformer):
     extractor = ActivationExtractor(transformer, layers=[LAYER], views=Whole(size=48))
     (patches,) = extractor.fit_transform([np.full((48, 48, 3), 90, np.uint8)])[0][LAYER]
     tensor = Preprocessing().to_tensor(np.full((1, 48, 48, 3), 90, np.uint8))
@@ -105,7 +105,7 @@ def test_a_pipeline_finds_each_image_itself(encoder, transformer, images):
     assert (ranking[:, 0] == np.arange(len(images))).all()
 
 
-def test_the_memory_that_maps_need_is_known_before(transformer, images):
+def test_the_memory_that_maps_need_is_known_before(transformer):
     """A transformer's patches are counted from the deduced patch, not from tokens."""
     backbone = Backbone(transformer, layers=[LAYER, TOKEN])
     grids = {layer.name: (layer.grid, layer.stride) for layer in backbone.layer_info}

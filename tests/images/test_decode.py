@@ -75,7 +75,7 @@ def test_palettes_become_their_colours():
     assert_array_equal(decode_image(encode(image, "PNG")), [[[10, 20, 30], [40, 50, 60]]])
 
 
-def test_black_and_white_is_spread(tmp_path):
+def test_black_and_white_is_spread():
     bits = Image.fromarray(np.array([[0, 255]], dtype=np.uint8)).convert("1")
     assert_array_equal(decode_image(encode(bits, "PNG"))[0, :, 0], [0, 255])
 
@@ -298,7 +298,7 @@ def test_damaged_tags_do_not_spoil_whole_pixels(image, format_name, tags):
     assert_array_equal(decode_image(damaged), decode_image(encode(image, format_name, **options)))
 
 
-def test_one_opened_image_is_decoded_by_many_threads(image):
+def test_one_opened_image_is_decoded_by_many_threads():
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     data = encode(noise, "JPEG")
     expected = decode_image(data)

@@ -56,7 +56,7 @@ def test_float_types_and_batches(dtype, working_memory, tmp_path):
     assert_same_maps(FeatureMaps.load(tmp_path), maps)
 
 
-def test_views_are_saved_as_they_are_seen(saved, two_layers, tmp_path):
+def test_views_are_saved_as_they_are_seen(saved, tmp_path):
     view = FeatureMaps.load(saved)[[3, 1]].select(layers=["conv5"], scales=[1])
     view.save(tmp_path / "view")
     assert_same_maps(FeatureMaps.load(tmp_path / "view"), view)

@@ -153,7 +153,7 @@ def test_new_queries_keep_all_their_hits(labelled):
     )
 
 
-def test_of_identical_images_one_is_the_query(rng):
+def test_of_identical_images_one_is_the_query():
     X = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     assert NearestNeighborRanker().fit(X, ["a", "a", "b"]).score(X[:1], ["a"]) == 1.0
     with pytest.raises(ValueError, match="Nothing to score"):

@@ -106,7 +106,7 @@ def _run(g, recipe, scales, tensors):
         with g.scope(f"network {size and 'x'.join(map(str, size))}"):
             pixels = g.concat([tensors[n] for n in members], axis=0)
             maps = _network(g, graft, recipe.backbone, pixels, size)
-        ends = _ends(g, [tensors[n] for n in members])
+        ends = _ends([tensors[n] for n in members])
         for n, (start, stop) in zip(members, pairwise(ends), strict=True):
             outputs[n] = {
                 layer: each if len(members) == 1 else each.cut(start, stop, axis=0)
@@ -127,7 +127,7 @@ def _runs(scales):
         yield from [(size, members)] if size else [(None, [n]) for n in members]
 
 
-def _ends(g, tensors):
+def _ends(tensors):
     """Return where each of some tensors begins along the first axis, and where the last ends."""
     ends = [np.array([0])]
     for tensor in tensors:

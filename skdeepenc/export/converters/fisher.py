@@ -85,7 +85,7 @@ def _sum_tiles(g, maps, record, terms):
             sides = n_images, stop - start
             tile = g.Slice(x, start, stop, np.array([1]))
             moments, posteriors = _weighed(g, tile, sides, record, terms)
-            more, members = _sums(g, moments, posteriors, n_gaussians)
+            more, members = _sums(moments, posteriors, n_gaussians)
             return np.array(True), [stop, sums + more, counts + members]
 
         nothing = (g.Expand(zero, g.sides(n_images, n_gaussians, n)) for n in (2 * n_channels, 1))
@@ -99,12 +99,12 @@ def _sum_cell(g, moments, posteriors, shape):
     moments, posteriors = (descriptors_of(g, [each]) for each in (moments, posteriors))
 
     def add():
-        return g.concat(_sums(g, moments, posteriors, shape[0]), axis=2)
+        return g.concat(_sums(moments, posteriors, shape[0]), axis=2)
 
     return if_any(g, moments, add, shape[0], 2 * shape[1] + 1)
 
 
-def _sums(g, moments, posteriors, n_gaussians):
+def _sums(moments, posteriors, n_gaussians):
     """Return the sums (N, K, 2 D) of moments (N, P, 2 D) by posterior, and those of ones."""
     # Reshaped, or onnxruntime would multiply across rows, which takes a sixth longer.
     weights = posteriors.transpose(0, 2, 1)

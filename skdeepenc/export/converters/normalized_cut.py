@@ -31,14 +31,14 @@ def normalized_cut(g, features, weights, counts, affinity, scale):
     """
     points = (features - features.mean(1, keepdims=True)) * np.sqrt(np.asarray(weights, float))
     points = points / or_one(g, g.ReduceMax(g.Abs(points), np.array([1, 2])))
-    squared = _squared_distances(g, points, len(weights))
+    squared = _squared_distances(points, len(weights))
     embedding = _embedding(g, _similarities(g, squared, affinity, scale), max(counts))
     order = _in_order(g, points)
     most = g.Max(features.side(1) // np.array([FEWEST_IN_CLUSTER]), np.array([1]))
     return [_partition(g, embedding.cut(0, k, axis=2), order, squared, most, k) for k in counts]
 
 
-def _squared_distances(g, points, n_channels):
+def _squared_distances(points, n_channels):
     """Return (N, n, n), difference by difference: products would round small ones away."""
     squared = None
     for channel in range(n_channels):

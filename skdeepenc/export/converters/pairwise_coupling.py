@@ -41,7 +41,7 @@ def couple(g, first, n_classes):
         products = g.Squeeze(quadratic @ g.Unsqueeze(p, np.array([2])), np.array([2]))
         value = (p * products).sum(1, keepdims=True)
         far = g.Abs(products - value).max(1, keepdims=True) >= 0.005 / n_classes
-        moved = g.Where(far, _visit_classes(g, p, products, value, rows), p)
+        moved = g.Where(far, _visit_classes(p, products, value, rows), p)
         return g.cast(far, np.int64).sum(0) > np.array(0), [moved]
 
     return g.repeat(max(100, n_classes), [start], turn)[0]
@@ -59,7 +59,7 @@ def _quadratic(g, first, n_classes):
     return (swapped * swapped).sum(2, keepdims=True) * np.eye(n_classes) - r * swapped
 
 
-def _visit_classes(g, p, products, value, rows):
+def _visit_classes(p, products, value, rows):
     """Bring one probability after the other to its best value beside the others."""
     for number, row in enumerate(rows):
         own, product = (each.cut(number, number + 1, axis=1) for each in (row, products))

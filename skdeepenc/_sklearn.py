@@ -3,7 +3,10 @@
 What scikit-learn moves or renames between releases is evened out here, once.
 """
 
-from sklearn.base import _fit_context as fit_context
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sklearn.base import _fit_context
 from sklearn.utils._chunking import get_chunk_n_rows
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -11,9 +14,10 @@ from sklearn.utils._param_validation import (
     Interval,
     Options,
     StrOptions,
-    validate_params,
 )
+from sklearn.utils._param_validation import validate_params as _validate_params
 from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import validate_data
 
@@ -23,6 +27,7 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "available_if",
     "check_sample_weight",
     "fit_context",
     "get_chunk_n_rows",
@@ -30,6 +35,12 @@ __all__ = [
     "validate_data",
     "validate_params",
 ]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+# Decorated functions keep their types, which scikit-learn does not say.
+fit_context: Callable[..., Callable[[_Function], _Function]] = _fit_context
+validate_params: Callable[..., Callable[[_Function], _Function]] = _validate_params
+available_if: Callable[..., Callable[[_Function], _Function]] = _available_if
 
 
 def output_container(estimator):

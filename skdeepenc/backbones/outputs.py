@@ -37,7 +37,7 @@ class LayerOutput(NamedTuple):
     channels: int | None
     channels_last: bool
     tokens: TokenLayout | None
-    seen: tuple | None
+    seen: tuple[tuple[int, int], tuple[int, int]] | None
     patch_size: int | None
 
     def to_grid(self, output, batch_shape):

@@ -21,7 +21,7 @@ MAX_MODELS = 8
 SMALL_FILE = 1 << 25
 # No lock: a child that was forked while another thread held it would wait forever. Two threads
 # may both parse a model, to the same end.
-_MODELS: OrderedDict = OrderedDict()
+_MODELS: OrderedDict[str, "ParsedModel"] = OrderedDict()
 
 
 class ParsedModel(NamedTuple):
@@ -46,7 +46,7 @@ class ParsedModel(NamedTuple):
     digest: str
     skeleton: onnx.ModelProto
     entrance: Entrance
-    closed: dict
+    closed: dict[str, str]
     spec: ModelSpec | None
     data: bytes | None
 

@@ -107,7 +107,7 @@ class BagOfVisualWords(MapsEncoder):
            [0., 2.]])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **MapsEncoder._parameter_constraints,
         "n_words": [Interval(Integral, 1, None, closed="left")],
         "search": [StrOptions({"auto", "exact", "faiss"})],

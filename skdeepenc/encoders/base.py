@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdeepenc._progress import progress_bar
-from skdeepenc._sklearn import validate_data
+from skdeepenc._sklearn import available_if, validate_data
 from skdeepenc._typing import Floats
 from skdeepenc.arrays.threads import count_jobs, in_jobs
 from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
@@ -68,7 +67,7 @@ class MapsEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Number of scales of the maps that were fitted, before `scales` chooses.
     """
 
-    _parameter_constraints: dict = {"layer": [str, None], "scales": ["array-like", None]}
+    _parameter_constraints: dict[str, Any] = {"layer": [str, None], "scales": ["array-like", None]}
     _largest: Any = None
 
     def transform(self, X: MapsLike) -> Any:

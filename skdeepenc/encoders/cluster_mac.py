@@ -4,15 +4,14 @@ import warnings
 from collections.abc import Sequence
 from itertools import chain
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepenc._sklearn import Interval, StrOptions, fit_context
+from skdeepenc._sklearn import Interval, StrOptions, available_if, fit_context
 from skdeepenc._typing import Integers, RandomState
 from skdeepenc.encoders._colors import color_column, layers_to_partition
 from skdeepenc.encoders.base import MapsEncoder
@@ -131,7 +130,7 @@ class ClusterMAC(MapsEncoder):
     (8, 8, 3)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **MapsEncoder._parameter_constraints,
         "regions": [StrOptions({"clusters", "rmac", "mac"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],

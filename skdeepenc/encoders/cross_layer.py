@@ -137,7 +137,7 @@ class CrossLayerPooler(MapsEncoder):
     (6, 24)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "feature_layer": [str, None],
         "guidance_layer": [str, None],
         "n_components": [

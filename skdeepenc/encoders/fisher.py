@@ -113,7 +113,7 @@ class MultiScaleFisherEncoder(MapsEncoder):
     (20, 64)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **MapsEncoder._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_gaussians": [Interval(Integral, 1, None, closed="left")],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
@@ -92,7 +92,7 @@ class GlobalPooler(MapsEncoder):
     (3, 32)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **MapsEncoder._parameter_constraints,
         "method": [StrOptions(_METHODS), list, tuple],
         "p": [Interval(Real, 0, None, closed="neither")],

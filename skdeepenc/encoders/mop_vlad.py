@@ -7,7 +7,7 @@ Features", ECCV 2014.
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -165,7 +165,7 @@ class MOPVLADEncoder(MapsEncoder):
     (3, 16)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **MapsEncoder._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_clusters": [Interval(Integral, 1, None, closed="left")],

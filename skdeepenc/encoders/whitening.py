@@ -20,7 +20,7 @@ _FLOATS = [np.float64, np.float32]
 class _Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """What both have in common: how vectors are let in, and the function of a fitted `record_`."""
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None]
     }
 
@@ -122,7 +122,7 @@ class SupervisedWhitening(_Whitening):
     (90, 2)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **_Whitening._parameter_constraints,
         "shrinkage": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
     }
@@ -231,7 +231,7 @@ class PowerLawWhitening(_Whitening):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **_Whitening._parameter_constraints,
         "power": [Interval(Real, 0, None, closed="left")],
     }

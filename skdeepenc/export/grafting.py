@@ -5,12 +5,14 @@ pyramid has the nodes of the network for each size, and one set of weights.
 """
 
 from hashlib import blake2b
+from typing import Any
 
 import onnx
 from onnx import version_converter
 
 from skdeepenc.backbones.graphs.constants import subgraphs
 from skdeepenc.exceptions import ExportError
+from skdeepenc.export.tensor import Tensor
 from skdeepenc.export.writer import OPSET
 
 __all__ = ["Graft"]
@@ -33,8 +35,8 @@ class Graft:
 
     def __init__(self, g, name):
         self._g, self._name = g, name
-        self._weights: dict = {}
-        self._converted: dict = {}
+        self._weights: dict[tuple[Any, ...], Tensor] = {}
+        self._converted: dict[Any, onnx.ModelProto] = {}
 
     def put(self, key, load, pixels, feeds, outputs):
         """Put a graph in.

@@ -69,7 +69,7 @@ class OnnxEncoder(GraphTransformer):
     """
 
     _wraps = "encoder"
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "encoder": [MapsEncoder],
         "providers": [StrOptions({"auto"}), str, list],
         "approximate": ["boolean"],

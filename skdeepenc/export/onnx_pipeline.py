@@ -75,7 +75,7 @@ class OnnxPipeline(GraphTransformer):
     """
 
     _wraps = "pipeline"
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "pipeline": [Pipeline],
         "providers": [StrOptions({"auto"}), str, list],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -119,7 +119,7 @@ class OnnxPipeline(GraphTransformer):
         steps = entrance.steps(self._fitted)
         write = partial(write_graph, self._fitted, steps, entrance, [_VECTOR], False)
         session = session_of(self, list(_estimators_of(self._fitted)), write, self.providers)
-        vectors: list = [None] * len(sources)
+        vectors: list[Any] = [None] * len(sources)
         batches = piece_batches(
             recipe_of(steps),
             sources,

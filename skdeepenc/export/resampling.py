@@ -12,6 +12,7 @@ first where the height shrinks by more than twice what the width does, in pixels
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,7 +21,7 @@ from skdeepenc.exceptions import ExportError
 
 __all__ = ["resample", "shrink_to_grid"]
 
-_RESIZED: dict[str, dict] = {
+_RESIZED: dict[str, dict[str, Any]] = {
     "bilinear": {"mode": "linear"},
     "bicubic": {"mode": "cubic", "cubic_coeff_a": -0.5},
 }

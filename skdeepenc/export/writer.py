@@ -45,11 +45,11 @@ class GraphWriter:
     def __init__(self):
         self.inputs, self.outputs = [], []
         self.opsets = {"": OPSET}
-        self._nodes: list = []
-        self._weights: dict = {}
-        self._constants: dict = {}
-        self._scopes: list = []
-        self._taken: set = set()
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: dict[str, TensorProto] = {}
+        self._constants: dict[tuple[Any, ...], Tensor] = {}
+        self._scopes: list[str] = []
+        self._taken: set[str] = set()
 
     def input(self, name, dtype, shape):
         """Declare an input.

@@ -6,6 +6,7 @@ What a process has opened is no part of an estimator: copies and pickles hold no
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from skdeepenc.backbones.running.session import Graph, get_session
@@ -15,7 +16,7 @@ __all__ = ["session_of"]
 
 # By what runs them: the attributes of the estimators that graphs were written of, and the graphs'
 # keys among the sessions of this process.
-_WRITTEN: WeakKeyDictionary = WeakKeyDictionary()
+_WRITTEN: WeakKeyDictionary[Any, tuple[list[dict[str, Any]], object]] = WeakKeyDictionary()
 
 
 def session_of(owner, estimators, write, providers):

@@ -20,7 +20,7 @@ class ImageMaps(NamedTuple):
         Rows and columns of each map.
     """
 
-    values: dict
+    values: dict[str, np.ndarray]
     grids: np.ndarray
 
 

@@ -7,7 +7,7 @@ short, so memory is bounded by the batch, not by the number of images.
 
 import math
 from collections import defaultdict, deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -86,8 +86,8 @@ class Batch:
     """
 
     tensor: np.ndarray | None = None
-    pieces: list = field(default_factory=list)
-    finished: list = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    finished: list[Job] = field(default_factory=list)
 
 
 def queued_batches(recipe, prepare, sources, *, batch_size, n_decoders):
@@ -125,7 +125,7 @@ def _stacked_blocks(jobs, recipe, batch_size):
 def prepared(prepare, sources, n_threads, ahead):
     """Yield ``prepare(position, source)`` in order, computed in threads at most `ahead` early."""
     with ThreadPoolExecutor(n_threads, thread_name_prefix="decode") as threads:
-        waiting: deque = deque()
+        waiting: deque[Future[Any]] = deque()
         try:
             for position, source in sources:
                 waiting.append(threads.submit(prepare, position, source))
@@ -170,7 +170,7 @@ def batches(block, preprocessing, batch_size, input_size):
     A batch holds as many pixels as `batch_size` images of the network's usual input, so that
     larger pieces come in smaller batches.
     """
-    by_size: dict = defaultdict(list)
+    by_size: dict[tuple[int, int], list[Piece]] = defaultdict(list)
     for job in block:
         for scale, stack in enumerate(job.stacks or ()):
             by_size[stack.shape[1:3]].extend(

@@ -14,7 +14,7 @@ __all__ = ["CacheFolder"]
 
 
 @dataclass(frozen=True)
-class CacheFolder(os.PathLike):
+class CacheFolder(os.PathLike[str]):
     """A folder for `ActivationExtractor(memory=...)` with bounds on its size and age.
 
     After each run of an extractor that has written something, the entries used least recently are

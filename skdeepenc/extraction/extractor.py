@@ -113,7 +113,7 @@ class ActivationExtractor(
     (('conv5',), 2, 2)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "model": [str, os.PathLike, bytes],
         "layers": [str, Integral, "array-like", None],
         "views": [View, None],

@@ -38,7 +38,7 @@ class CachedRecipe(NamedTuple):
     """
 
     folder: Path
-    layers: tuple
+    layers: tuple[str, ...]
     n_entries: int
     n_bytes: int
     last_used: float

@@ -28,8 +28,8 @@ class MapBlock(NamedTuple):
         The maps of those that were read, in order; None where none was.
     """
 
-    images: list
-    failures: list
+    images: list[Any]
+    failures: list[str | None]
     maps: Any
 
 
@@ -52,7 +52,7 @@ def map_blocks(extractor, images, *, most_bytes):
         In the order of the images.
     """
     recipe = extractor.recipe()
-    order: deque = deque()  # what is under way
+    order: deque[Any] = deque()  # what is under way
     assembler, block = Assembler(recipe), _Block(recipe)
     sizes = {"batch_size": extractor.batch_size, "n_decoders": count_jobs(extractor.n_jobs)}
     for batch in queued_batches(recipe, _cut_by(recipe), _noted(images, order), **sizes):

@@ -6,6 +6,7 @@ whose pieces have the same sizes at every scale.
 
 import math
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def piece_batches(recipe, sources, *, batch_size, n_decoders):
     ImageBatchError
         At the end, if images could not be read.
     """
-    failures: dict = {}
+    failures: dict[str, str] = {}
     yield from prefetched(_joined(recipe, sources, batch_size, n_decoders, failures), 1)
     if failures:
         raise ImageBatchError(failures)
@@ -52,7 +53,7 @@ def piece_batches(recipe, sources, *, batch_size, n_decoders):
 def _joined(recipe, sources, batch_size, n_decoders, failures):
     """Yield batches as soon as they are full, and what is left in the end."""
     most_pixels = batch_size * math.prod(both_sides(recipe.input_size))
-    waiting: dict = defaultdict(list)
+    waiting: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     jobs = prepared(_cut_by(recipe), enumerate(sources), n_decoders, ahead=2 * n_decoders)
     for position, stacks in enumerate(jobs):
         if isinstance(stacks, ImageError):

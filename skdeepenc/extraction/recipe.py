@@ -48,7 +48,7 @@ class Recipe:
             self.preprocessing.interpolation,
             self.preprocessing.fill,
         )
-        self._shapes: dict = {}
+        self._shapes: dict[tuple[int, int], dict[str, tuple[int, ...]]] = {}
 
     @property
     def n_scales(self):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from numbers import Number
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,7 +17,7 @@ from skdeepenc.images.decode import load_image, read_source
 SETTLED_SECONDS = 2.0
 # Some hundred bytes each; forgetting them costs no more than hashing again.
 MOST_DIGESTS = 200_000
-_DIGESTS: dict[tuple, str] = {}
+_DIGESTS: dict[tuple[Any, ...], str] = {}
 
 
 def as_sources(X):

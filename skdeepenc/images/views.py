@@ -8,7 +8,7 @@ and sizes alone; the extractor runs the network and puts the maps together.
 import math
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ class Whole(View):
     ((256, 341), ((16, 58, 240, 282),))
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "size": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "fit": [StrOptions({"warp", "crop", "pad"})],
         "crop_fraction": [Interval(Real, 0, 1, closed="right")],
@@ -213,7 +213,7 @@ class Pyramid(View):
     (300, 400)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "n_scales": [Interval(Integral, 1, None, closed="left")],
         "ratio": [Interval(Real, 1, None, closed="neither")],
         "base": [Interval(Integral, 1, None, closed="left"), None],

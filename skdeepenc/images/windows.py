@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Windows(View):
     [(1, 1), (5, 5), (7, 7)]
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "image_size": [Interval(Integral, 1, None, closed="left")],
         "sizes": ["array-like"],
         "stride": [Interval(Integral, 1, None, closed="left")],
@@ -117,7 +117,7 @@ class Crops(View):
     (10, 227, 227)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "n": [Options(Integral, {1, 5, 25})],
         "flip": ["boolean"],
         "image_size": [Interval(Integral, 1, None, closed="left")],

@@ -87,7 +87,7 @@ def image_transformations(kinds: Sequence[str] | None = None) -> Transformations
     """
     shifts = range(-40, 41, 20)
     degrees = (-20, -10, -5, 0, 5, 10, 20)
-    table: dict[str, dict] = {
+    table: dict[str, dict[Any, Callable[..., Any]]] = {
         "scaling": {f"10/{n}": partial(_crop, share=n / 10) for n in range(10, 3, -1)},
         "translation right": {n: partial(_crop, share=MIDDLE, right=n) for n in shifts},
         "translation down": {n: partial(_crop, share=MIDDLE, down=n) for n in shifts},

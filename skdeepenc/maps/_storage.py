@@ -13,6 +13,7 @@ reference.
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ __all__ = ["FolderStore", "open_store", "save_maps"]
 _DESCRIPTION = "maps.json"
 _FORMAT = "skdeepenc feature maps, version 2"
 # Files whose values this process has compared; maps travel to workers with every task.
-_CHECKED: set[tuple] = set()
+_CHECKED: set[tuple[Any, ...]] = set()
 
 
 def save_maps(maps, folder):

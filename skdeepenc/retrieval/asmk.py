@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,7 +10,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc._sklearn import Interval, StrOptions
-from skdeepenc._typing import Items, RandomState
+from skdeepenc._typing import Floats, Items, RandomState
 from skdeepenc.arrays.segments import segment_mean
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.functional.asmk import WordResiduals, aggregate_residuals, match_kernel
@@ -118,7 +118,7 @@ class ASMKRanker(Ranker):
     array([2, 3])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Ranker._parameter_constraints,
         "layer": [str, None],
         "scales": ["array-like", None],
@@ -227,7 +227,9 @@ class ASMKRanker(Ranker):
             )
         return words
 
-    def contributions(self, query: Images, result: Images) -> tuple[float, list, list]:
+    def contributions(
+        self, query: Images, result: Images
+    ) -> tuple[float, list[Floats], list[Floats]]:
         """Split the similarity of two images over the positions of each.
 
         Parameters

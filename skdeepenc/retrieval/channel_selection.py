@@ -85,7 +85,7 @@ class AdaptiveChannelRanker(Ranker):
     array([[16.,  ...]])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Ranker._parameter_constraints,
         "n_channels": [Interval(Integral, 1, None, closed="left"), None],
         "n_guidance_channels": [Interval(Integral, 1, None, closed="left"), None],

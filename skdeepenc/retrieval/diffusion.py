@@ -93,7 +93,7 @@ class DiffusionRanker(Reranker):
     array([[1, 2, 0, 3, 4]])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Reranker._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "damping": [Interval(Real, 0, 1, closed="left")],

@@ -84,7 +84,7 @@ class IndexedRanker(NearestNeighborRanker):
     (True, array([0, 1]))
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **NearestNeighborRanker._parameter_constraints,
         "metric": [StrOptions({"cosine", "euclidean"})],
         "recall": [Interval(Real, 0, 1, closed="both")],

@@ -92,7 +92,7 @@ class KReciprocalRanker(Reranker):
     array([[2, 1, 0, 3, 4]])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Reranker._parameter_constraints,
         "k1": [Interval(Integral, 1, None, closed="left")],
         "k2": [Interval(Integral, 1, None, closed="left")],

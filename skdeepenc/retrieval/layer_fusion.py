@@ -8,7 +8,7 @@ any more.
 from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -125,7 +125,7 @@ class LayerFusionRanker(Ranker):
     array([0.796, 1.   ])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Ranker._parameter_constraints,
         "layers": ["array-like", None],
         "block_widths": ["array-like", None],

@@ -86,7 +86,7 @@ class LocalRanker(Reranker):
     array([2, 3])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Reranker._parameter_constraints,
         "layer": [str, None],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],

@@ -93,7 +93,7 @@ class LocalizingRanker(Ranker):
     array([2, 3])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Ranker._parameter_constraints,
         "encoder": [HasMethods(["fit", "transform"])],
         "layer": [str, None],

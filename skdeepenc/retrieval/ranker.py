@@ -1,6 +1,7 @@
 """Rank a gallery by the similarity of single vectors."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -73,7 +74,7 @@ class NearestNeighborRanker(Ranker):
     array([['c.jpg', 'b.jpg']], dtype='<U5')
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Ranker._parameter_constraints,
         "metric": [StrOptions({"cosine", "inner_product", "euclidean"})],
         "expansion": [Interval(Integral, 0, None, closed="left")],

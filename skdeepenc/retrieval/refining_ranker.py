@@ -70,7 +70,7 @@ class RefiningRanker(Reranker):
     array([[1, 0, 2, 3]])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Reranker._parameter_constraints,
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "n_refining": [Interval(Integral, 0, None, closed="left")],

@@ -26,7 +26,7 @@ class Reranker(Ranker):
     ``_learn()``, which is called in `fit`, and when it is next needed after the gallery changed.
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **Ranker._parameter_constraints,
         "ranker": [HasMethods(["fit", "rank"]), HasMethods(["fit", "steps"]), None],
     }

@@ -8,6 +8,7 @@ import os
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -194,7 +195,7 @@ def _run_graph(session, pixels):
     by_size = defaultdict(list)
     for position, image in enumerate(pixels):
         by_size[image.shape].append(position)
-    vectors: list = [None] * len(pixels)
+    vectors: list[Any] = [None] * len(pixels)
     for positions in by_size.values():
         stack = np.stack([pixels[position] for position in positions])
         (encoded,) = run_there(session, {_PIXELS: stack}, [_VECTOR])

@@ -333,7 +333,7 @@ class ImageIndex:
         failures = self._snapshot.failures
         return as_table({"image": list(failures), "error": list(failures.values())})
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Let another process open the folder for itself."""
         return type(self), (self.folder,)
 

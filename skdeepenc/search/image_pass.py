@@ -114,10 +114,10 @@ def numbered_behind(images, snapshot):
 class _Pending:
     """What waits for the next commit."""
 
-    rows: list = field(default_factory=list)
-    vectors: list = field(default_factory=list)
-    reused: list = field(default_factory=list)
-    replaced: list = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    vectors: list[np.ndarray] = field(default_factory=list)
+    reused: list[tuple[str, int]] = field(default_factory=list)
+    replaced: list[int] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
 

@@ -64,7 +64,7 @@ class EncodedImage:
         return isinstance(self.source, str | os.PathLike)
 
     @property
-    def row(self) -> tuple:
+    def row(self) -> tuple[Any, ...]:
         """What the table says of it, in the order of its columns."""
         return (self.name, self.digest, *self.size, self.error)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _MOST_SMALL_SEGMENTS = 8
 _MOST_REMOVED = 0.25
 
 #: Rows of the table, in the order of `IMAGE_COLUMNS`, and their vectors of unit length.
-Part = tuple[Sequence[tuple], np.ndarray]
+Part = tuple[Sequence[tuple[Any, ...]], np.ndarray]
 
 
 @contextmanager

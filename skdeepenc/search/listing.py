@@ -39,7 +39,7 @@ class Files:
         Position of the first one in the whole list.
     """
 
-    sources: list
+    sources: list[Any]
     start: int
 
     @property
@@ -70,7 +70,7 @@ class Listing:
         Changes when the list does.
     """
 
-    parts: list
+    parts: list[Any]
     digest: str
 
 

@@ -60,7 +60,9 @@ def found_images(
     }
 
 
-def encode_queries(encoder: Any, images: Any, n_features: int) -> tuple[list, NDArray[np.float32]]:
+def encode_queries(
+    encoder: Any, images: Any, n_features: int
+) -> tuple[list[Any], NDArray[np.float32]]:
     """Return what queries are called, and their vectors.
 
     Parameters

@@ -18,7 +18,7 @@ __all__ = ["sampled_images"]
 
 
 @contextmanager
-def sampled_images(images: Any, most: int, random_state: Any = None) -> Iterator[list]:
+def sampled_images(images: Any, most: int, random_state: Any = None) -> Iterator[list[Any]]:
     """Yield a sample of images as the extractor takes them.
 
     Files are drawn one by one, archives as a whole, in random order until there are enough. What

@@ -353,8 +353,8 @@ def test_the_tolerance_of_an_approximation_is_about_the_median():
 
 
 def test_an_approximate_file_is_verified_as_it_was_exported(tmp_path):
-    maps = random_maps([(6, 6)] * 3, n_scales=1)
-    encoder = encoders.ClusterMAC(layer="a", n_clusters=5, n_color_clusters=0, random_state=0)
+    maps = blobs([(6, 6)] * 3, 0)
+    encoder = encoders.ClusterMAC(layer="a", n_clusters=4, n_color_clusters=0, random_state=0)
     file = tmp_path / "clusters.onnx"
     exported = to_onnx(encoder.fit(maps), file, input="maps", images=maps, approximate=True)
     verified = verify(encoder, file, maps)

@@ -3,11 +3,11 @@
 import math
 from typing import NamedTuple
 
-from skdeepenc.backbones.anatomy.axes import COLUMNS, ROWS, is_whole, layout_of
+from skdeepenc.backbones.anatomy.axes import COLUMNS, ROWS, Layout, is_whole, layout_of
 from skdeepenc.backbones.anatomy.axis_rules import follow_axes
 from skdeepenc.backbones.anatomy.blank_run import seen_shapes
 from skdeepenc.backbones.anatomy.blocked import find_blocked
-from skdeepenc.backbones.anatomy.quantisation import FLOATS, find_scales
+from skdeepenc.backbones.anatomy.quantisation import FLOATS, Scale, find_scales
 from skdeepenc.backbones.graphs.graph import fed_by, short_constants
 from skdeepenc.backbones.graphs.shapes import infer_tensors
 from skdeepenc.exceptions import ModelError
@@ -38,12 +38,12 @@ class Anatomy(NamedTuple):
         Rows and columns of the map that was laid out as tokens.
     """
 
-    shapes: dict
-    layouts: dict
-    scales: dict
-    blocked: dict
-    integers: set
-    unread: set
+    shapes: dict[str, tuple[int, ...]]
+    layouts: dict[str, Layout]
+    scales: dict[str, Scale]
+    blocked: dict[str, int]
+    integers: set[str]
+    unread: set[str]
     grid: tuple[int, int] | None
 
 

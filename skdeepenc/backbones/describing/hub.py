@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import onnx
@@ -29,7 +29,7 @@ _PATTERN = re.compile(
 )
 _TRUE = {"1", "on", "true", "yes"}
 # What this process has found: every clone of an estimator asks again.
-_FOUND: dict[tuple, str] = {}
+_FOUND: dict[tuple[Any, ...], str] = {}
 
 
 # By the names of the library's errors, which it may not have been asked to import.

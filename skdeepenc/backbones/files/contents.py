@@ -9,7 +9,7 @@ import os
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -29,7 +29,7 @@ _LARGEST_FILE = 2**31 - 1
 _SETTLED_NS = 2 * 10**9
 _MAX_FILES = 64
 # Digests by path, each with the state of the files that it was made from.
-_KNOWN: OrderedDict = OrderedDict()
+_KNOWN: OrderedDict[str, tuple[dict[Path, Any], str]] = OrderedDict()
 
 
 class Contents(NamedTuple):
@@ -55,7 +55,7 @@ class Contents(NamedTuple):
     data: bytes
     model: onnx.ModelProto
     folder: Path | None
-    files: dict
+    files: dict[Path, Any]
     name: str
 
     def confirm(self):

@@ -60,7 +60,7 @@ def check_functions(model, name):
 
 def _calls(nodes):
     """Count the operators that nodes and their branches call."""
-    count: Counter = Counter()
+    count: Counter[tuple[str, str]] = Counter()
     for node in nodes:
         count[node.domain, node.op_type] += 1
         for subgraph in subgraphs(node):

@@ -111,8 +111,8 @@ class _Lift(NamedTuple):
     """Where constants go, how much of them, and the names that may be lifted."""
 
     target: GraphProto
-    shorten: Callable
-    names: set
+    shorten: Callable[[str, TensorProto], TensorProto]
+    names: set[str]
 
     def lift(self, node):
         """Put what a `Constant` node holds among the initializers; tell whether it could be."""

@@ -5,6 +5,7 @@ the graph does not tell for certain is tried, on noise, before the first batch r
 """
 
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from skdeepenc.exceptions import ModelError
 _TOLERANCE = 1e-2
 _MANY = 7
 # What was tried, by the graph and its layers; two threads may both try, to the same end.
-_TRIED: OrderedDict = OrderedDict()
+_TRIED: OrderedDict[Any, Any] = OrderedDict()
 _MOST_TRIED = 64
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from skdeepenc.backbones.running.providers import CPU, warn_of_missing
 from skdeepenc.backbones.running.runtime import (
     feeds_of,
@@ -47,8 +49,8 @@ class Graph(NamedTuple):
 
     content: bytes
     folder: Path | None = None
-    confirm: Callable | None = None
-    trial: tuple | None = None
+    confirm: Callable[[], object] | None = None
+    trial: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
 
 
 _TABLE = SessionTable()

@@ -6,6 +6,7 @@ Native code that runs in the thread of the caller hears of neither before it ret
 import math
 import threading
 import time
+from typing import Any
 
 _STEP_SECONDS = 0.2
 
@@ -32,7 +33,7 @@ def watched(run, terminate, seconds=None):
     TimeoutError
         If it took longer.
     """
-    outcome: dict = {}
+    outcome: dict[str, Any] = {}
 
     def work():
         try:

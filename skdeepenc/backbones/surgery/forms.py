@@ -2,13 +2,14 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 
 from skdeepenc.backbones.surgery.dense_heads import densify
 from skdeepenc.backbones.surgery.reshapes import free_reshapes
 from skdeepenc.backbones.transformers.size_walk import follow_image_size
-from skdeepenc.backbones.transformers.tokens import with_class_tokens
+from skdeepenc.backbones.transformers.tokens import TokenLayout, with_class_tokens
 
 #: As it was exported, for its own size.
 OWN = "own"
@@ -19,7 +20,7 @@ SIZED = "sized"
 # A process that goes through many models must not keep them all.
 MAX_SURGERIES = 8
 # No lock, as for parsed models: two threads may both operate, to the same end.
-_SURGERIES: OrderedDict = OrderedDict()
+_SURGERIES: OrderedDict[Any, "Surgery"] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Surgery:
     """
 
     skeletons: dict[str, onnx.ModelProto]
-    layouts: dict
-    feeds: dict
-    problems: dict
+    layouts: dict[str, TokenLayout]
+    feeds: dict[str, Any]
+    problems: dict[str, str]
     patch: tuple[int, int] | None
     takes_batches: bool
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -22,14 +23,14 @@ from skdeepenc.exceptions import ModelError
 MOST_GRIDS = 8
 # A process that goes through many models must not keep the tables of all.
 MOST_MODELS = 8
-_TABLES: OrderedDict = OrderedDict()
+_TABLES: OrderedDict[str, dict[str, np.ndarray]] = OrderedDict()
 
 
 @dataclass(frozen=True)
 class SizeVector:
     """A constant of sizes: whole numbers, and rules for those that follow the grid."""
 
-    entries: tuple
+    entries: tuple[Any, ...]
     element = TensorProto.INT64
 
     def at(self, grid):
@@ -128,7 +129,7 @@ class SizeFeeds:
     def __init__(self, feeds, tables):
         self._feeds = feeds
         self._tables = tables
-        self._known: OrderedDict = OrderedDict()
+        self._known: OrderedDict[tuple[int, int], dict[str, np.ndarray]] = OrderedDict()
 
     def at(self, grid):
         """Return the inputs' values on a grid of (rows, columns), those of the last few kept."""

@@ -9,6 +9,7 @@ the graph, whose value is computed for every grid of patches. One session then s
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import onnx
@@ -52,10 +53,10 @@ class SizedGraph:
 
     skeleton: onnx.ModelProto
     patch: tuple[int, int]
-    feeds: dict = field(default_factory=dict)
-    problems: dict = field(default_factory=dict)
-    layouts: dict = field(default_factory=dict)
-    prefixes: dict = field(default_factory=dict)
+    feeds: dict[str, Any] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    layouts: dict[str, TokenLayout] = field(default_factory=dict)
+    prefixes: dict[int, tuple[int, bool]] = field(default_factory=dict)
     takes_batches: bool = True
 
 

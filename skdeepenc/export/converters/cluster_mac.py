@@ -7,6 +7,8 @@ their eigenvectors come from a decomposition that ONNX does not have, and a posi
 clusters may fall into the other one.
 """
 
+from typing import Any
+
 import numpy as np
 
 from skdeepenc.encoders import ClusterMAC
@@ -62,7 +64,7 @@ def _of_clusters(g, encoder, maps, colors):
     """Return the maxima (R, N, D) over the clusters of every partition."""
     x, regions = descriptors_of(g, [maps]), encoder.record_.regions
     how = regions.affinity, regions.affinity_scale
-    partitions: list = []
+    partitions: list[Any] = []
     if regions.projection is not None:
         points, counts = project(x, regions.projection), regions.n_clusters
         weights = regions.projection.explained_variance_

@@ -1,6 +1,7 @@
 """The extractor as a graph: views, preprocessing, the network, and its layers as maps."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def _run(g, recipe, scales, tensors):
     Pieces of one size run together: the nodes of the network are there once for each size.
     """
     graft = Graft(g, recipe.backbone.spec.name)
-    outputs: list = [None] * len(scales)
+    outputs: list[Any] = [None] * len(scales)
     for size, members in _runs(scales):
         with g.scope(f"network {size and 'x'.join(map(str, size))}"):
             pixels = g.concat([tensors[n] for n in members], axis=0)

@@ -10,6 +10,8 @@ and an image is the sum over its scales of G / |G|, signed roots taken, at unit 
 1 / n of both gradients goes with the length.
 """
 
+from typing import Any
+
 import numpy as np
 
 from skdeepenc.encoders import MultiScaleFisherEncoder
@@ -47,7 +49,7 @@ def _sum_scale(g, maps, record, terms):
         return [_sum_tiles(g, maps, record, terms)]
     sides = [maps.side(axis) for axis in range(3)]
     moments, posteriors = _weighed(g, maps, sides, record, terms)
-    sums: dict = {}
+    sums: dict[tuple[int, int], list[Any]] = {}
     for level in sorted(set(record.levels), key=np.prod, reverse=True):
         finer = next((known for known in sums if not any(np.mod(known, level))), None)
         if finer is None:

@@ -30,7 +30,7 @@ from skdeepenc import (
     save,
 )
 from skdeepenc.backbones import Backbone, ModelSpec, list_models
-from skdeepenc.datasets import find_images
+from skdeepenc.datasets import find_images, make_scenes
 from skdeepenc.export import OnnxEncoder, to_onnx, verify
 from skdeepenc.functional import l2_normalize, vlad
 from skdeepenc.images import decode_image
@@ -113,6 +113,9 @@ def mistakes() -> None:
     MOPVLADEncoder(n_clusters="many")  # type: ignore[arg-type]
     average_precision([1], positives=[1], junk=3)  # type: ignore[arg-type]
     find_images(3)  # type: ignore[arg-type]
+    make_scenes("many")  # type: ignore[arg-type]
+    ClusterMAC().fit()  # type: ignore[call-arg]
+    make_retrieval_pipeline(GlobalPooler()).rank()  # type: ignore[call-arg]
     NearestNeighborRanker(n_neighbors="all")  # type: ignore[arg-type]
     SignCodes.load("codes", mmap_mode="w")  # type: ignore[arg-type]
     Backbone("model.onnx", layers=1.5)  # type: ignore[arg-type]

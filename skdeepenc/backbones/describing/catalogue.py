@@ -105,7 +105,7 @@ def _obtain(spec):
     return fetch_model(spec)
 
 
-def fetch_model(spec: ModelSpec, folder: PathLike | None = None) -> Path:
+def fetch_model(spec: ModelSpec, folder: PathLike | None = None) -> str:
     """Download a model of the catalogue, verify it, and keep it.
 
     Parameters

@@ -22,6 +22,7 @@ from skdeepenc.exceptions import ModelWarning
 
 COMMANDS = (
     "demo",
+    "reproduce",
     "layers",
     "describe",
     "extract",

@@ -25,6 +25,7 @@ from skdeepenc.cli import (
     index,
     layers,
     models,
+    reproduce,
     search,
     update,
     verify,
@@ -34,7 +35,7 @@ from skdeepenc.cli.messages import Parser, one_line, print_failure
 FAILURE = 2
 INTERRUPTED = 130
 COMMANDS = (
-    *(demo, layers, describe, extract, models, cache),
+    *(demo, reproduce, layers, describe, extract, models, cache),
     *(export, verify, convert),
     *(fit, encode, index, update, search, duplicates),
 )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from skdeepenc._version import __version__
 from skdeepenc.cli import (
+    browse,
     cache,
     convert,
     demo,
@@ -37,7 +38,7 @@ INTERRUPTED = 130
 COMMANDS = (
     *(demo, reproduce, layers, describe, extract, models, cache),
     *(export, verify, convert),
-    *(fit, encode, index, update, search, duplicates),
+    *(fit, encode, index, update, search, duplicates, browse),
 )
 #: Set in the environment, it shows where an error that nobody foresaw came from.
 DEBUG_VARIABLE = "SKDEEPENC_DEBUG"

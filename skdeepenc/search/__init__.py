@@ -1,12 +1,22 @@
 """From folders of images to vectors on disk, and to search engines.
 
 `encode` is the work of one worker among any number: images in, shards of vectors out. `ImageIndex`
-is a folder that is searched, updated, and looked through for copies.
+is a folder that is searched, updated, and looked through for copies; `browse_app` makes a page of
+it.
 """
 
 from skdeepenc.search.encoding import EncodingSummary, encode
 from skdeepenc.search.image_index import ImageIndex
 from skdeepenc.search.image_pass import UpdateSummary
 from skdeepenc.search.shards import Shards, read_shards
+from skdeepenc.search.web import browse_app
 
-__all__ = ["EncodingSummary", "ImageIndex", "Shards", "UpdateSummary", "encode", "read_shards"]
+__all__ = [
+    "EncodingSummary",
+    "ImageIndex",
+    "Shards",
+    "UpdateSummary",
+    "browse_app",
+    "encode",
+    "read_shards",
+]

@@ -115,7 +115,7 @@ class Collection:
     def copies(self) -> list[list[dict[str, Any]]]:
         """Groups of images that are copies of one another, with their similarities."""
         found = find_copies(self.snapshot, "auto")
-        groups: dict[int, list] = {}
+        groups: dict[int, list[dict[str, Any]]] = {}
         for group, name, similarity in zip(*found.values(), strict=True):
             entry = self.entry(self.snapshot.rows_by_name[name])
             groups.setdefault(int(group), []).append({**entry, "similarity": float(similarity)})

@@ -64,7 +64,7 @@ class Box:
             raise ValueError(f"The box {text[:40]} is not inside the image.")
         return cls(left, top, right, bottom)
 
-    def cut(self, pixels: NDArray) -> NDArray:
+    def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return this part of an image.
 
         Raises

@@ -2,7 +2,6 @@
 
 import os
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -10,19 +9,24 @@ import pytest
 from joblib import parallel_config
 from pages import blocks_of
 
+from skdeepenc.cli import main
+from skdeepenc.search import read_shards
+
 pytest.importorskip("pyarrow")
 pytest.importorskip("fsspec")
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "scale.md"
 BLOCKS = [block.code for block in blocks_of(PAGE) if block.language == "python"]
-ENGINES = ("dask", "ray")
+COMMANDS = [block.code for block in blocks_of(PAGE) if block.language == "bash"]
+ENGINES = {"dask": "distributed", "ray": "ray", "pyspark": "pyspark"}
 # New processes import everything, which takes seconds.
 IS_LONG_FORM = os.environ.get("SKDEEPENC_ROBUSTNESS", "1") != "1"
 
 
 def engine_of(block):
-    """Return the engine that a block starts workers of, or None."""
-    return next((name for name in ENGINES if re.search(rf"^(import|from) {name}\b", block)), None)
+    """Return the engine that a block starts or uses, or None."""
+    uses = r"^(?:import|from) {0}\b|^\w+ = {0}\."
+    return next((name for name in ENGINES if re.search(uses.format(name), block, re.M)), None)
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +43,34 @@ def page():
 def test_vectors_are_the_pipeline_s(page):
     assert [shard.vectors.shape for shard in page.shards] == [(4, 224)] * 3
     files = {path.name: path.read_bytes() for path in (page.folder / "vectors").iterdir()}
-    assert files == {path.name: path.read_bytes() for path in (page.folder / "joblib").iterdir()}
+    assert files == {path.name: path.read_bytes() for path in (page.folder / "loky").iterdir()}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.filterwarnings("ignore")  # of theirs, about ports and processes
-def test_engines_start_two_workers(page, engine):
+def test_engines_start_two_workers(page, engine, monkeypatch):
     if not IS_LONG_FORM:
         pytest.skip("starts processes: in the long form alone, SKDEEPENC_ROBUSTNESS=40")
-    if find_spec(engine if engine == "ray" else "distributed") is None:
-        pytest.skip(f"needs {engine}")
-    (block,) = [block for block in BLOCKS if engine_of(block) == engine]
-    exec(compile(block, "scale", "exec"), page.__dict__)
+    pytest.importorskip(ENGINES[engine])
+    monkeypatch.chdir(page.folder)
+    blocks = [block for block in BLOCKS if engine_of(block) == engine]
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "scale", "exec"), page.__dict__)
+
+
+@pytest.mark.parametrize("scheduler", ["parallel", "SLURM_ARRAY_TASK_ID"])
+def test_commands_share_the_work(page, scheduler, monkeypatch, capsys):
+    """Call the command that is shown as often as its scheduler would, with the same words."""
+    monkeypatch.chdir(page.folder)
+    (text,) = [text for text in COMMANDS if scheduler in text]
+    (line,) = [line for line in text.splitlines() if "skdeepenc encode" in line]
+    words = line[line.index("encode") :].partition(" :::")[0].replace("$" + scheduler, "{}")
+    words = words.replace("vectors/", f"{scheduler}/") + " --shard-size 4"
+    for number in range(8):
+        assert main(words.format(number).split()) == 0
+    assert capsys.readouterr().out.count("1 written") == 3
+    assert len(read_shards(page.folder / scheduler)) == 12
 
 
 def test_batches_of_ray_become_vectors(page):

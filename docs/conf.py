@@ -12,6 +12,7 @@ copyright = author
 release = version = __version__
 extensions = [
     "myst_parser",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -39,6 +40,11 @@ autosummary_ignore_module_all = False  # the reference lists what `__all__` list
 autodoc_default_options = {"members": True}
 autodoc_typehints = "none"  # the docstrings say types, with shapes
 numpydoc_show_class_members = False
+
+# Figures of the guide
+plot_formats = [("png", 180)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 
 # Gallery
 sphinx_gallery_conf = {

@@ -2,13 +2,13 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from style import BLUE, GREY, ORANGE, WIDTH
+from style import BLUE, GREY, ORANGE, subplots
 
 from skdeepenc.metrics import average_precision
 
 ranked, positives = ["a", "x", "b", "y", "z", "c"], ["a", "b", "c"]
 hits = [rank for rank, name in enumerate(ranked) if name in positives]
-figure, (ranks, curve) = plt.subplots(1, 2, figsize=(WIDTH, 2.1), width_ratios=(1.2, 1))
+figure, (ranks, curve) = subplots(1, 2, height=2.1, width_ratios=(1.2, 1))
 for rank, name in enumerate(ranked):
     color = BLUE if name in positives else "#dddddd"
     ranks.add_patch(plt.Rectangle((rank, 0), 0.9, 0.9, color=color))

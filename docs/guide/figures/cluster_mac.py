@@ -1,9 +1,8 @@
 """Regions of MAC, R-MAC and ClusterMAC on one photograph."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
-from style import BLUE, GREEN, ORANGE, WIDTH, maps_of_photograph, photograph, show
+from style import BLUE, GREEN, ORANGE, maps_of_photograph, photograph, show, subplots
 
 from skdeepenc import ClusterMAC, FeatureMaps
 from skdeepenc.functional import rmac_regions
@@ -13,7 +12,7 @@ maps = FeatureMaps.from_arrays([conv5], layer="conv5")
 encoder = ClusterMAC(n_clusters=(5, 20), n_color_clusters=0, whiten=False, random_state=0).fit(maps)
 labels = encoder.cluster_labels(maps)[0][0]
 
-figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 2.2))
+figure, axes = subplots(1, 4, height=2.2)
 height, width = photograph().shape[:2]
 show(axes[0], photograph(), "MAC\n1 region, the image")
 show(axes[1], photograph(), "R-MAC\n14 squares (4 shown)")

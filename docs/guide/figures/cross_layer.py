@@ -1,8 +1,7 @@
 """Four channels of conv5 as detectors of parts: where each of them pools conv4."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-from style import WIDTH, maps_of_photograph, overlay, photograph, show
+from style import maps_of_photograph, overlay, photograph, show, subplots
 
 guidance = maps_of_photograph("conv5")["conv5"]
 # Channels that respond at few positions, and each where the others do not.
@@ -17,7 +16,7 @@ for channel in strongest:
         chosen.append(channel)
     if len(chosen) == 4:
         break
-figure, axes = plt.subplots(1, 5, figsize=(WIDTH, 1.8))
+figure, axes = subplots(1, 5, height=1.8)
 show(axes[0], photograph(), "image")
 for ax, channel in zip(axes[1:], chosen, strict=True):
     overlay(ax, guidance[..., channel], f"$a_{{{channel}}}$")

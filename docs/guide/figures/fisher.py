@@ -1,9 +1,8 @@
 """Which way the descriptors of two scales would move a mixture, and the mean of both."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Ellipse
-from style import BLUE, GREY, ORANGE, WIDTH
+from style import BLUE, GREY, ORANGE, subplots
 
 from skdeepenc.functional import fisher_vector, l2_normalize
 
@@ -18,7 +17,7 @@ pooled = {
     "scale 2: many": (many, vectors[1]),
     "mean of unit vectors (MPP)": (None, np.mean(vectors, axis=0)),
 }
-figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.1), sharex=True, sharey=True)
+figure, axes = subplots(1, 3, height=2.1, sharex=True, sharey=True)
 for ax, (title, (descriptors, vector)) in zip(axes, pooled.items(), strict=True):
     for mean, deviation in zip(means, deviations, strict=True):
         for width in (2, 4):
@@ -31,3 +30,4 @@ for ax, (title, (descriptors, vector)) in zip(axes, pooled.items(), strict=True)
             "", mean + gradient, mean, arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 2}
         )
     ax.set(title=title, xlim=(-2.4, 6.4), ylim=(-2.2, 3.4), xticks=[], yticks=[], aspect="equal")
+    ax.spines[:].set_visible(False)

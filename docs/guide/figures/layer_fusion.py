@@ -1,13 +1,12 @@
 """The map of similarities, and what it does to a sum of two layers."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-from style import BLUE, GREEN, GREY, ORANGE, WIDTH
+from style import BLUE, GREEN, GREY, ORANGE, subplots
 
 from skdeepenc.functional import map_similarity
 
 S = np.linspace(0, 1, 201)
-figure, (curve, plain, fused) = plt.subplots(1, 3, figsize=(WIDTH, 2.5))
+figure, (curve, plain, fused) = subplots(1, 3, height=2.5)
 for threshold, color, line in ((0.2, BLUE, "-"), (0.4, ORANGE, "--"), (1.0, GREY, ":")):
     mapped = map_similarity(S, threshold, 0.45)
     curve.plot(S, mapped, color=color, ls=line, label=f"t = {threshold}")

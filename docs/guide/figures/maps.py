@@ -1,12 +1,11 @@
 """How the activations of three images lie in one array."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
-from style import BLUE, GREEN, ORANGE, WIDTH
+from style import BLUE, GREEN, ORANGE, subplots
 
 grids = [[(2, 3), (3, 4)], [(3, 2), (4, 3)], [(2, 2), (3, 3)]]
-figure, (maps, column) = plt.subplots(2, 1, figsize=(WIDTH, 2.6), height_ratios=(3, 1.3))
+figure, (maps, column) = subplots(2, 1, height=2.6, height_ratios=(3, 1.3))
 start, position = 0.0, 0
 for number, (scales, color) in enumerate(zip(grids, (BLUE, ORANGE, GREEN), strict=True)):
     first = position
@@ -22,6 +21,7 @@ for number, (scales, color) in enumerate(zip(grids, (BLUE, ORANGE, GREEN), stric
     start += 1.2
 maps.set(xlim=(-0.2, start), ylim=(-4.2, 1.2), title="maps: a grid per image and scale")
 maps.set_aspect("equal")
-column.set(xlim=(0, position), ylim=(-1.2, 1.1), title="values: one row per position, in this order")
+column.set(xlim=(0, position), ylim=(-1.2, 1.1))
+column.set_title("values: one row per position, in this order")
 for ax in (maps, column):
     ax.axis("off")

@@ -1,4 +1,4 @@
-"""What the figures of the guide share: colours safe for colour-blind readers, sizes, a photograph."""
+"""What the figures of the guide share: colours that all readers tell apart, and a photograph."""
 
 from functools import cache
 
@@ -9,19 +9,19 @@ from sklearn.datasets import load_sample_image
 # Okabe and Ito's colours; lines differ in style as well.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
 WIDTH = 7.2  # inches: the width of a page's text
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
 
-plt.rcParams.update(
-    {
-        "font.size": 9,
-        "axes.titlesize": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "figure.constrained_layout.use": True,
-        "legend.frameon": False,
-        "svg.fonttype": "path",
-        "svg.hashsalt": "skdeepenc",
-    }
-)
+
+def subplots(n_rows, n_columns, *, height, **options):
+    """Return a figure as wide as the text, and its axes."""
+    plt.rcParams.update(STYLE)  # Sphinx puts them back after each figure
+    return plt.subplots(n_rows, n_columns, figsize=(WIDTH, height), layout="constrained", **options)
 
 
 @cache

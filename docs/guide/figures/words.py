@@ -1,8 +1,7 @@
 """The words of a photograph, their counts, and what selectivity makes of similarities."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-from style import BLUE, GREY, ORANGE, WIDTH, maps_of_photograph, photograph, show
+from style import BLUE, GREY, ORANGE, maps_of_photograph, photograph, show, subplots
 
 from skdeepenc.functional.asmk import selectivity
 from skdeepenc.functional.visual_words import fit_codebook
@@ -12,7 +11,7 @@ descriptors = conv5.reshape(-1, conv5.shape[-1])
 words = fit_codebook(descriptors, 12, random_state=0)
 labels = ((descriptors[:, None] - words) ** 2).sum(axis=2).argmin(axis=1)
 
-figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.3))
+figure, axes = subplots(1, 3, height=2.3)
 show(axes[0], photograph().mean(axis=2), "nearest word of each position", cmap="gray")
 height, width = photograph().shape[:2]
 axes[0].imshow(

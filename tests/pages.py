@@ -30,6 +30,8 @@ class Block:
     @property
     def commands(self):
         """The calls of skdeepenc in a block of bash, as lists of words."""
+        if self.language != "bash":
+            return []
         lines = self.code.replace("\\\n", " ").splitlines()
         words = [shlex.split(line, comments=True) for line in lines]
         return [parts[1:] for parts in words if parts[:1] == ["skdeepenc"]]

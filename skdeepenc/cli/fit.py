@@ -79,9 +79,9 @@ def _fit(pipeline, options):
     from skdeepenc.search.sampling import sampled_images
 
     if options.task == _CLASSIFY:
-        paths, target = load_image_folder(options.images, return_X_y=True)
-        pipeline.fit(paths, target)
-        return len(paths)
+        images = load_image_folder(options.images)
+        pipeline.fit(images.paths, [images.target_names[number] for number in images.target])
+        return len(images.paths)
     if options.max_images < 1:
         raise ValueError("--max-images must be at least 1")
     with sampled_images(options.images, options.max_images, options.seed) as images:

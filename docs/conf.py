@@ -4,6 +4,8 @@ The build needs no network and takes warnings for errors (`sphinx-build -W`). It
 from elsewhere: no fonts, no scripts, no inventories of other sites.
 """
 
+from pathlib import Path
+
 from skdeepenc import __version__
 
 project = "skdeepenc"
@@ -46,7 +48,15 @@ plot_formats = [("png", 180)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
 
+
 # Gallery
+def _use_figure_style(gallery_conf, name):
+    """Draw the figures of every example in the one style, whatever the example before it set."""
+    from matplotlib import pyplot
+
+    pyplot.style.use(Path(__file__).with_name("figures.mplstyle"))
+
+
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
@@ -57,6 +67,8 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "matplotlib_animations": False,
+    "image_srcset": ["2x"],
+    "reset_modules": ("matplotlib", _use_figure_style),
 }
 
 # Look

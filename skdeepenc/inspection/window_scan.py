@@ -256,5 +256,4 @@ class WindowScanDisplay:
         self.frame_ = ax.add_patch(frame)
         name = "" if self.class_name is None else f"{self.class_name}, "
         ax.set(xticks=[], yticks=[], title=f"{name}score {self.window.score:.2f}")
-        ax.set_xlabel("frame: the window with the highest score", fontsize="small")
         return self

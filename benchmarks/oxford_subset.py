@@ -1,6 +1,14 @@
-"""The Oxford Buildings subset: its images, its ten standard queries and the right answers."""
+"""The Oxford Buildings subset: its images, its ten standard queries and the right answers.
 
+    python -m benchmarks.oxford_subset SUBSET OUT [--distractors 60] [--whole]
+
+writes it in the layout of Oxford5k, its images as links, for `skdeepenc reproduce PAPER --data OUT`.
+With ``--whole`` every right image of a landmark asks whole for the others: ten times the queries.
+"""
+
+import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -93,3 +101,51 @@ class Oxford:
         parts = [extract([crop], min(crop.size)) for crop in self.cropped_images()]
         layers = {layer: [part[0][layer] for part in parts] for layer in parts[0].layers}
         return FeatureMaps.from_layers(layers)
+
+
+def write_layout(oxford, out, *, whole=False):
+    """Write links to the images, and the queries in text files as Oxford5k has them."""
+    (out / "jpg").mkdir(parents=True)
+    for path in oxford.paths:
+        (out / "jpg" / path.name).symlink_to(path.resolve())
+    queries, positives, junk = oxford.queries, oxford.positives, oxford.junk
+    if whole:
+        queries, positives, junk = oxford.whole_queries()
+    for number, query in enumerate(queries):
+        box = _box(oxford, number, whole)
+        names = {"good": positives[number], "ok": [], "junk": junk[number]}
+        _write(out / f"{number:03d}_query.txt", [f"{oxford.paths[query].stem} {box}"])
+        for kind, images in names.items():
+            _write(out / f"{number:03d}_{kind}.txt", [oxford.paths[image].stem for image in images])
+
+
+def _box(oxford, number, whole):
+    """Return left, top, right and bottom of a query, in pixels of the files, as text."""
+    query = (oxford.whole_queries()[0] if whole else oxford.queries)[number]
+    with Image.open(oxford.paths[query]) as image:
+        size = np.array([image.height, image.width])
+    box = np.array([0, 0, *size]) if whole else oxford.boxes[number]
+    scale = 1 if whole else size / oxford.sizes[number]
+    y0, x0, y1, x1 = box * np.tile(scale, 2 if np.ndim(scale) else 4)
+    return f"{x0:.1f} {y0:.1f} {x1:.1f} {y1:.1f}"
+
+
+def _write(path, lines):
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("subset", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--distractors", type=int, help="images of no landmark; all by default")
+    parser.add_argument("--whole", action="store_true", help="every right image asks, whole")
+    options = parser.parse_args()
+    oxford = Oxford(options.subset)
+    if options.distractors is not None:
+        oxford.keep_distractors(options.distractors)
+    write_layout(oxford, options.out, whole=options.whole)
+
+
+if __name__ == "__main__":
+    main()

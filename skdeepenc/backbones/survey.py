@@ -37,6 +37,8 @@ class Survey:
     before : str or None
         The map before it that ends a block of the network as it does, on the same grid; the same
         map where there is none.
+    earlier : str or None
+        The same on whatever grid.
     n_channels : int or None
         Channels of the deepest map.
     input_size : int
@@ -50,6 +52,7 @@ class Survey:
     class_token: str | None
     map: str | None
     before: str | None
+    earlier: str | None
     n_channels: int | None
     input_size: int
     takes_larger: bool
@@ -80,15 +83,16 @@ def survey(model):
     names = [layer.name for layer in layers]
     deepest = layers[names.index(backbone.layers[-1])]
     token = deepest.name + CLASS_TOKEN
-    deepest_map = before = None
+    deepest_map = before = earlier = None
     if deepest.kind != "tokens":
-        deepest_map, before = _last_maps(layers[: layers.index(deepest) + 1])
+        deepest_map, before, earlier = _last_maps(layers[: layers.index(deepest) + 1])
     return Survey(
         kind=_kind(deepest),
         layer=deepest.name,
         class_token=token if token in names else None,
         map=deepest_map and deepest_map.name,
         before=before and before.name,
+        earlier=earlier and earlier.name,
         n_channels=deepest_map and deepest_map.channels,
         input_size=min(both_sides(backbone.spec.input_size)),
         takes_larger=_takes_larger(backbone),
@@ -102,16 +106,21 @@ def _kind(deepest):
 
 
 def _last_maps(layers):
-    """Return the last map that a layer made rather than passed on, and the one before it."""
+    """Return the last map that a layer made rather than passed on, and those before it.
+
+    The first of these is on the same grid, the other on whatever grid it is.
+    """
     maps = [layer for layer in layers if _is_map(layer)]
     made = [layer for layer in maps if layer.op not in _PASSING] or maps
     if not made:
-        return None, None
+        return None, None, None
     *others, last = made
-    alike = [layer for layer in others if (layer.op, layer.grid) == (last.op, last.grid)]
     # Narrower ones are inside of a block.
-    wide = [layer for layer in alike if 2 * layer.channels >= last.channels]
-    return last, (wide or [last])[-1]
+    alike = [
+        layer for layer in others if layer.op == last.op and 2 * layer.channels >= last.channels
+    ]
+    on_its_grid = [layer for layer in alike if layer.grid == last.grid]
+    return last, (on_its_grid or [last])[-1], (alike or [last])[-1]
 
 
 def _is_map(layer):

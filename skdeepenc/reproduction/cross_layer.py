@@ -28,7 +28,7 @@ def measure(turn):
     yield _WHOLE, turn.accuracy(GlobalPooler(), turn.maps([network.layer]))
     crops = Crops(n=5, flip=True, image_size=round(_ENLARGED * network.input_size))
     yield _CROPS, turn.accuracy(GlobalPooler(), turn.maps([network.layer], crops))
-    first, second = network.before, network.map
+    first, second = network.earlier, network.map
     maps = turn.maps([first, second]).to_memory()
 
     def cross(**parameters):
@@ -62,7 +62,7 @@ def measure(turn):
 
 def _learned(turn, network):
     """Pool the layer of the head, over windows, by guidance that is learned of the classes."""
-    growth = 2 if turn.quick else 4
+    growth = 4 if network.kind == "fully connected" and not turn.quick else 2
     views = Pyramid(n_scales=1, base=growth * network.input_size)
     maps = turn.maps([network.layer], views)
     filters = _N_FILTERS_QUICK if turn.quick else _N_FILTERS
@@ -75,7 +75,7 @@ PAPER = Paper(
     title="Cross-Convolutional-Layer Pooling for Image Recognition",
     source="L. Liu, C. Shen, A. van den Hengel, TPAMI 2017",
     task="classification",
-    needs=("map", "before", "takes_larger"),
+    needs=("map", "earlier", "takes_larger"),
     rows=(
         Row(_WHOLE, {_INDOOR: 68.2, _BIRDS: 62.5}),
         Row(_CROPS, {_INDOOR: 70.2, _BIRDS: 63.6}),
@@ -112,6 +112,6 @@ PAPER = Paper(
     settings="The last two maps of convolutions on the image at the network's own size, PCA "
     "without reduction, L2 by channel, signed square root; the paper's network is VGG-19. Learned "
     "guidance: 100 filters over the head's layer at all positions of the image at four times the "
-    "size. Quick: 20 filters, twice the size.",
+    "size, or at twice the size where that layer is a map. Quick: 20 filters, twice the size.",
     measure=measure,
 )

@@ -37,7 +37,7 @@ _DRAWERS = {
 _NEEDS = {
     "layer": "a layer that its head reads",
     "map": "a map of convolutions",
-    "before": "two maps of convolutions, one behind the other",
+    "earlier": "two maps of convolutions, one behind the other",
     "takes_larger": "to run on images larger than its own",
 }
 
@@ -148,8 +148,8 @@ def _survey(paper, model):
 
 
 def _has(found, need):
-    if need == "before":
-        return found.before not in (None, found.map)
+    if need == "earlier":
+        return found.earlier not in (None, found.map)
     return bool(getattr(found, need))
 
 

@@ -19,6 +19,7 @@ class RandomNetwork:
         class_token=None,
         map="conv5",
         before="conv4",
+        earlier="conv4",
         n_channels=8,
         input_size=64,
         takes_larger=True,

@@ -59,7 +59,7 @@ def test_unknown_papers_are_refused():
 
 
 def test_a_network_without_the_layers_is_refused(monkeypatch, network):
-    alone = replace(network.layers, before="conv5")
+    alone = replace(network.layers, earlier="conv5")
     monkeypatch.setattr("skdeepenc.reproduction.runner.survey", lambda model: alone)
     message = "cross-layer needs a network with two maps of convolutions, one behind the other"
     with pytest.raises(ModelError, match=message):

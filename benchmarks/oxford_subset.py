@@ -2,7 +2,7 @@
 
     python -m benchmarks.oxford_subset SUBSET OUT [--distractors 60] [--whole]
 
-writes it in the layout of Oxford5k, its images as links, for `skdeepenc reproduce PAPER --data OUT`.
+writes it in the layout of Oxford5k, its images as links, for `skdeepenc reproduce PAPER --data`.
 With ``--whole`` every right image of a landmark asks whole for the others: ten times the queries.
 """
 

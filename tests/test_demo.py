@@ -7,16 +7,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skdeepenc import demo
 from skdeepenc.datasets import make_scenes
-from skdeepenc.demo import Result, format_table, run_demo
+from skdeepenc.demo import comparison, run_demo
+from skdeepenc.demo.comparison import Comparison, Result, format_table
+from skdeepenc.demo.figure import Rescued, draw
 from skdeepenc.exceptions import DataSetError
+from skdeepenc.reproduction.intervals import Difference
+
+ROWS = [Result("a", 0.5, 0.01, 512, 1.26), Result("longer name", 1, 0, 10_000, 100)]
 
 
 @pytest.fixture
 def few_scenes(monkeypatch):
-    monkeypatch.setattr(demo, "N_SCENES", 20)
-    monkeypatch.setattr(demo, "N_TIMED", 1)
+    monkeypatch.setattr(comparison, "N_SCENES", 20)
+    monkeypatch.setattr(comparison, "N_SEEDS", 2)
+    monkeypatch.setattr(comparison, "N_TIMED", 1)
 
 
 @pytest.fixture
@@ -31,52 +36,65 @@ def folder(tmp_path):
 
 
 def test_a_run_on_scenes_prints_its_table_and_draws_its_image(few_scenes, tmp_path, capsys):
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    pyplot.switch_backend("agg")
-    results = run_demo(figure=tmp_path / "demo.png", verbose=0)
-    assert [result.name for result in results] == list(demo.ROWS)
-    assert all(0 <= result.accuracy <= 1 and 0 < result.mean_ap <= 1 for result in results)
-    assert all(result.milliseconds > 0 for result in results)
-    lengths = [result.length for result in results]
-    assert lengths[0] == 512
-    assert lengths[3] == sum(lengths[:3])
+    pytest.importorskip("matplotlib")
+    found = run_demo(figure=tmp_path / "demo.png", verbose=0)
+    plain, pipeline = found.results
+    assert (plain.name, pipeline.name) == comparison.ROWS
+    assert found.gain.mean == pytest.approx(100 * (pipeline.accuracy - plain.accuracy))
+    assert found.n_test == 20
+    assert (plain.length, pipeline.milliseconds > 0) == (512, True)
     out = capsys.readouterr().out
-    assert "10 classes, 10 images to learn from, 10 to test." in out
-    assert format_table(results) in out
+    assert "10 classes, 2 seeds, each with 10 images to learn from and 10 to test." in out
+    assert str(found) in out
+    assert "What next:" in out
     with Image.open(tmp_path / "demo.png") as drawn:
-        assert min(drawn.size) > 200
-    pyplot.close("all")
+        assert drawn.size == (1200, 675)
 
 
 def test_a_folder_of_class_subfolders_is_measured_with_a_progress_bar(few_scenes, folder, capsys):
-    results = run_demo(folder, verbose=1)
-    assert len(results) == len(demo.ROWS)
+    run_demo(folder, verbose=1)
     said = capsys.readouterr()
-    assert "3 classes, 4 images to learn from, 5 to test." in said.out
-    assert "encode" in said.err
+    assert "3 classes, 2 seeds, each with 4 images to learn from and 5 to test." in said.out
+    assert "classify" in said.err
 
 
 def test_without_matplotlib_the_table_stands_alone(few_scenes, folder, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     run_demo(folder, figure=folder / "demo.png", verbose=0)
     assert "No figure: Drawing displays needs matplotlib" in capsys.readouterr().out
     assert not (folder / "demo.png").exists()
 
 
 def test_tables_line_up():
-    rows = [Result("a", 0.5, 0.25, 512, 1.26), Result("longer name", 1, 1, 10_000, 100)]
-    assert format_table(rows).splitlines() == [
-        "             accuracy %  mAP %  length  ms per image",
-        "a                  50.0   25.0     512           1.3",
-        "longer name       100.0  100.0   10000         100.0",
+    assert format_table(ROWS).splitlines() == [
+        "              accuracy %  length  ms per image",
+        "a             50.0 ± 1.0     512           1.3",
+        "longer name  100.0 ± 0.0   10000         100.0",
     ]
 
 
-def test_halves_share_no_image_and_hold_every_class():
-    target = np.repeat(np.arange(5), [2, 3, 4, 5, 40])
-    train, test = demo._split(target, list("abcde"))
-    assert sorted([*train, *test]) == list(range(len(target)))
-    assert set(target[train]) == set(target[test]) == set(range(5))
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (Difference(5, 1, 9), "The pipeline is better: +5.0 points, 95 % interval +1.0 to +9.0"),
+        (Difference(1, -3, 5), "No difference is shown: +1.0 points"),
+        (Difference(-5, -9, -1), "The global feature is better: -5.0 points"),
+    ],
+)
+def test_what_is_not_shown_is_not_claimed(gain, said):
+    assert said in str(Comparison(ROWS, gain, 30))
+
+
+@pytest.mark.parametrize("n_shown", [0, 2])
+def test_the_picture_shows_what_there_is(tmp_path, n_shown):
+    pytest.importorskip("matplotlib")
+    image = make_scenes(1, random_state=0).images[0]
+    shares = [np.eye(3), np.zeros((5, 5))]
+    rescued = [Rescued(image, "a rather long name of a class", "b", shares)] * n_shown
+    draw(tmp_path / "a.png", Comparison(ROWS, Difference(50, 40, 60), 30), rescued)
+    with Image.open(tmp_path / "a.png") as drawn:
+        pixels = np.asarray(drawn.convert("RGB"))
+    assert bool((pixels[:, 600:] < 128).any()) == bool(n_shown)
 
 
 def test_a_class_with_one_image_is_named(folder):

@@ -6,8 +6,8 @@ def add(commands):
     command = commands.add_parser(
         "demo",
         help="measure what the package gains, on drawn scenes or your own images",
-        description="Compare a network's global feature with MOP-VLAD in classification and "
-        "retrieval.\nA figure of queries and their first results needs the extra `plot`.",
+        description="Classify by a network's global feature and by the recommended pipeline, and "
+        "say what\nthat gains. A picture of it needs the extra `plot`.",
         example="skdeepenc demo --images flowers/ --figure results.png",
     )
     command.add_argument(
@@ -17,7 +17,7 @@ def add(commands):
         "--figure",
         metavar="FILE",
         default="skdeepenc-demo.png",
-        help="where to draw queries and their first results (default: %(default)s)",
+        help="where to draw what was gained (default: %(default)s)",
     )
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
     command.set_defaults(run=run)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from skdeepenc.datasets import make_scenes
 from skdeepenc.exceptions import DataSetError
-from skdeepenc.reproduction.labelled import draw_labelled, open_labelled
+from skdeepenc.reproduction.labelled import draw_labelled, halves, open_labelled
 from skdeepenc.reproduction.photographs import EDGE, photograph
 from skdeepenc.reproduction.searched import draw_searched, open_searched
 
@@ -125,3 +125,10 @@ def test_folders_of_the_wrong_kind_are_refused(tmp_path, opening, message):
     save(tmp_path / "photos" / "cat.png")
     with pytest.raises(DataSetError, match=message):
         opening(tmp_path)
+
+
+def test_halves_share_no_image_and_hold_every_class():
+    target = np.repeat(np.arange(5), [2, 3, 4, 5, 40])
+    train, test = halves(target, list("abcde"), 0)
+    assert sorted([*train, *test]) == list(range(len(target)))
+    assert set(target[train]) == set(target[test]) == set(range(5))

@@ -6,6 +6,7 @@ own estimators do: ``__init__`` may only store.
 """
 
 import warnings
+from typing import Any
 
 __all__ = ["NOT_GIVEN", "renamed"]
 
@@ -13,7 +14,7 @@ __all__ = ["NOT_GIVEN", "renamed"]
 NOT_GIVEN = "deprecated"
 
 
-def renamed(old, old_value, new, new_value, *, since, until):
+def renamed(old: str, old_value: Any, new: str, new_value: Any, *, since: str, until: str) -> Any:
     """Return the value of a parameter that has an old and a new name.
 
     Parameters

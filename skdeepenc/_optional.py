@@ -1,11 +1,12 @@
 """Import what only some users need, at the moment they need it."""
 
 import importlib
+from typing import Any
 
 from skdeepenc.exceptions import MissingDependencyError
 
 
-def require(module, *, extra, purpose):
+def require(module: str, *, extra: str, purpose: str) -> Any:
     """Import `module`, or say which extra of skdeepenc brings it.
 
     Parameters

@@ -43,6 +43,6 @@ validate_params: Callable[..., Callable[[_Function], _Function]] = _validate_par
 available_if: Callable[..., Callable[[_Function], _Function]] = _available_if
 
 
-def output_container(estimator):
+def output_container(estimator: Any) -> Any:
     """Return what an estimator's `transform` gives: "default" (arrays), "pandas" or "polars"."""
     return _get_output_config("transform", estimator)["dense"]

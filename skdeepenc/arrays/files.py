@@ -10,8 +10,13 @@ import json
 import math
 import os
 import tokenize
+from pathlib import Path
+from typing import IO, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+
+from skdeepenc._typing import PathLike
 
 __all__ = ["open_array", "read_array", "read_description", "write_array", "write_description"]
 
@@ -26,7 +31,7 @@ _LONGEST_HEADER = 256
 _DAMAGE = (ValueError, LookupError, TypeError, SyntaxError, AttributeError, tokenize.TokenError)
 
 
-def read_array(file, size):
+def read_array(file: IO[bytes], size: int) -> NDArray[Any]:
     """Read all of an ``.npy`` file of `size` bytes, in row-major or column-major order.
 
     Parameters
@@ -50,7 +55,7 @@ def read_array(file, size):
     return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
-def open_array(path, mmap_mode):
+def open_array(path: PathLike, mmap_mode: Literal["r", "c"]) -> NDArray[Any]:
     """Map an ``.npy`` file in row-major order.
 
     Parameters
@@ -81,7 +86,7 @@ def open_array(path, mmap_mode):
         return np.memmap(file, dtype, mmap_mode, offset=file.tell(), shape=shape)
 
 
-def write_array(path, array):
+def write_array(path: PathLike, array: NDArray[Any]) -> None:
     """Write an ``.npy`` file in row-major order, all of it or with an error.
 
     `numpy.save` hands its values to C, which may keep the last of them in a buffer; that a full
@@ -106,7 +111,7 @@ def write_array(path, array):
         file.write(values.data)
 
 
-def _read_header(file, size):
+def _read_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Return shape, order and type of an array that fills the file to its end."""
     try:
         version = np.lib.format.read_magic(file)
@@ -121,7 +126,7 @@ def _read_header(file, size):
     return shape, fortran_order, dtype
 
 
-def write_description(path, content):
+def write_description(path: Path, content: dict[str, Any]) -> None:
     """Write a dict as JSON, with a digest of itself.
 
     Parameters
@@ -134,7 +139,7 @@ def write_description(path, content):
     path.write_text(json.dumps({**content, _DIGEST: _digest(content)}, indent=1), encoding="utf-8")
 
 
-def read_description(path):
+def read_description(path: Path) -> tuple[dict[str, Any], str]:
     """Read what `write_description` wrote.
 
     Parameters
@@ -168,5 +173,5 @@ def read_description(path):
     return content, digest
 
 
-def _digest(content):
+def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

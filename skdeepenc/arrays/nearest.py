@@ -4,10 +4,15 @@ Search in an index is approximate, so we never take it on trust: it is built to 
 of what the exact search finds, and the share that it does find is measured and handed back.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.extmath import row_norms
 
 from skdeepenc._optional import require
+from skdeepenc._typing import Integers
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 from skdeepenc.exceptions import DegenerateDataError
@@ -25,7 +30,9 @@ _FEWEST_TO_COMPRESS = 16
 _COMFORTABLE = (1e-12, 1e12)
 
 
-def nearest_vectors(queries, vectors):
+def nearest_vectors(
+    queries: NDArray[Any], vectors: NDArray[Any]
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
     """Find the nearest vector to each query, exactly.
 
     Of vectors equally near the first is taken. Memory is bounded by a tile of products.
@@ -61,7 +68,7 @@ def nearest_vectors(queries, vectors):
     indices = np.zeros(len(queries), dtype=np.intp)
     closeness = np.full(len(queries), -np.inf, dtype=queries.dtype)
 
-    def search(rows):
+    def search(rows: slice) -> None:
         for columns in tiles(len(vectors), _TILE[1]):
             tile = queries[rows] @ vectors[columns].T
             tile -= half_squares[columns]
@@ -77,8 +84,15 @@ def nearest_vectors(queries, vectors):
 
 
 def build_index(
-    vectors, queries, *, n_neighbors=1, n_found=None, compared=True, recall=0.95, random_state=0
-):
+    vectors: NDArray[Any],
+    queries: NDArray[Any],
+    *,
+    n_neighbors: int = 1,
+    n_found: int | None = None,
+    compared: bool = True,
+    recall: float = 0.95,
+    random_state: int = 0,
+) -> tuple[Any, float]:
     """Build a faiss index that finds most of the nearest neighbours.
 
     An inverted file in the principal components of the vectors finds a few more than asked for, and
@@ -158,7 +172,7 @@ def build_index(
     return index, found
 
 
-def refill_index(index, vectors):
+def refill_index(index: Any, vectors: NDArray[Any]) -> None:
     """Let an index of `build_index` hold other vectors, without learning its lists anew.
 
     Parameters
@@ -182,7 +196,9 @@ def refill_index(index, vectors):
     index.add(_as_rows(vectors))
 
 
-def search_index(index, queries, n_neighbors=1):
+def search_index(
+    index: Any, queries: NDArray[Any], n_neighbors: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Find nearest neighbours by an index of `build_index`.
 
     Parameters
@@ -215,7 +231,7 @@ def search_index(index, queries, n_neighbors=1):
     return indices, squared_distances
 
 
-def comfortable_scale(*arrays):
+def comfortable_scale(*arrays: NDArray[Any]) -> float:
     """Find by what to multiply values so that their squares are numbers of float32.
 
     Parameters
@@ -241,19 +257,19 @@ def comfortable_scale(*arrays):
     return 2.0 ** -int(np.clip(np.frexp(largest)[1], -120, 120))
 
 
-def _largest(array):
+def _largest(array: NDArray[Any]) -> float:
     """Return the largest magnitude, without a copy."""
     return max(float(array.max(initial=0)), -float(array.min(initial=0)))
 
 
-def _new_lists(faiss, n_components, n_lists, compared):
+def _new_lists(faiss: Any, n_components: int, n_lists: int, compared: bool) -> Any:
     quantizer = faiss.IndexFlatL2(n_components)
     if compared:
         return faiss.IndexIVFFlat(quantizer, n_components, n_lists)
     return faiss.IndexIVFPQFastScan(quantizer, n_components, n_lists, n_components, 4)
 
 
-def _ever_slower(index, lists, compared, n_vectors):
+def _ever_slower(index: Any, lists: Any, compared: bool, n_vectors: int) -> Iterator[None]:
     """Let the index search ever more lists, and then compare ever more vectors."""
     lists.nprobe = 1
     yield
@@ -265,12 +281,14 @@ def _ever_slower(index, lists, compared, n_vectors):
         yield
 
 
-def _as_rows(vectors):
+def _as_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # what float32 cannot hold is not found
         return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def _true_neighbors(queries, vectors, n_neighbors):
+def _true_neighbors(
+    queries: NDArray[Any], vectors: NDArray[Any], n_neighbors: int
+) -> NDArray[np.intp]:
     half_squares = row_norms(vectors, squared=True) / 2
     rows = [
         np.argpartition(half_squares - query @ vectors.T, n_neighbors - 1)[:n_neighbors]
@@ -279,7 +297,7 @@ def _true_neighbors(queries, vectors, n_neighbors):
     return np.array(rows)
 
 
-def _overlap(indices, expected):
+def _overlap(indices: Integers, expected: Integers) -> float:
     """Return the share of expected neighbours that were found."""
     pairs = zip(indices, expected, strict=True)
     return float(np.mean([np.isin(right, found).mean() for found, right in pairs]))

@@ -6,9 +6,14 @@ empty one is legal. Images of one network mostly have one size, so that a batch 
 run, and a stack of equal maps is one call to BLAS an image, without a Python loop.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdeepenc._typing import Integers
 
 __all__ = [
     "equal_runs",
@@ -24,7 +29,7 @@ __all__ = [
 _LARGE_SEGMENT = 512
 
 
-def offsets_of(lengths):
+def offsets_of(lengths: ArrayLike) -> NDArray[np.intp]:
     """Return where segments of these lengths start, and where the last one ends.
 
     Parameters
@@ -43,12 +48,12 @@ def offsets_of(lengths):
     >>> offsets_of([3, 0, 2])
     array([0, 3, 3, 5])
     """
-    offsets = np.zeros(len(lengths) + 1, dtype=np.intp)
+    offsets = np.zeros(np.size(lengths) + 1, dtype=np.intp)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
 
 
-def segment_sum(values, offsets):
+def segment_sum(values: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     """Sum the rows of every segment.
 
     Parameters
@@ -75,7 +80,7 @@ def segment_sum(values, offsets):
     return _reduce_segments(np.add, values, offsets, empty=0)
 
 
-def segment_max(values, offsets, empty=0):
+def segment_max(values: NDArray[Any], offsets: ArrayLike, empty: float = 0) -> NDArray[Any]:
     """Take the maximum over the rows of every segment, component by component.
 
     Parameters
@@ -104,7 +109,7 @@ def segment_max(values, offsets, empty=0):
     return _reduce_segments(np.maximum, values, offsets, empty=empty)
 
 
-def segment_mean(values, offsets):
+def segment_mean(values: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     """Average the rows of every segment.
 
     Parameters
@@ -128,6 +133,7 @@ def segment_mean(values, offsets):
            [0. ],
            [4. ]])
     """
+    offsets = np.asarray(offsets)
     with np.errstate(over="ignore", invalid="ignore"):  # seen to below
         sums = segment_sum(values, offsets)
     counts = np.maximum(np.diff(offsets), 1).astype(sums.dtype)
@@ -137,11 +143,11 @@ def segment_mean(values, offsets):
     if overflown.any():  # the mean of large values is no larger than they are
         own = np.asarray(values)[offsets[0] : offsets[-1]]
         shares = own / np.repeat(counts, np.diff(offsets), axis=0)
-        means[overflown] = segment_sum(shares, np.asarray(offsets) - offsets[0])[overflown]
+        means[overflown] = segment_sum(shares, offsets - offsets[0])[overflown]
     return means
 
 
-def take_segments(values, starts, stops):
+def take_segments(values: NDArray[Any], starts: ArrayLike, stops: ArrayLike) -> NDArray[Any]:
     """Put chosen segments of a long array one after the other.
 
     Parameters
@@ -173,7 +179,7 @@ def take_segments(values, starts, stops):
     return values[np.repeat(starts - places, lengths) + np.arange(lengths.sum())]
 
 
-def equal_runs(rows):
+def equal_runs(rows: NDArray[Any]) -> Iterator[tuple[int, int]]:
     """Yield where each run of equal rows starts and stops.
 
     Parameters
@@ -200,7 +206,9 @@ def equal_runs(rows):
     yield from pairwise([0, *changes.tolist(), len(rows)])
 
 
-def matmul_by_segment(values, offsets, matrix):
+def matmul_by_segment(
+    values: NDArray[Any], offsets: Integers, matrix: NDArray[Any]
+) -> NDArray[Any]:
     """Multiply the rows of each segment by a matrix, each segment alone.
 
     One product over all rows would round a row differently in other company.
@@ -236,7 +244,9 @@ def matmul_by_segment(values, offsets, matrix):
     return products
 
 
-def _reduce_segments(ufunc, values, offsets, empty):
+def _reduce_segments(
+    ufunc: np.ufunc, values: NDArray[Any], offsets: ArrayLike, empty: float
+) -> NDArray[Any]:
     values, offsets = np.asarray(values), np.asarray(offsets)
     reduced = np.full((len(offsets) - 1, *values.shape[1:]), empty, dtype=values.dtype)
     occupied = np.flatnonzero(offsets[1:] > offsets[:-1])

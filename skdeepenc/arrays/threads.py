@@ -10,11 +10,13 @@ or of queries, each. Whichever comes first to `for_each` has its threads, and th
 in their own.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import cache, partial
 from threading import Lock, local
+from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
 from joblib.parallel import get_active_backend
@@ -28,7 +30,13 @@ _spreading = Lock()
 _own = local()  # where threads are kept: the `map` of the thread that keeps them
 
 
-def for_each(work, items, receive=None, *, n_threads=None):
+def for_each(
+    work: Callable[[Any], Any],
+    items: Iterable[Any],
+    receive: Callable[[Any], object] | None = None,
+    *,
+    n_threads: int | None = None,
+) -> Any:
     """Do `work` on each item, on as many threads as BLAS may use.
 
     Parameters
@@ -63,13 +71,13 @@ def for_each(work, items, receive=None, *, n_threads=None):
         return None
 
 
-def _in_context(context, work, item):
+def _in_context(context: Context, work: Callable[[Any], Any], item: Any) -> Any:
     """Work as the caller would: under its `numpy.errstate`, say."""
     return context.copy().run(work, item)
 
 
 @contextmanager
-def kept_threads(n_threads=None):
+def kept_threads(n_threads: int | None = None) -> Iterator[Callable[..., Iterator[Any]]]:
     """Keep the threads of `for_each` from one call to the next.
 
     Parameters
@@ -95,7 +103,9 @@ def kept_threads(n_threads=None):
         _spreading.release()
 
 
-def in_jobs(work, items, n_jobs=None):
+def in_jobs(
+    work: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None = None
+) -> Iterator[Any]:
     """Yield what `work` makes of each item, several at a time: the meaning of `n_jobs`.
 
     Jobs are threads whatever backend joblib is told to use, since what they work on is large and
@@ -136,7 +146,7 @@ def in_jobs(work, items, n_jobs=None):
     yield from run(delayed(work)(item) for item in items)
 
 
-def count_jobs(n_jobs=None):
+def count_jobs(n_jobs: int | None = None) -> int:
     """Return how many threads `n_jobs` stands for.
 
     A backend of processes, or of a cluster, counts workers that threads of this process cannot use:
@@ -173,11 +183,11 @@ class _Hold:
     The number of threads belongs to the process: the first sets it, the last puts it back.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = Lock()
         self._holders, self._n_threads = 0, 1
 
-    def take(self):
+    def take(self) -> int:
         """Hold BLAS; return how many threads it had."""
         with self._lock:
             if self._holders == 0:
@@ -187,7 +197,7 @@ class _Hold:
             self._holders += 1
             return self._n_threads
 
-    def give_back(self):
+    def give_back(self) -> None:
         """Let go; the last one puts back what was."""
         with self._lock:
             self._holders -= 1
@@ -199,7 +209,7 @@ _HOLD = _Hold()
 
 
 @contextmanager
-def one_blas_thread():
+def one_blas_thread() -> Iterator[int]:
     """Hold BLAS to one thread.
 
     Yields
@@ -215,6 +225,6 @@ def one_blas_thread():
 
 
 @cache
-def _blas():
+def _blas() -> Any:
     """Return the handles of the loaded BLAS libraries; finding them takes milliseconds."""
     return ThreadpoolController().select(user_api="blas")

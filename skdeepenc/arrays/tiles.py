@@ -4,12 +4,15 @@ What is computed from a tile is read back from the processor's cache, and the me
 takes beside its input and output is that of one tile, however many rows there are.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["tiles", "tiles_by_size"]
 
 
-def tiles(n_rows, size, *, multiple=1):
+def tiles(n_rows: int, size: int, *, multiple: int = 1) -> list[slice]:
     """Cut rows into tiles of at most `size` rows, as equal as they can be.
 
     Equal ones keep threads busy alike.
@@ -43,7 +46,7 @@ def tiles(n_rows, size, *, multiple=1):
     ]
 
 
-def tiles_by_size(sizes, most):
+def tiles_by_size(sizes: ArrayLike, most: float) -> Iterator[slice]:
     """Cut rows of unequal sizes into tiles, each as large as allowed.
 
     Parameters

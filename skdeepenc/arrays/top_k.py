@@ -4,8 +4,13 @@ Sorting a whole row of similarities to show its first hundred is wasted work, an
 row: we take the first few of each block of the gallery, and the first few of those.
 """
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from skdeepenc._typing import Integers
 from skdeepenc.arrays.threads import for_each
 from skdeepenc.arrays.tiles import tiles
 
@@ -17,7 +22,9 @@ ROWS_A_BLOCK = 8192
 _BLOCKS_TOGETHER = 4
 
 
-def top_k_of_blocks(read, n_gallery, n_kept):
+def top_k_of_blocks(
+    read: Callable[[slice], NDArray[Any]], n_gallery: int, n_kept: int
+) -> tuple[NDArray[Any], Integers]:
     """Find the largest similarities of each query, reading the gallery block by block.
 
     Parameters
@@ -36,7 +43,7 @@ def top_k_of_blocks(read, n_gallery, n_kept):
         Best first. Of equal similarities the earlier row comes first.
     """
 
-    def first_of(rows):
+    def first_of(rows: slice) -> tuple[NDArray[Any], Integers]:
         similarities = read(rows)
         columns = top_k(similarities, min(n_kept, similarities.shape[1]))
         return np.take_along_axis(similarities, columns, axis=1), columns + rows.start
@@ -50,12 +57,12 @@ def top_k_of_blocks(read, n_gallery, n_kept):
     )
 
 
-def row_blocks(n_rows):
+def row_blocks(n_rows: int) -> list[slice]:
     """Return the slices that cut the rows of a gallery into blocks of equal length."""
     return tiles(n_rows, ROWS_A_BLOCK, multiple=_BLOCKS_TOGETHER)
 
 
-def best_first(similarities, indices):
+def best_first(similarities: NDArray[Any], indices: Integers) -> tuple[NDArray[Any], Integers]:
     """Sort each row by falling similarity; equal ones keep their order."""
     order = np.argsort(-similarities, axis=1, kind="stable")
     return (
@@ -64,7 +71,7 @@ def best_first(similarities, indices):
     )
 
 
-def top_k(values, n_kept):
+def top_k(values: NDArray[Any], n_kept: int) -> Integers:
     """Return the columns (n_rows, n_kept) of each row's largest values, in ascending order.
 
     Among equal values the leftmost are taken. NaN is less than any number.

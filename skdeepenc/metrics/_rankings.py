@@ -4,10 +4,15 @@ A measure that is fed similarities instead of rankings, or a ranking cut off bef
 positive, still yields a number, and nobody sees that it is wrong. So we refuse such input here.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+from skdeepenc._typing import ItemLists, Items
 
 
-def check_ranking(ranked, name="ranked"):
+def check_ranking(ranked: Items, name: str = "ranked") -> NDArray[Any]:
     """Return one ranking as a 1-D array of gallery indices or names, each named once."""
     ranked = as_items(ranked, name)
     if ranked.size == 0:
@@ -17,7 +22,7 @@ def check_ranking(ranked, name="ranked"):
     return ranked
 
 
-def as_items(items, name, like=None):
+def as_items(items: Items, name: str, like: NDArray[Any] | None = None) -> NDArray[Any]:
     """Return gallery indices or names as a 1-D array; an empty list is given the type of `like`."""
     items = np.asarray(items)
     if items.ndim != 1:
@@ -36,7 +41,9 @@ def as_items(items, name, like=None):
     return items
 
 
-def check_query(ranked, positives, junk=(), name="ranked"):
+def check_query(
+    ranked: Items, positives: Items, junk: Items = (), name: str = "ranked"
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return a ranking, its distinct positives and its junk, or say what cannot be measured."""
     ranked = check_ranking(ranked, name)
     positives = np.unique(as_items(positives, "positives", like=ranked))
@@ -53,7 +60,7 @@ def check_query(ranked, positives, junk=(), name="ranked"):
     return ranked, positives, junk
 
 
-def check_queries(rankings, **lists):
+def check_queries(rankings: ItemLists, **lists: ItemLists | None) -> list[ItemLists]:
     """Return the rankings and each list of `lists` as sequences with one entry per query."""
     rankings = _as_sequence(rankings, "rankings")
     if len(rankings) == 0:
@@ -70,18 +77,20 @@ def check_queries(rankings, **lists):
     return checked
 
 
-def hit_ranks(ranked, positives, junk):
+def hit_ranks(
+    ranked: NDArray[Any], positives: NDArray[Any], junk: NDArray[Any]
+) -> NDArray[np.intp]:
     """Return at which ranks, from 0 and not counting junk, a checked ranking has its positives."""
     kept = ranked[~np.isin(ranked, junk)] if len(junk) else ranked
     return np.flatnonzero(np.isin(kept, positives))
 
 
-def _as_sequence(items, name):
+def _as_sequence(items: ItemLists, name: str) -> ItemLists:
     if isinstance(items, dict | str) or not hasattr(items, "__len__"):
         raise ValueError(f"{name} must be a sequence with one entry per query.")
     return items
 
 
-def _some(items, limit=5):
+def _some(items: NDArray[Any], limit: int = 5) -> str:
     shown = ", ".join(repr(item) for item in items[:limit].tolist())
     return shown if items.size <= limit else f"{shown} and {items.size - limit} more"

@@ -6,12 +6,13 @@ retrieval (`sklearn.metrics.average_precision_score`), which gives other numbers
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdeepenc._typing import ItemLists, Items
 from skdeepenc.metrics._rankings import check_queries, check_query, hit_ranks
 
 
-def trapezoid_average_precision(ranks, n_positives):
+def trapezoid_average_precision(ranks: NDArray[np.intp], n_positives: int) -> float:
     """Return the area under the precision-recall curve of hits at `ranks`, which count from 0.
 
     The j-th hit, from 0, at rank r adds ``(j / r + (j + 1) / (r + 1)) / 2`` over the positives; the
@@ -111,7 +112,9 @@ def mean_average_precision(
     return float(np.nanmean(precisions))
 
 
-def average_precisions(rankings, positives, junk=None):
+def average_precisions(
+    rankings: ItemLists, positives: ItemLists, junk: ItemLists | None = None
+) -> NDArray[np.float64]:
     """Return the average precision of every query, NaN for those without positives."""
     rankings, positives, junk = check_queries(rankings, positives=positives, junk=junk)
     precisions = np.empty(len(rankings))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skdeepenc._typing import Floats, ItemLists
+from skdeepenc._typing import Floats, ItemLists, Items
 from skdeepenc.metrics._rankings import as_items, check_queries, check_ranking
 from skdeepenc.metrics.revisited import check_depths
 
@@ -60,7 +60,7 @@ def recall_at_k(
     return recalls if np.ndim(k) else float(recalls[0])
 
 
-def _first_hit(ranked, positives, depth, query):
+def _first_hit(ranked: Items, positives: Items, depth: int, query: int) -> float:
     """Return the rank, from 0, of the first positive, or infinity."""
     ranked = check_ranking(ranked, f"rankings[{query}]")
     if len(ranked) < depth:

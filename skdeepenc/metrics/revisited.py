@@ -5,10 +5,11 @@ differ in which of them are right answers and which are ignored.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from skdeepenc._typing import Floats, ItemLists
+from skdeepenc._typing import Floats, Integers, ItemLists, Items
 from skdeepenc.metrics._rankings import check_queries, check_query, hit_ranks
 from skdeepenc.metrics.oxford import average_precisions
 
@@ -60,7 +61,7 @@ def revisited_map(
     """
     setups = _setups(rankings, easy, hard, junk)
     return {
-        name: _mean(average_precisions(rankings, right, ignored))
+        name: float(_mean(average_precisions(rankings, right, ignored)))
         for name, (right, ignored) in setups.items()
     }
 
@@ -117,7 +118,7 @@ def revisited_precision_at_k(
     return means
 
 
-def check_depths(k):
+def check_depths(k: int | Sequence[int]) -> Integers:
     """Return `k` as a 1-D array of positive integers."""
     depths = np.atleast_1d(k)
     if depths.ndim != 1 or depths.dtype.kind not in "iu" or (depths < 1).any():
@@ -125,7 +126,9 @@ def check_depths(k):
     return depths
 
 
-def _setups(rankings, easy, hard, junk):
+def _setups(
+    rankings: ItemLists, easy: ItemLists, hard: ItemLists, junk: ItemLists
+) -> dict[str, tuple[ItemLists, ItemLists]]:
     """Return the (positives, ignored) lists of the three setups."""
     _, easy, hard, junk = check_queries(rankings, easy=easy, hard=hard, junk=junk)
     for query, kinds in enumerate(zip(easy, hard, junk, strict=True)):
@@ -137,16 +140,16 @@ def _setups(rankings, easy, hard, junk):
     }
 
 
-def _check_disjoint(query, kinds):
+def _check_disjoint(query: int, kinds: list[set[Any]]) -> None:
     if len(set.union(*kinds)) < sum(map(len, kinds)):
         raise ValueError(f"An image is in two of the lists easy, hard and junk of query {query}.")
 
 
-def _joined(*lists):
+def _joined(*lists: ItemLists) -> ItemLists:
     return [[item for part in parts for item in part] for parts in zip(*lists, strict=True)]
 
 
-def _precisions_at(ranked, positives, ignored, depths):
+def _precisions_at(ranked: Items, positives: Items, ignored: Items, depths: Integers) -> Floats:
     ranked, positives, ignored = check_query(ranked, positives, ignored)
     if len(positives) == 0:
         return np.full(len(depths), np.nan)
@@ -155,7 +158,7 @@ def _precisions_at(ranked, positives, ignored, depths):
     return (positions <= reached[:, None]).sum(axis=1) / reached
 
 
-def _mean(values):
+def _mean(values: Floats) -> float | Floats:
     """Average over queries, leaving out those without positives."""
     counted = values[~np.isnan(values).reshape(len(values), -1).any(axis=1)]
     if len(counted) == 0:

@@ -4,19 +4,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from skdeepenc._typing import Items
 from skdeepenc.metrics.oxford import mean_average_precision
 
 
 class RetrievalScorer:
     """What `retrieval_scorer` returns: a picklable callable ``(estimator, X, y) -> float``."""
 
-    def __init__(self, positives, junk, measure):
+    def __init__(
+        self,
+        positives: Mapping[Any, Sequence[Any]],
+        junk: Mapping[Any, Sequence[Any]],
+        measure: Callable[..., float],
+    ) -> None:
         self.positives = positives
         self.junk = junk
         self.measure = measure
 
-    def __call__(self, estimator, X, y):
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
         """Rank the gallery that `estimator` was fitted on for each query, and measure."""
         gallery = _gallery_labels(estimator)
         rankings = np.argsort(-np.asarray(estimator.transform(X)), axis=1, kind="stable")
@@ -24,12 +31,12 @@ class RetrievalScorer:
         positives, junk = zip(*lists, strict=True)
         return float(self.measure(rankings, positives, junk))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Name the measure and count the queries."""
         name = getattr(self.measure, "__name__", repr(self.measure))
         return f"retrieval_scorer({len(self.positives)} queries, measure={name})"
 
-    def _lists(self, name, gallery):
+    def _lists(self, name: Any, gallery: NDArray[Any]) -> tuple[Items, Items]:
         """Return a query's positives and junk as indices into the gallery at hand."""
         if name not in self.positives:
             return [], []
@@ -85,7 +92,7 @@ def retrieval_scorer(
     return RetrievalScorer(dict(positives), dict(junk or {}), measure)
 
 
-def _gallery_labels(estimator):
+def _gallery_labels(estimator: Any) -> NDArray[Any]:
     """Return the labels that the ranker, or the last step of the pipeline, was fitted with."""
     ranker = estimator[-1] if hasattr(estimator, "steps") else estimator
     labels = getattr(ranker, "labels_", None)

@@ -1,9 +1,11 @@
 """The score of the University of Kentucky Benchmark."""
 
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import Any
 
-from skdeepenc._typing import ItemLists
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdeepenc._typing import ItemLists, Items
 from skdeepenc.metrics._rankings import check_ranking
 
 
@@ -57,7 +59,7 @@ def ukb_score(rankings: ItemLists, labels: ArrayLike) -> float:
     return float((labels[first] == labels[:, None]).sum(axis=1).mean())
 
 
-def _first_four(ranked, row):
+def _first_four(ranked: Items, row: int) -> NDArray[Any]:
     ranked = check_ranking(ranked, f"rankings[{row}]")
     if len(ranked) < 4 or ranked.dtype.kind not in "iu":
         raise ValueError(f"rankings[{row}] must hold at least four gallery indices.")

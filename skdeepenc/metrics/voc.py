@@ -1,9 +1,9 @@
 """Average precision as PASCAL VOC 2007 defines it, at eleven recalls."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import assert_all_finite
 
 from skdeepenc._typing import Floats
@@ -64,7 +64,7 @@ def voc_average_precision(
     return precisions if average is None else float(precisions.mean())
 
 
-def _eleven_points(y_true, scores, name="y_true"):
+def _eleven_points(y_true: NDArray[Any], scores: NDArray[Any], name: str = "y_true") -> float:
     _check_labels(y_true, name)
     counted = y_true != 0
     order = np.argsort(-scores[counted], kind="stable")
@@ -76,7 +76,7 @@ def _eleven_points(y_true, scores, name="y_true"):
     return float(beyond[first].mean())
 
 
-def _check_labels(y_true, name):
+def _check_labels(y_true: NDArray[Any], name: str) -> None:
     unknown = np.setdiff1d(y_true, [-1, 0, 1])
     if unknown.size:
         raise ValueError(f"{name} must hold 1, -1 and 0 (ignored), got {unknown.tolist()[:5]}.")

@@ -38,7 +38,7 @@ class GalleryProducts:
     def __init__(self, gallery, metric):
         self.gallery = gallery
         self.metric = metric
-        self._factors, self._terms, self._center, self._scale = None, None, 0, 1
+        self._factors, self._terms, self._center, self._scale = None, None, 0, 1.0
         if metric == "cosine":
             norms = _norms(gallery)
             tiny = np.finfo(norms.dtype).tiny

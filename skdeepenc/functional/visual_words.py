@@ -51,10 +51,6 @@ FEWEST_WORDS_TO_INDEX = 4096
 N_CHECKED = 256
 _DESCRIPTORS_AT_ONCE = 65_536
 _MOST_COSINE_ROUNDS = 100
-# Between rounds a descriptor keeps its word unless the index finds a nearer one, so that what it
-# misses costs little: the words are as good as those of exact search.
-_RECALL_OF_ROUNDS = 0.9
-_DESCRIPTORS_COMPARED = 4096
 
 
 def literal_histogram(descriptors, words, power=1.0):
@@ -234,11 +230,9 @@ def fit_words(sample, n_words, *, search, random_state, verbose=0):
     n_words = min(n_words, len(sample))
     words = sample[random_state.choice(len(sample), n_words, replace=False)]
     previous = np.empty(0, dtype=np.intp)
-    index, _ = open_index(words, sample, search, random_state, recall=_RECALL_OF_ROUNDS)
+    index, _ = open_index(words, sample, search, random_state)
     for _ in progress_bar(range(N_ROUNDS), verbose=verbose, description="words", unit="round"):
         labels, squared_distances = assign_words(sample, words, index)
-        if index is not None and len(previous):
-            _stay_where_nearer(sample, words, labels, squared_distances, previous)
         if np.array_equal(labels, previous):
             break
         words = _moved_words(sample, labels, squared_distances, n_words, random_state)
@@ -250,7 +244,7 @@ def fit_words(sample, n_words, *, search, random_state, verbose=0):
     return words
 
 
-def open_index(words, sample, search, random_state, recall=0.95):
+def open_index(words, sample, search, random_state):
     """Return an index of the words, None for exact search, and its share of right answers."""
     large = len(words) >= FEWEST_WORDS_TO_INDEX and find_spec("faiss") is not None
     if search == "exact" or (search == "auto" and not large):
@@ -258,7 +252,7 @@ def open_index(words, sample, search, random_state, recall=0.95):
     checked = random_state.choice(len(sample), min(N_CHECKED, len(sample)), replace=False)
     seed = random_state.randint(np.iinfo(np.int32).max)
     try:
-        return build_index(words, sample[checked], recall=recall, random_state=seed)
+        return build_index(words, sample[checked], random_state=seed)
     except DegenerateDataError:
         if search == "auto":
             return None, 1.0
@@ -279,18 +273,6 @@ def assign_words(descriptors, words, index):
     if len(missed):
         labels[missed], squared_distances[missed] = nearest_vectors(descriptors[missed], words)
     return labels, squared_distances
-
-
-def _stay_where_nearer(sample, words, labels, squared_distances, previous):
-    """Take back, in place, what the index found farther than where a descriptor was before."""
-    changed = np.flatnonzero(labels != previous)
-    for rows in tiles(len(changed), _DESCRIPTORS_COMPARED):
-        own = changed[rows]
-        differences = sample[own] - words[previous[own]]
-        squared = np.einsum("nd,nd->n", differences, differences)
-        nearer = squared <= squared_distances[own]
-        own = own[nearer]
-        labels[own], squared_distances[own] = previous[own], squared[nearer]
 
 
 def _moved_words(sample, labels, squared_distances, n_words, random_state):

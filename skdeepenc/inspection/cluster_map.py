@@ -21,8 +21,8 @@ COLORS = (
 )  # fmt: skip
 MORE_COLORS = "tab20"
 
-# Of an image among many, and of all of them together, in inches.
-_WIDEST, _WIDTH = 2.4, 5.6
+# Of an image among few, of all images together, and of what is written beside them, in inches.
+_WIDEST, _WIDTH, _ROOM = 2.4, 4.8, 1.0
 
 
 class ClusterMapDisplay:
@@ -171,7 +171,7 @@ class ClusterMapDisplay:
         shape = 2 + self.labels[0].shape[2], len(self.images)
         tallest = max(np.shape(image)[0] / np.shape(image)[1] for image in self.images)
         width = min(_WIDEST, _WIDTH / len(self.images))
-        cell = width * tallest + 0.1, width + 0.1
+        cell = width * tallest + 0.1, width + 0.1 + _ROOM / len(self.images)
         self.figure_, self.axes_ = figure_and_axes(figure, shape, cell)
         strongest = max(float(np.max(norms)) for norms in self.norms)
         for column, axes in enumerate(self.axes_.T):

@@ -39,11 +39,13 @@ pipeline = make_pipeline(
 mirrored = [photo[:, ::-1] for photo in small]
 collage = np.vstack([np.hstack(mirrored[:3]), np.hstack(mirrored[3:])])
 pipeline.set_params(activationextractor__views=Whole(collage.shape[:2]))
-fig, axes = plt.subplots(2, 2, figsize=(7.2, 3.7))
+fig, axes = plt.subplots(2, 2, figsize=(7.2, 3.2))
 axes[0, 0].imshow(collage)
 axes[0, 0].set(xticks=[], yticks=[], title="collage")
 for ax, name in zip(axes.flat[1:], ["cat", "flower", "pagoda"], strict=True):
-    ConfidenceMapDisplay.from_estimator(pipeline, collage, name, ax=ax, colorbar=False)
+    display = ConfidenceMapDisplay.from_estimator(pipeline, collage, name, ax=ax, colorbar=False)
+    display.im_.set_clim(-1, 1)
+fig.colorbar(display.im_, ax=axes, label="lead over rivals (score)", shrink=0.8)
 
 # %%
 # Red positions speak for the class, blue ones for another. No box was drawn for learning.

@@ -20,7 +20,7 @@ darker = photo.rotate(10, Image.Resampling.BICUBIC).point(lambda value: 0.7 * va
 result = darker.crop((70, 60, 570, 380))
 pipeline = make_retrieval_pipeline(
     ActivationExtractor(layers="conv5", views=Pyramid(n_scales=1, base=128, aspect="keep")),
-    GlobalPooler(method="gem"),
+    GlobalPooler(),
     NearestNeighborRanker(),
 ).fit([photo, data.chelsea(), data.rocket(), data.coffee(), data.astronaut()])
 MatchDisplay.from_estimator(pipeline, query, result, n_framed=6)

@@ -34,11 +34,12 @@ vectors, asked = encoder.transform(gallery), encoder.transform(queries)
 # %%
 # Solid frames are around scenes of the query's kind.
 
-figure = plt.figure(figsize=(6.6, 7.6))
+figure = plt.figure(figsize=(6.2, 7.6))
 rankers = {"nearest neighbours": NearestNeighborRanker(), "re-ranked": KReciprocalRanker()}
 for part, (name, ranker) in zip(figure.subfigures(2, 1), rankers.items(), strict=True):
     ranker.fit(vectors, labels)
-    shown = {"query_images": queries[:3], "gallery_images": gallery, "n_results": 5}
+    names = [scenes.target_names[kind] for kind in kinds[:3]]
+    shown = {"query_images": queries[:3], "gallery_images": gallery, "query_names": names}
     RankingDisplay.from_estimator(ranker, asked[:3], kinds[:3], figure=part, **shown)
     part.suptitle(f"{name}: {100 * ranker.score(asked, kinds):.0f} % mean average precision")
 

@@ -26,6 +26,7 @@ from skdeepenc.cli import (
     index,
     layers,
     models,
+    publish,
     reproduce,
     search,
     update,
@@ -38,7 +39,7 @@ INTERRUPTED = 130
 COMMANDS = (
     *(demo, reproduce, layers, describe, extract, models, cache),
     *(export, verify, convert),
-    *(fit, encode, index, update, search, duplicates, browse),
+    *(fit, encode, index, update, search, duplicates, browse, publish),
 )
 #: Set in the environment, it shows where an error that nobody foresaw came from.
 DEBUG_VARIABLE = "SKDEEPENC_DEBUG"

@@ -1,5 +1,6 @@
 """Export a fitted pipeline, and compare a file with the pipeline that it was made of."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -215,6 +216,8 @@ def _describe(steps, kind, model, approximate):
 
 def _plain(value):
     """Return a value as JSON holds it, by its representation where JSON has nothing like it."""
+    if isinstance(value, bytes):  # a whole network, which the graph holds already
+        return f"{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}"
     value = value.tolist() if hasattr(value, "tolist") else value
     try:
         json.dumps(value)

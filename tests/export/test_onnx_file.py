@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import onnx
 import pytest
+from extraction.conftest import tiny_network
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
 
@@ -48,6 +49,15 @@ def test_the_description_is_in_the_file_and_beside_it(encoder, tmp_path):
     assert beside["steps"][0]["parameters"]["n_clusters"] == 3
     assert beside["measured"]["n_images"] == 6
     assert set(beside["versions"]) == {"skdeepenc", "scikit-learn", "onnx"}
+
+
+def test_a_network_given_as_bytes_is_not_in_the_description():
+    network = tiny_network()
+    pipeline = make_pipeline(ActivationExtractor(network, layers=["conv2"]), GlobalPooler())
+    report = to_onnx(pipeline.fit(list(np.zeros((2, 20, 20, 3), np.uint8))))
+    (entry,) = onnx.load_model_from_string(report.model).metadata_props
+    parameters = json.loads(entry.value)["steps"][0]["parameters"]
+    assert parameters["model"].startswith(f"{len(network)} bytes, SHA-256 ")
 
 
 def test_verify_measures_the_file(encoder, tmp_path):

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from starlette.routing import Route
 from skdeepenc.exceptions import ImageError, SkdeepencError
 from skdeepenc.search.web.collection import Collection, NewestCollection, UnknownImageError
 from skdeepenc.search.web.guard import Guard
+from skdeepenc.search.web.page_files import PAGE_FILES, page_file
 from skdeepenc.search.web.pictures import Pictures
 from skdeepenc.search.web.questions import (
     LARGEST_UPLOAD,
@@ -33,16 +33,6 @@ from skdeepenc.search.web.reasons import reasons_for
 
 __all__ = ["make_application"]
 
-#: What the page consists of, with the kinds of the files.
-PAGE_FILES = {
-    "index.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-    **dict.fromkeys(
-        ("page.js", "views.js", "grid.js", "box.js", "reasons.js", "source.js"),
-        "text/javascript; charset=utf-8",
-    ),
-}
 _MOST_AT_ONCE = 1000
 _PICTURES_AT_ONCE = 4
 # An image of a digest never changes, so browsers need not ask again.
@@ -101,8 +91,9 @@ def make_application(folder: Path, start: Path) -> Starlette:
 
 
 async def _page_file(name: str, request: Request) -> Response:
-    content = files("skdeepenc.search.web").joinpath("static", name).read_bytes()
-    return Response(content, media_type=PAGE_FILES[name], headers={"cache-control": "no-cache"})
+    return Response(
+        page_file(name), media_type=PAGE_FILES[name], headers={"cache-control": "no-cache"}
+    )
 
 
 def _failed(status, request, error):

@@ -4,6 +4,8 @@ import { small } from "./source.js";
 
 const ROWS_BEYOND = 3; // above and below what is in sight
 const CAPTION = 28;
+const RUSH = 4; // heights of the window in a second: images that pass so fast nobody sees
+const REST = 100; // milliseconds without scrolling after which they are shown
 
 /** Images that are there already. */
 export class Listed {
@@ -77,13 +79,14 @@ function addCaption(tile) {
   tile.caption = caption;
 }
 
-/** Show an image in a tile, or nothing while it is not known which. */
-export function fillTile(tile, image) {
+/** Show an image in a tile, or nothing while it is not known which; `isLate` shows its pixels later. */
+export function fillTile(tile, image, isLate = false) {
   tile.image = image;
+  tile.isLate = isLate;
   tile.element.classList.remove("missing");
   tile.name.textContent = tile.picture.alt = image?.name ?? "";
   tile.open.title = image?.name ?? "";
-  if (image) tile.picture.src = small(image);
+  if (image && !isLate) tile.picture.src = small(image);
   else tile.picture.removeAttribute("src");
   const isRanked = image?.similarity !== undefined;
   if (isRanked && !tile.caption) addCaption(tile);
@@ -140,6 +143,7 @@ export class Grid {
     this.waiting = null;
     if (!this.columns || this.element.hidden) return;
     const above = -this.element.getBoundingClientRect().top;
+    this.rushes(above);
     const beyond = ROWS_BEYOND * this.down;
     const row = (height) => Math.floor(height / this.down) * this.columns;
     const first = Math.max(row(above - beyond), 0);
@@ -148,6 +152,16 @@ export class Grid {
       if (place !== this.focused && (place < first || place >= last)) this.drop(place);
     }
     for (let place = first; place < last; place += 1) this.place(place, isMoved);
+  }
+
+  /** Note how fast the images pass, and draw again when they have come to rest. */
+  rushes(above) {
+    const now = performance.now();
+    const speed = Math.abs(above - this.above) / Math.max(now - this.drawn, 1);
+    this.isRushing = speed > (RUSH * innerHeight) / 1000;
+    Object.assign(this, { above, drawn: now });
+    clearTimeout(this.resting);
+    if (this.isRushing) this.resting = setTimeout(this.soon, REST);
   }
 
   drop(place) {
@@ -159,6 +173,7 @@ export class Grid {
 
   place(place, isMoved) {
     let tile = this.tiles.get(place);
+    if (tile?.isLate && !this.isRushing) fillTile(tile, tile.image);
     if (tile && !isMoved && tile.image) return;
     const isNew = !tile;
     tile ??= this.spare.shift() ?? this.add();
@@ -168,7 +183,7 @@ export class Grid {
     tile.element.style.transform = `translate(${across}px, ${down}px)`;
     if (!isNew && tile.image) return;
     const image = this.list.get(place);
-    if (isNew || image) fillTile(tile, image);
+    if (isNew || image) fillTile(tile, image, this.isRushing);
     tile.element.hidden = false;
     tile.element.setAttribute("aria-posinset", place + 1);
     tile.element.setAttribute("aria-setsize", this.list.total);

@@ -54,8 +54,8 @@ export class ReasonsDialog {
 }
 
 function textOf({ missing, similarity }, result) {
-  if (missing) return `Which places make them alike cannot be said. ${missing}`;
   const found = result.similarity ?? similarity;
+  if (missing) return `Similarity ${found.toFixed(2)}. Which places make them alike cannot be said. ${missing}`;
   const text = `Similarity ${found.toFixed(2)}. The warmer a place, the more it adds; all places of either image add up to ${similarity.toFixed(2)}.`;
   const isSame = Math.abs(found - similarity) < 0.02;
   return isSame ? text : `${text} The rest is due to the steps behind the encoder, which the colours leave out.`;

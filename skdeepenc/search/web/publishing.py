@@ -257,7 +257,8 @@ def _write_pictures(collection, pictures, folder):
 
 
 def _entry(collection, row, place):
-    return {**collection.entry(row), "ref": place}
+    """Return what the page is told of an image, which a site knows by its place."""
+    return {**collection.entry(row), "ref": str(place)}
 
 
 def _copies(collection, places, entries):

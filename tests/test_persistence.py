@@ -229,10 +229,12 @@ def test_another_version_is_said(saved, maps):
     assert encoder.transform(maps).shape == (12, encoder._n_features_out)
 
 
-def test_loading_imports_no_onnx(saved):
+def test_encoders_are_imported_and_loaded_without_onnx(saved):
+    """Encoders and rankers meet the backbone only through feature maps."""
     code = (
         "import sys; sys.modules['onnx'] = sys.modules['onnxruntime'] = None\n"
-        f"import skdeepenc; skdeepenc.load({str(saved)!r})"
+        "import skdeepenc.encoders, skdeepenc.retrieval, skdeepenc.testing, skdeepenc.metrics\n"
+        f"skdeepenc.load({str(saved)!r})"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr

@@ -2,8 +2,6 @@
 
 import importlib
 import pkgutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -43,12 +41,3 @@ def test_every_room_is_on_the_reference_page():
 def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="attribute MopVlad"):
         skdeepenc.MopVlad  # noqa: B018
-
-
-def test_encoders_import_without_onnx():
-    """Encoders and rankers meet the backbone only through feature maps."""
-    code = (
-        "import sys; sys.modules['onnx'] = sys.modules['onnxruntime'] = None\n"
-        "import skdeepenc.encoders, skdeepenc.retrieval, skdeepenc.testing, skdeepenc.metrics"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -25,13 +25,17 @@ from skdeepenc.testing import parametrize_with_maps_checks
 SMALL = {"n_components": 4, "n_clusters": 3, "n_neighbors": 2, "sigma": 1.0, "random_state": 0}
 VARIANTS = [
     MOPVLADEncoder(n_components=3, n_clusters=2, sigma=0.5),
-    MOPVLADEncoder(n_components=3, n_clusters=4, sigma="auto", n_output_components=None),
     MOPVLADEncoder(n_clusters=2, across_scales="union", whiten=True),
     MOPVLADEncoder(n_neighbors=1, power=1, scales=[0], n_output_components=3),
     MOPVLADEncoder(pooling="avg", whiten=2),
     MOPVLADEncoder(pooling="max", across_scales="union"),
     MOPVLADEncoder(
-        n_components=None, n_clusters=3, normalize_descriptors=True, intra_normalize=True
+        n_components=None,
+        n_clusters=3,
+        sigma="auto",
+        n_output_components=None,
+        normalize_descriptors=True,
+        intra_normalize=True,
     ),
 ]
 ANYLOC = {

@@ -60,7 +60,6 @@ def test_a_folder_of_class_subfolders_is_measured_with_a_progress_bar(few_scenes
 
 def test_without_matplotlib_the_table_stands_alone(few_scenes, folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr(demo, "ROWS", {"global feature": [0]})
     run_demo(folder, figure=folder / "demo.png", verbose=0)
     assert "No figure: Drawing displays needs matplotlib" in capsys.readouterr().out
     assert not (folder / "demo.png").exists()

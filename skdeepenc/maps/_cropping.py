@@ -4,14 +4,23 @@ Chen et al. call queries made so "crop X"; cropping the images first is "crop I"
 kept if its centre lies in the box, and at least one row and one column are.
 """
 
-import numpy as np
+from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.exceptions import FeatureMapsError
+
+if TYPE_CHECKING:
+    from skdeepenc.maps.feature_maps import FeatureMaps
 
 __all__ = ["cropped_columns"]
 
 
-def cropped_columns(maps, boxes, image_sizes=None):
+def cropped_columns(
+    maps: "FeatureMaps", boxes: ArrayLike, image_sizes: ArrayLike | None = None
+) -> tuple[dict[str, Floats], dict[str, Integers]]:
     """Return values and grids, by layer, of the positions inside a box of each image.
 
     Parameters
@@ -39,7 +48,7 @@ def cropped_columns(maps, boxes, image_sizes=None):
     return values, grids
 
 
-def _image_sizes(maps):
+def _image_sizes(maps: "FeatureMaps") -> NDArray[np.float64]:
     """Return the grid of each image, where all its maps share one."""
     grids = np.concatenate([maps.grid(layer) for layer in maps.layers], axis=1)
     if np.any(grids != grids[:, :1]):
@@ -50,7 +59,9 @@ def _image_sizes(maps):
     return grids[:, 0].astype(np.float64)
 
 
-def _check_boxes(boxes, sizes, n_images, in_pixels):
+def _check_boxes(
+    boxes: NDArray[np.float64], sizes: NDArray[np.float64], n_images: int, in_pixels: bool
+) -> None:
     for name, given, shape in (("boxes", boxes, (n_images, 4)), ("image_sizes", sizes, None)):
         shape = shape or (n_images, 2)
         if given.shape != shape:
@@ -58,7 +69,7 @@ def _check_boxes(boxes, sizes, n_images, in_pixels):
                 f"{name} has shape {given.shape}; {n_images} images need {shape}."
             )
     outside = (boxes[:, :2] < 0).any(axis=1) | (boxes[:, 2:] > sizes).any(axis=1)
-    empty = ~(boxes[:, :2] < boxes[:, 2:]).all(axis=1)  # so that NaN counts as empty
+    empty = np.any(~(boxes[:, :2] < boxes[:, 2:]), axis=1)  # so that NaN counts as empty
     for image in np.flatnonzero(outside | empty)[:1]:
         fault = "is empty" if empty[image] else "reaches outside the image"
         unit = "pixels" if in_pixels else "positions (give image_sizes for boxes in pixels)"
@@ -68,7 +79,9 @@ def _check_boxes(boxes, sizes, n_images, in_pixels):
         )
 
 
-def _kept_positions(grid, boxes, sizes):
+def _kept_positions(
+    grid: Integers, boxes: NDArray[np.float64], sizes: NDArray[np.float64]
+) -> tuple[Integers, Integers]:
     """Return the first row and column of each map inside its box, and those after the last."""
     scaled = boxes.reshape(-1, 1, 2, 2) / np.maximum(sizes, 1)[:, None, None] * grid[:, :, None]
     starts, stops = np.ceil(scaled - 0.5).astype(np.int64).transpose(2, 0, 1, 3)
@@ -77,7 +90,7 @@ def _kept_positions(grid, boxes, sizes):
     return np.where(thin, middle, starts), np.where(thin, middle + 1, stops)
 
 
-def _inside(grid, starts, stops):
+def _inside(grid: Integers, starts: Integers, stops: Integers) -> NDArray[np.bool_]:
     """Return a mask of all positions of a layer."""
     sizes, starts, stops = (array.reshape(-1, 2) for array in (grid, starts, stops))
     lengths = sizes.prod(axis=1)

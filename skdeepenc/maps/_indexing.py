@@ -1,15 +1,18 @@
 """What may stand in the brackets behind maps, and what names their scales."""
 
 import operator
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from skdeepenc._typing import Integers
 from skdeepenc.exceptions import FeatureMapsError
 
 __all__ = ["image_index", "scale_indices"]
 
 
-def image_index(key):
+def image_index(key: Any) -> tuple[Any, bool]:
     """Return what a key asks for, as something that an array takes.
 
     Parameters
@@ -35,7 +38,7 @@ def image_index(key):
         return (key if key.size else key.astype(np.intp)), False
 
 
-def scale_indices(scales, n_scales):
+def scale_indices(scales: Sequence[int] | None, n_scales: int) -> Integers:
     """Return the indices of the scales asked for.
 
     Parameters
@@ -55,7 +58,9 @@ def scale_indices(scales, n_scales):
     FeatureMapsError
         If there is no such scale.
     """
-    indices = np.arange(n_scales) if scales is None else np.asarray(scales, dtype=np.intp)
+    if scales is None:
+        return np.arange(n_scales)
+    indices = np.asarray(scales, dtype=np.intp)
     if np.any((indices < -n_scales) | (indices >= n_scales)):
         raise FeatureMapsError(
             f"scales={list(scales)} asks for scales that do not exist: the maps have "

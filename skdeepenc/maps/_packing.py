@@ -1,10 +1,16 @@
 """Lay arrays, and sequences of arrays, out as one column of descriptors and a grid; and back."""
 
 from numbers import Number
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.exceptions import FeatureMapsError
+
+if TYPE_CHECKING:
+    from skdeepenc.maps.feature_maps import FeatureMaps
 
 __all__ = ["is_sequence", "pack_images", "unpack_image"]
 
@@ -14,7 +20,7 @@ _ACCEPTED = (
 )
 
 
-def pack_images(images):
+def pack_images(images: Any) -> tuple[Floats, Integers]:
     """Lay the descriptors of all images one after the other.
 
     Parameters
@@ -44,7 +50,7 @@ def pack_images(images):
     return _pack_sequence([_scales_of(image, number) for number, image in enumerate(images)])
 
 
-def unpack_image(maps):
+def unpack_image(maps: "FeatureMaps") -> dict[str, list[Floats]]:
     """Return the arrays of an image.
 
     Parameters
@@ -68,18 +74,18 @@ def unpack_image(maps):
     return arrays
 
 
-def is_sequence(image):
+def is_sequence(image: Any) -> bool:
     """Tell whether an item of a sequence is itself a sequence, rather than one array."""
     return isinstance(image, list | tuple) or getattr(image, "dtype", np.dtype(float)).hasobject
 
 
-def _holds_arrays(images):
+def _holds_arrays(images: Any) -> bool:
     if isinstance(images, list | tuple):
         return any(_holds_arrays(image) for image in images)
     return hasattr(images, "__array__")
 
 
-def _as_array(values, name):
+def _as_array(values: Any, name: str) -> Floats:
     try:
         array = np.asarray(values)
         array = array.astype(np.float64) if array.dtype.kind in "OSU" else array
@@ -93,7 +99,7 @@ def _as_array(values, name):
     return array if floats else array.astype(np.float64)  # as scikit-learn does
 
 
-def _pack_array(images):
+def _pack_array(images: NDArray[Any]) -> tuple[Floats, Integers]:
     if images.ndim not in (2, 3, 4) or images.shape[-1] == 0:
         raise FeatureMapsError(
             f"An array of shape {images.shape} does not hold feature maps: {_ACCEPTED}."
@@ -105,7 +111,7 @@ def _pack_array(images):
     return values.reshape(-1, images.shape[-1]), grid
 
 
-def _scales_of(image, number):
+def _scales_of(image: Any, number: int) -> list[Floats]:
     """Return the maps of one image, one per scale, each of shape (H, W, D)."""
     several = is_sequence(image)
     if several and not _holds_arrays(list(image)) and len(image):
@@ -120,7 +126,7 @@ def _scales_of(image, number):
     return [scale[:, None, :] if scale.ndim == 2 else scale for scale in scales]
 
 
-def _pack_sequence(images):
+def _pack_sequence(images: list[list[Floats]]) -> tuple[Floats, Integers]:
     n_scales = max((len(scales) for scales in images), default=0)
     maps = [scale for scales in images for scale in scales]
     if not maps:

@@ -12,16 +12,22 @@ reference.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdeepenc._aside import written_aside
+from skdeepenc._typing import Floats, Integers, PathLike
 from skdeepenc.arrays.files import open_array, read_description, write_array, write_description
 from skdeepenc.exceptions import FeatureMapsError, StorageError
 from skdeepenc.maps.checks import check_columns
 from skdeepenc.maps.stores import ArrayStore, Store
+
+if TYPE_CHECKING:
+    from skdeepenc.maps.feature_maps import FeatureMaps
 
 __all__ = ["FolderStore", "open_store", "save_maps"]
 
@@ -31,7 +37,7 @@ _FORMAT = "skdeepenc feature maps, version 2"
 _CHECKED: set[tuple[Any, ...]] = set()
 
 
-def save_maps(maps, folder):
+def save_maps(maps: "FeatureMaps", folder: PathLike) -> None:
     """Write feature maps into a new folder.
 
     Parameters
@@ -58,7 +64,9 @@ def save_maps(maps, folder):
             folder.rmdir()
 
 
-def open_store(folder, mmap_mode="r", digest=None):
+def open_store(
+    folder: PathLike, mmap_mode: Literal["r", "c"] | None = "r", digest: str | None = None
+) -> Store:
     """Return the store of a folder that `save_maps` wrote.
 
     Parameters
@@ -123,7 +131,15 @@ class FolderStore(ArrayStore):
 
     in_memory = False
 
-    def __init__(self, folder, mmap_mode, digest, values, grids, contents):
+    def __init__(
+        self,
+        folder: Path,
+        mmap_mode: Literal["r", "c"],
+        digest: str,
+        values: dict[str, NDArray[Any]],
+        grids: dict[str, Integers],
+        contents: dict[str, dict[str, Any]],
+    ) -> None:
         super().__init__(values, grids)
         self._reference = (folder, mmap_mode, digest)
         # A mapping that stays open keeps every page that was ever read in the process's memory.
@@ -132,7 +148,7 @@ class FolderStore(ArrayStore):
         self._contents = contents
         del self.array
 
-    def read(self, layer, images, scales):
+    def read(self, layer: str, images: Integers, scales: Integers) -> Floats:
         """Map the file of the layer for as long as the caller keeps the rows."""
         column = self._opened(layer)
         n_images, n_scales, _ = self.grids[layer].shape
@@ -141,7 +157,7 @@ class FolderStore(ArrayStore):
             self._check(layer, column)
         return np.asarray(self._take(column, layer, images, scales))
 
-    def to_memory(self):
+    def to_memory(self) -> ArrayStore:
         """Return a store of the same values in memory, compared with what was saved."""
         values = {}
         for layer in self.layers:
@@ -149,7 +165,7 @@ class FolderStore(ArrayStore):
             self._check(layer, values[layer])
         return ArrayStore(values, self.grids)
 
-    def _opened(self, layer):
+    def _opened(self, layer: str) -> NDArray[Any]:
         """Map the file of a layer, if it is still the one that was there at first."""
         path = self._files[layer]
         column = _open(path, self._reference[1])
@@ -157,7 +173,7 @@ class FolderStore(ArrayStore):
             raise StorageError(f"{path} changed since the maps were opened: load them again.")
         return column
 
-    def _check(self, layer, column):
+    def _check(self, layer: str, column: NDArray[Any]) -> None:
         """Compare all values of a layer with the digest that was saved."""
         if hashlib.sha256(column.data).hexdigest() != self._contents[layer]["values"]:
             raise StorageError(
@@ -165,19 +181,21 @@ class FolderStore(ArrayStore):
             )
         _CHECKED.add((self._stamps[layer], self._contents[layer]["values"]))
 
-    def pickled(self, layers, images, scales):
+    def pickled(
+        self, layers: Sequence[str], images: Integers, scales: Integers
+    ) -> tuple[Store, Sequence[str], Integers, Integers]:
         """Stay as it is: the values are in files."""
         return Store.pickled(self, layers, images, scales)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return open_store, self._reference
 
 
-def _file(index, kind="values"):
+def _file(index: int, kind: str = "values") -> str:
     return f"layer_{index}_{kind}.npy"
 
 
-def _write(maps, folder):
+def _write(maps: "FeatureMaps", folder: Path) -> None:
     contents = {}
     for index, layer in enumerate(maps.layers):
         column = maps.select(layers=[layer])
@@ -197,7 +215,7 @@ def _write(maps, folder):
     write_description(folder / _DESCRIPTION, description)
 
 
-def _summary(dtype, shape, grid):
+def _summary(dtype: np.dtype[Any], shape: tuple[int, ...], grid: Integers) -> dict[str, Any]:
     """Return what is compared whenever maps are opened."""
     return {
         "dtype": dtype.str,
@@ -206,7 +224,7 @@ def _summary(dtype, shape, grid):
     }
 
 
-def _read_contents(folder):
+def _read_contents(folder: Path) -> tuple[dict[str, Any], str]:
     """Return what was saved of each layer, and the digest of it all."""
     path = folder / _DESCRIPTION
     try:
@@ -224,27 +242,30 @@ def _read_contents(folder):
         raise StorageError(f"{path} is not what was saved: {error}.") from error
 
 
-def _contents_by_layer(description):
+def _contents_by_layer(description: dict[str, Any]) -> dict[str, Any]:
     """Return what a description says of each layer, or raise a ValueError if it makes no sense."""
     layers, contents = description.get("layers"), description.get("contents")
     if not isinstance(layers, list) or not all(isinstance(layer, str) for layer in layers):
         raise ValueError("its layers are not names")
-    whole = isinstance(contents, list) and all(
-        isinstance(content, dict) and isinstance(content.get("values"), str) for content in contents
-    )
-    if not whole or len(layers) != len(contents):
+    if not isinstance(contents, list) or not all(map(_has_digest, contents)):
+        raise ValueError("it does not describe layers")
+    if len(layers) != len(contents):
         raise ValueError("it does not describe every layer")
     return dict(zip(layers, contents, strict=True))
 
 
-def _open(path, mmap_mode):
+def _has_digest(content: Any) -> bool:
+    return isinstance(content, dict) and isinstance(content.get("values"), str)
+
+
+def _open(path: Path, mmap_mode: Literal["r", "c"]) -> NDArray[Any]:
     try:
         return open_array(path, mmap_mode)
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} is not whole: {error}.") from error
 
 
-def _stamp(path):
+def _stamp(path: Path) -> tuple[int, int, int, int] | None:
     """Return what changes when a file does, None if it is gone."""
     try:
         status = path.stat()

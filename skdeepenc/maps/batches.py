@@ -1,18 +1,29 @@
 """Read images in consecutive batches that fit the working memory."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 
 from skdeepenc.arrays.floats import as_floats
 from skdeepenc.arrays.tiles import tiles_by_size
 from skdeepenc.maps.checks import check_finite, check_magnitude
 
+if TYPE_CHECKING:
+    from skdeepenc.maps.feature_maps import FeatureMaps
+
 __all__ = ["bytes_by_image", "unread_batches"]
 
 
-def unread_batches(maps, working_memory=None, bytes_per_image=None, largest=None):
+def unread_batches(
+    maps: "FeatureMaps",
+    working_memory: float | None = None,
+    bytes_per_image: ArrayLike | None = None,
+    largest: Callable[[Any], float] | None = None,
+) -> Iterator[Callable[[], "FeatureMaps"]]:
     """Yield a function that reads it for each batch of `FeatureMaps.iter_batches`.
 
     Who calls the function holds the only reference to the batch, and can let go of it early.
@@ -41,7 +52,7 @@ def unread_batches(maps, working_memory=None, bytes_per_image=None, largest=None
         yield partial(_read, maps[images], first_image=images.start, largest=largest)
 
 
-def bytes_by_image(maps, *, loaded=False):
+def bytes_by_image(maps: "FeatureMaps", *, loaded: bool = False) -> NDArray[np.int64]:
     """Return the memory that each image takes.
 
     Parameters
@@ -65,7 +76,9 @@ def bytes_by_image(maps, *, loaded=False):
     return sizes
 
 
-def _read(maps, first_image, largest):
+def _read(
+    maps: "FeatureMaps", first_image: int, largest: Callable[[Any], float] | None
+) -> "FeatureMaps":
     columns = [maps.select(layers=[layer]) for layer in maps.layers]
     if maps.in_memory and all(column.dtype != np.float16 for column in columns):
         return maps

@@ -1,14 +1,22 @@
 """Find what is wrong with feature maps, and say where."""
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import get_config
 
+from skdeepenc._typing import Integers
 from skdeepenc.exceptions import FeatureMapsError, NonFiniteError
+
+if TYPE_CHECKING:
+    from skdeepenc.maps.feature_maps import FeatureMaps
 
 __all__ = ["check_columns", "check_finite", "check_magnitude"]
 
 
-def check_columns(values, grids):
+def check_columns(values: Mapping[str, NDArray[Any]], grids: Mapping[str, Integers]) -> None:
     """Raise an error that names the layer whose values and grid do not fit together.
 
     Parameters
@@ -40,7 +48,7 @@ def check_columns(values, grids):
         _check_rows(layer, column, grid)
 
 
-def _check_rows(layer, column, grid):
+def _check_rows(layer: str, column: NDArray[Any], grid: Integers) -> None:
     expected = grid.prod(axis=2).sum()
     if column.ndim != 2 or len(column) != expected:
         raise FeatureMapsError(
@@ -54,7 +62,7 @@ def _check_rows(layer, column, grid):
         )
 
 
-def check_finite(maps, first_image=0):
+def check_finite(maps: "FeatureMaps", first_image: int = 0) -> None:
     """Raise an error that names the first image and layer with NaN or infinity.
 
     Parameters
@@ -82,7 +90,9 @@ def check_finite(maps, first_image=0):
             )
 
 
-def check_magnitude(maps, largest, first_image=0):
+def check_magnitude(
+    maps: "FeatureMaps", largest: Callable[[Any], float], first_image: int = 0
+) -> None:
     """Raise an error that names the first image and layer with a value that is too large.
 
     Parameters
@@ -111,7 +121,7 @@ def check_magnitude(maps, largest, first_image=0):
         )
 
 
-def _owner(maps, layer, row):
+def _owner(maps: "FeatureMaps", layer: str, row: int) -> tuple[int, int]:
     """Return the image and the scale that a descriptor is of."""
     segment = np.searchsorted(maps.offsets(layer), row, side="right") - 1
     return divmod(int(segment), maps.n_scales)

@@ -14,7 +14,7 @@ scikit-learn's own validation first.
 """
 
 from numbers import Number
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,7 +52,7 @@ def as_feature_maps(X: MapsLike) -> FeatureMaps:
     return X if isinstance(X, FeatureMaps) else FeatureMaps.from_arrays(X)
 
 
-def is_table(X):
+def is_table(X: Any) -> bool:
     """Tell whether `X` is what other estimators of scikit-learn take: a row for each sample.
 
     Whatever is neither a table nor a sequence of maps counts as a table too, so that
@@ -71,12 +71,12 @@ def is_table(X):
     return all(_is_row(image) for image in X[:1]) if len(X) else True
 
 
-def _is_row(image):
+def _is_row(image: Any) -> bool:
     """Tell whether an image of a sequence is one row of numbers."""
     if is_sequence(image):
         return len(image) > 0 and (isinstance(image[0], Number) or not _is_array_like(image[0]))
     return np.ndim(image) < 2
 
 
-def _is_array_like(item):
+def _is_array_like(item: Any) -> bool:
     return isinstance(item, list | tuple) or hasattr(item, "__array__")

@@ -343,8 +343,8 @@ class FeatureMaps:
             If there is no such layer or scale.
         """
         layers = self.layers if layers is None else [self._known(layer) for layer in layers]
-        scales = self._scales[scale_indices(scales, self.n_scales)]
-        return self._view(layers=layers, scales=scales)
+        chosen = self._scales[scale_indices(scales, self.n_scales)]
+        return self._view(layers=layers, scales=chosen)
 
     def to_memory(self) -> "FeatureMaps":
         """Return the same maps, read once.
@@ -442,7 +442,7 @@ class FeatureMaps:
         chosen = self._view(images=self._images[chosen], index=labels)
         return unpack_image(chosen) if is_one else chosen
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         raise FeatureMapsError(
             "FeatureMaps are not one array: images differ in size. Encode them first (every "
             "encoder of skdeepenc takes FeatureMaps), or take maps.values(layer)."
@@ -457,21 +457,27 @@ class FeatureMaps:
         plural = "" if self.n_scales == 1 else "s"
         return f"FeatureMaps({len(self)} images, {self.n_scales} scale{plural}, {columns})"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         view = self._store.pickled(self.layers, self._images, self._scales)
         return _restore, (*view, self.index)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return what is in view as plain arrays, for `skdeepenc.save`; pickle goes another way."""
         return {
             "values": {layer: self.values(layer) for layer in self.layers},
             "grids": {layer: self.grid(layer) for layer in self.layers},
         }
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(vars(FeatureMaps.from_values(**state)))
 
-    def _view(self, layers=None, images=None, scales=None, index=_SAME):
+    def _view(
+        self,
+        layers: Sequence[str] | None = None,
+        images: Integers | None = None,
+        scales: Integers | None = None,
+        index: Any = _SAME,
+    ) -> "FeatureMaps":
         return FeatureMaps(
             self._store,
             layers=self.layers if layers is None else layers,
@@ -480,11 +486,13 @@ class FeatureMaps:
             index=self.index if index is _SAME else index,
         )
 
-    def _known(self, layer):
+    def _known(self, layer: str) -> str:
         if layer not in self.layers:
             raise FeatureMapsError(f"There is no layer {layer!r}: the maps have {self.layers}.")
         return layer
 
 
-def _restore(store, layers, images, scales, index=None):
+def _restore(
+    store: Store, layers: Sequence[str], images: Integers, scales: Integers, index: Any = None
+) -> FeatureMaps:
     return FeatureMaps(store, layers=layers, images=images, scales=scales, index=index)

@@ -4,11 +4,13 @@ Values in memory are copied into one array, as ever; those that lie in files sta
 of several parts reads from whichever holds an image.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
 
+from skdeepenc._typing import Floats, Integers
 from skdeepenc.exceptions import FeatureMapsError
 from skdeepenc.maps.feature_maps import FeatureMaps
 from skdeepenc.maps.stores import Store
@@ -16,7 +18,7 @@ from skdeepenc.maps.stores import Store
 __all__ = ["JoinedStore", "join_maps"]
 
 
-def join_maps(first, second):
+def join_maps(first: FeatureMaps, second: FeatureMaps) -> FeatureMaps:
     """Return the images of two maps, one behind the other.
 
     Parameters
@@ -52,7 +54,7 @@ def join_maps(first, second):
     return parts[0] if len(parts) == 1 else FeatureMaps(JoinedStore(parts))
 
 
-def _parts(maps):
+def _parts(maps: FeatureMaps) -> list[FeatureMaps]:
     """Return the views of other stores that maps consist of."""
     store = maps._store
     if not isinstance(store, JoinedStore):
@@ -60,7 +62,7 @@ def _parts(maps):
     return store.views(maps.layers, maps._images, maps._scales)
 
 
-def _in_one_array(parts):
+def _in_one_array(parts: list[FeatureMaps]) -> FeatureMaps:
     if len(parts) == 1:
         return parts[0]
     layers = parts[0].layers
@@ -78,7 +80,7 @@ class JoinedStore(Store):
         Maps of the same layers, channels and scales.
     """
 
-    def __init__(self, parts):
+    def __init__(self, parts: list[FeatureMaps]) -> None:
         self.parts = parts
         self.layers = parts[0].layers
         self.channels = {layer: parts[0].n_channels(layer) for layer in self.layers}
@@ -88,20 +90,22 @@ class JoinedStore(Store):
             self.dtypes[layer] = np.result_type(*(part.select([layer]).dtype for part in parts))
         self._starts = np.cumsum([0, *map(len, parts)])
 
-    def read(self, layer, images, scales):
+    def read(self, layer: str, images: Integers, scales: Integers) -> Floats:
         """Read runs of images that lie in one part together."""
         runs = [view.values(layer) for view in self.views([layer], images, scales)]
         runs.append(np.empty((0, self.channels[layer]), self.dtypes[layer]))
         return np.concatenate(runs, dtype=self.dtypes[layer])
 
-    def pickled(self, layers, images, scales):
+    def pickled(
+        self, layers: Sequence[str], images: Integers, scales: Integers
+    ) -> tuple[Store, Sequence[str], Integers, Integers]:
         """Leave out what is not in view; each part then pickles in its own way."""
         views = self.views(layers, images, scales)
         if not views:
             return super().pickled(layers, images, scales)
         return JoinedStore(views), layers, np.arange(len(images)), np.arange(len(scales))
 
-    def views(self, layers, images, scales):
+    def views(self, layers: Sequence[str], images: Integers, scales: Integers) -> list[FeatureMaps]:
         """Return views of the parts that hold images of the store, in their order."""
         images = np.asarray(images)
         owners = np.searchsorted(self._starts, images, side="right") - 1

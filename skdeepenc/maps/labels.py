@@ -3,13 +3,17 @@
 scikit-learn gives a table the labels of the table that it was made of, and knows nothing of maps.
 """
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from skdeepenc._sklearn import output_container
 from skdeepenc.maps.feature_maps import FeatureMaps
 
 __all__ = ["labelled"]
 
 
-def labelled(estimator, rows, X):
+def labelled(estimator: Any, rows: NDArray[Any], X: Any) -> Any:
     """Make rows a table with the labels of maps, where the estimator is to return such tables.
 
     Parameters

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skdeepenc._typing import Floats, RandomState
+from skdeepenc._typing import Floats, Integers, RandomState
 from skdeepenc.arrays.segments import take_segments
 from skdeepenc.maps.feature_maps import FeatureMaps
 
@@ -70,7 +70,7 @@ def sample_descriptors(
     return sample
 
 
-def even_quotas(counts, max_samples, rng):
+def even_quotas(counts: Integers, max_samples: int, rng: np.random.RandomState) -> Integers:
     """Say how many descriptors each map gives: the same number, as far as it has them.
 
     Parameters
@@ -100,7 +100,7 @@ def even_quotas(counts, max_samples, rng):
     return quotas
 
 
-def _choose_rows(offsets, quotas, rng):
+def _choose_rows(offsets: Integers, quotas: Integers, rng: np.random.RandomState) -> Integers:
     """Choose `quotas[i]` rows of every segment i, in ascending order."""
     lengths = np.diff(offsets)
     keys = rng.random_sample(offsets[-1])  # the quota's smallest keys of a segment are its draw

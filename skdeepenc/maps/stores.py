@@ -127,7 +127,7 @@ class ArrayStore(Store):
         """Return rows of the layer's array: a slice where they lie together, a copy elsewhere."""
         return self._take(self.array[layer], layer, images, scales)
 
-    def _take(self, column, layer, images, scales):
+    def _take(self, column: Floats, layer: str, images: Integers, scales: Integers) -> Floats:
         offsets, n_scales = self._offsets[layer], self.grids[layer].shape[1]
         segments = (np.asarray(images)[:, None] * n_scales + np.asarray(scales)).ravel()
         return take_segments(column, offsets[segments], offsets[segments + 1])

@@ -50,7 +50,7 @@ def test_ukb_counts_the_query_and_reaches_four():
     [
         ([[0, 1, 2, 3]], [0, 0, 0, 0], "1 rankings for 4 labels"),
         ([[0, 1, 2]] * 3, [0, 0, 0], "at least four"),
-        ([[0, 1, 2, 9]] * 4, [0] * 4, "from 0 to 3"),
+        ([[0, 1, 2, 4]] * 4, [0] * 4, "from 0 to 3"),
         ([[0, 1, 2, 2]] * 4, [0] * 4, "twice"),
         ([np.setdiff1d(range(5), image) for image in range(5)], [0] * 5, "UKB counts"),
     ],

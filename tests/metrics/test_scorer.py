@@ -36,6 +36,15 @@ def test_of_equally_similar_images_the_first_comes_first():
     assert retrieval_scorer({"q": [1]})(ranker, X[:1], ["q"]) == 0.25
 
 
+def test_the_gallery_of_a_pipeline_is_that_of_its_last_step():
+    scorer = retrieval_scorer({"a": ["b"]})
+    assert (
+        scorer(make_retrieval_pipeline(PCA(), NearestNeighborRanker()).fit(X, NAMES), X, NAMES) == 1
+    )
+    with pytest.raises(ValueError, match="PCA has no labels_"):
+        scorer(PCA().fit(X), X, NAMES)
+
+
 def test_what_is_right_is_never_junk():
     ranker = NearestNeighborRanker().fit(X, NAMES)
     scorer = retrieval_scorer({"a": ["b", "d"]}, junk={"a": ["b", "c"]})

@@ -1,11 +1,11 @@
-"""The command: list, run and compare benchmarks."""
+"""The command: list, run and compare benchmarks, and write tables of them."""
 
 import argparse
 import ast
 import sys
 from dataclasses import replace
 
-from benchmarks import comparison, results
+from benchmarks import comparison, results, tables
 from benchmarks.registry import OURS, UnavailableError, discover
 from benchmarks.runner import run
 from benchmarks.turns import CLOCKS
@@ -22,7 +22,7 @@ def main(arguments=None):
 
 def _build_parser():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="list | run | compare")
+    commands = parser.add_subparsers(required=True, metavar="list | run | compare | tables")
     listing = commands.add_parser("list", help="name all benchmarks, their options and bars")
     listing.set_defaults(act=_list)
     running = commands.add_parser("run", help="time ours and the peers in turns")
@@ -40,6 +40,9 @@ def _build_parser():
     comparing.add_argument("names", nargs="*", metavar="NAME", help="which, of two checkouts")
     comparing.add_argument("--rounds", type=int, default=5)
     comparing.set_defaults(act=_compare)
+    writing = commands.add_parser("tables", help="write results as tables of Markdown")
+    writing.add_argument("results", nargs="+", help="files of results")
+    writing.set_defaults(act=_tables)
     return parser
 
 
@@ -70,8 +73,17 @@ def _run(options):
                 print("\n".join(results.describe(record)), flush=True)
         except UnavailableError as error:
             print(f"{name}: left out, {error}", flush=True)
-    print(f"written to {results.save(records, options.out)}")
+    print(f"written to {results.save(records, options.out, _words(options))}")
     return 0
+
+
+def _words(options):
+    """Return the options that decide what is measured, as they are typed."""
+    words = [f"--{name} {getattr(options, name)}" for name in ("threads", "rounds")]
+    words = [word for word in words if not word.endswith(" None")]
+    words += ["--clock cpu"] if options.clock == "cpu" else []
+    words += [f"--set {' '.join(options.settings)}"] if options.settings else []
+    return " ".join(words)
 
 
 def _ours_alone(cases):
@@ -107,6 +119,11 @@ def _compare(options):
         slower += is_slower
         print(f"{benchmark:16s} {case:50s} {ratio:6.3f}{'   SLOWER' if is_slower else ''}")
     return int(slower > 0)
+
+
+def _tables(options):
+    print("\n".join(tables.tables(options.results)))
+    return 0
 
 
 if __name__ == "__main__":

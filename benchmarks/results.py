@@ -17,12 +17,13 @@ FOLDER = Path(__file__).parent / "results"
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "onnxruntime-gpu", "onnxruntime", "faiss-cpu")
 
 
-def save(records, path=None):
-    """Write records to a JSON file; return its path."""
+def save(records, path=None, options=""):
+    """Write records, and the options that they were made with, to a JSON file; return its path."""
     now = datetime.now(UTC)
     path = Path(path or FOLDER / f"{now:%Y%m%dT%H%M%S}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"date": now.isoformat(timespec="seconds"), **environment(), "records": records}
+    content = {"date": now.isoformat(timespec="seconds"), **environment()}
+    content |= {"options": options, "records": records}
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
     return path
 
@@ -77,14 +78,15 @@ def describe(record):
     for name, seconds in record["seconds"].items():
         ratio = record["ratios"].get(name)
         compared = "" if ratio is None else f"   {ratio:6.2f} times ours"
-        times = f"{_duration(np.median(seconds))}, best {_duration(min(seconds))}"
+        times = f"{duration(np.median(seconds))}, best {duration(min(seconds))}"
         lines.append(f"  {name:24s} {times}{compared}")
     facts = [f"{name} {value:.4g}" for name, value in record["facts"].items()]
     lines += [f"  {', '.join(facts)}"] if facts else []
     return [*lines, *(f"  MISSED: {sentence}" for sentence in missed(record))]
 
 
-def _duration(seconds):
+def duration(seconds):
+    """Return seconds in the unit that suits them."""
     for unit, factor in (("s ", 1), ("ms", 1e3)):
         if seconds * factor >= 1:
             return f"{seconds * factor:8.2f} {unit}"

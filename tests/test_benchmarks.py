@@ -47,6 +47,22 @@ def test_results_say_where_they_were_made(toy, tmp_path):
     assert results.load(path)["toy", "a case"]["facts"] == {"error": 0.1}
 
 
+def test_tables_say_what_was_run_and_what_it_took(toy, tmp_path, capsys):
+    words = ["run", "toy", "--rounds", "3", "--set", "error=0.7"]
+    assert main([*words, "--out", str(tmp_path / "results.json")]) == 0
+    capsys.readouterr()
+    assert main(["tables", str(tmp_path / "results.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{results.environment()['cores']} cores" in lines[0]
+    assert (
+        lines[lines.index("```bash") + 1]
+        == "python -m benchmarks run toy --rounds 3 --set error=0.7"
+    )
+    assert "| case | nothing | peer | error |" in lines
+    assert "| a case | 1.00 s | 2.00 s, 2.00 times ours | 0.7 |" in lines
+    assert "a case: error is 0.7, at most 0.5 wanted." in lines
+
+
 @pytest.mark.parametrize(("seconds", "code"), [(1.0, 0), (1.2, 1)])
 def test_a_comparison_fails_where_we_became_slower(toy, tmp_path, seconds, code, capsys):
     before = results.save(list(run(toy, {})), tmp_path / "before.json")

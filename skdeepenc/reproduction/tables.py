@@ -181,11 +181,11 @@ class Reproduction:
         quick = ", with the settings of a quick look" if self.quick else ""
         return "\n\n".join(
             [
-                f"## {paper.name}: {paper.title}",
-                f"{paper.source}. Here: {_MEASURES[paper.task]} in %, {self.model} on "
-                f"{self.data}, seeds: {len(self.ids)}, {_CASES[paper.task]}: {cases}{quick}; "
-                "± is the standard deviation over seeds. "
-                f"{paper.settings}",
+                f"## {paper.name}: {self.model} on {self.data}{quick}",
+                f'{paper.source}, "{paper.title}". Here: {_MEASURES[paper.task]} in %, seeds: '
+                f"{len(self.ids)}, {_CASES[paper.task]}: {cases}; ± is the standard deviation over "
+                "seeds.",
+                paper.settings,
                 _table(self._row_table()),
                 _table(self._claim_table()),
                 *self._say_instead(),

@@ -56,7 +56,8 @@ def test_verdicts_and_what_is_better_instead(result):
 
 def test_markdown_lines_up(result):
     text = result.to_markdown()
-    assert "Here: accuracy in %, model.onnx on toys, seeds: 2, test images: 6" in text
+    assert 'A. Author, 2015, "Toys". Here: accuracy in %, seeds: 2, test images: 6' in text
+    assert text.startswith("## toy: model.onnx on toys\n")
     assert "| plain  | 50          | 0.0 ± 0.0   |" in text
     assert "| clever is better than plain               | 4.1     | +12.5 (Toys) | +83.3 (" in text
     assert "Not shown: clever is better than other. Best here: other, +8.3 (" in text

@@ -4,6 +4,7 @@
     python -m benchmarks run fisher ranker --rounds 5
     python -m benchmarks compare BEFORE AFTER
 
-`speed` times us and the peers in turns in one run, `papers` reproduces what the papers report, and
-`embedded` trains and exports the network that comes with the package.
+`speed` times us and the peers in turns in one run, `papers` measures on real images what the papers
+study beside their tables (those are `skdeepenc reproduce`), and `embedded` trains and exports the
+network that comes with the package.
 """

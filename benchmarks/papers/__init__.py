@@ -1,1 +1,4 @@
-"""The papers' tables on small sets: `python -m benchmarks.papers.fisher --help`, and so on."""
+"""What the papers study beside their tables, and what was made since, on real images.
+
+The tables themselves are what `skdeepenc reproduce` measures.
+"""

@@ -7,7 +7,7 @@ from skdeepenc.retrieval import LayerFusionRanker
 _OXFORD, _HOLIDAYS = "Oxford5k", "Holidays"
 _HIGH, _MIDDLE, _LOW = "the head's layer", "words of the last map", "words of the map before"
 # As many words as the paper has, for as many descriptors.
-_DESCRIPTORS_PER_WORD, _MOST_WORDS = 100, 50_000
+_DESCRIPTORS_PER_WORD, _MOST_WORDS, _MOST_WORDS_QUICK = 100, 50_000, 500
 _SAMPLES_PER_WORD = 20
 
 
@@ -20,7 +20,7 @@ def measure(turn):
     blocks = {}
     for name, layer in layers.items():
         n_descriptors = int(gallery.n_positions(layer).sum())
-        encoder = GlobalPooler() if name == _HIGH else _words(n_descriptors, turn.seed)
+        encoder = GlobalPooler() if name == _HIGH else _words(n_descriptors, turn)
         # Learned from the gallery, as in the paper.
         vectors = encoder.fit_transform(gallery.select(layers=[layer]))
         blocks[name] = vectors, encoder.transform(queries.select(layers=[layer]))
@@ -41,10 +41,11 @@ def measure(turn):
     yield _LEARNED_THREE, ranked(three)
 
 
-def _words(n_descriptors, seed):
-    n_words = min(max(n_descriptors // _DESCRIPTORS_PER_WORD, 1), _MOST_WORDS)
+def _words(n_descriptors, turn):
+    most = _MOST_WORDS_QUICK if turn.quick else _MOST_WORDS
+    n_words = min(max(n_descriptors // _DESCRIPTORS_PER_WORD, 1), most)
     return BagOfVisualWords(
-        n_words=n_words, max_samples=_SAMPLES_PER_WORD * n_words, random_state=seed
+        n_words=n_words, max_samples=_SAMPLES_PER_WORD * n_words, random_state=turn.seed
     )
 
 
@@ -92,6 +93,6 @@ PAPER = Paper(
     settings="The paper's layers are fc2, conv5 and conv4 of AlexNet. Queries are images cut to "
     "their boxes. Ours: one word for 100 descriptors of the gallery, 50,000 at most; images "
     "whose shorter edge is twice the network's input; where there is no fully connected layer, the "
-    "average of the last map is the head's layer.",
+    "average of the last map is the head's layer. Quick: 500 words at most.",
     measure=measure,
 )

@@ -98,7 +98,7 @@ def open_searched(folder, *, few=False):
     Returns
     -------
     title : str
-        What the data set is called.
+        What the data set is called, and how many images of it are searched.
     load : callable
         Given a seed, which makes no difference, returns `SearchedImages`.
 
@@ -113,7 +113,7 @@ def open_searched(folder, *, few=False):
         images, queries, boxes, sizes, found.positives, _junk(found), np.arange(len(queries))
     )
     searched = _with_few(searched) if few else searched
-    return title, lambda seed: searched
+    return f"{title} ({len(searched.images)} images)", lambda seed: searched
 
 
 def _read(folder):

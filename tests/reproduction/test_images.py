@@ -91,7 +91,7 @@ def oxford(tmp_path):
 def test_oxford_is_known_by_its_queries(oxford):
     title, load = open_searched(oxford)
     found = load(0)
-    assert title == "Oxford5k"
+    assert title == "Oxford5k (6 images)"
     assert found.queries.tolist() == [0]
     assert found.boxes.tolist() == [[10, 5, 70, 50]]
     assert found.sizes.tolist() == [[60, 80]]
@@ -112,7 +112,7 @@ def test_a_query_of_holidays_asks_whole_and_not_for_itself(tmp_path):
         save(tmp_path / f"{number}.jpg")
     title, load = open_searched(tmp_path)
     found = load(0)
-    assert title == "INRIA Holidays"
+    assert title == "INRIA Holidays (4 images)"
     assert found.boxes.tolist() == [[0, 0, 80, 60]] * 2
     assert [each.tolist() for each in found.junk] == [[0], [2]]
 

@@ -71,14 +71,14 @@ def draw(path, comparison, rescued):
     width = (_END - _LEFT - _GAP * (_N_COLUMNS - 1)) / _N_COLUMNS
     for column, shown in enumerate(rescued[:_N_COLUMNS]):
         left = _LEFT + column * (width + _GAP)
-        image = np.asarray(Image.fromarray(shown.image).resize((_SIDE, _SIDE)))
+        image = _scaled(shown.image)
         answers = (
             (image, f"{shown.wrong} ✗", _WRONG),
             (_lit(image, shown.shares), f"{shown.right} ✓", _RIGHT),
         )
         for bottom, (drawn, answer, color) in zip(_BOTTOMS, answers, strict=True):
             axes = figure.add_axes((left, bottom, width, width * _INCHES[0] / _INCHES[1]))
-            axes.imshow(drawn)
+            axes.imshow(_middle(drawn))
             axes.axis("off")
             _write_below(axes, answer, color)
     if rescued:
@@ -122,6 +122,19 @@ def _write_below(axes, words, color):
         color=color,
         fontweight="bold",
     )
+
+
+def _scaled(image):
+    """Return an image whose shorter edge is that of a square to be drawn."""
+    height, width = image.shape[:2]
+    scale = _SIDE / min(height, width)
+    return np.asarray(Image.fromarray(image).resize((round(scale * width), round(scale * height))))
+
+
+def _middle(image):
+    """Cut the square out of an image's middle: none is drawn out of proportion."""
+    top, left = ((length - _SIDE) // 2 for length in image.shape[:2])
+    return image[top : top + _SIDE, left : left + _SIDE]
 
 
 def _lit(image, shares):

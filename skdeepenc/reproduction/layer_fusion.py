@@ -6,9 +6,8 @@ from skdeepenc.retrieval import LayerFusionRanker
 
 _OXFORD, _HOLIDAYS = "Oxford5k", "Holidays"
 _HIGH, _MIDDLE, _LOW = "the head's layer", "words of the last map", "words of the map before"
-# As many words as the paper has, for as many descriptors.
-_DESCRIPTORS_PER_WORD, _MOST_WORDS, _MOST_WORDS_QUICK = 100, 50_000, 500
-_SAMPLES_PER_WORD = 20
+# As many words as the paper has where the gallery is as large.
+_DESCRIPTORS_PER_WORD, _MOST_WORDS, _MOST_WORDS_QUICK = 20, 50_000, 500
 
 
 def measure(turn):
@@ -45,7 +44,7 @@ def _words(n_descriptors, turn):
     most = _MOST_WORDS_QUICK if turn.quick else _MOST_WORDS
     n_words = min(max(n_descriptors // _DESCRIPTORS_PER_WORD, 1), most)
     return BagOfVisualWords(
-        n_words=n_words, max_samples=_SAMPLES_PER_WORD * n_words, random_state=turn.seed
+        n_words=n_words, max_samples=_DESCRIPTORS_PER_WORD * n_words, random_state=turn.seed
     )
 
 
@@ -91,7 +90,7 @@ PAPER = Paper(
         Claim("three layers are better than two", _FUSED_THREE, _FUSED, "5.3, table 3"),
     ),
     settings="The paper's layers are fc2, conv5 and conv4 of AlexNet. Queries are images cut to "
-    "their boxes. Ours: one word for 100 descriptors of the gallery, 50,000 at most; images "
+    "their boxes. Ours: one word for 20 descriptors of the gallery, 50,000 at most; images "
     "whose shorter edge is twice the network's input; where there is no fully connected layer, the "
     "average of the last map is the head's layer. Quick: 500 words at most.",
     measure=measure,

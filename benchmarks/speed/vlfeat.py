@@ -9,6 +9,7 @@ import ctypes.util
 import numpy as np
 
 _FLOAT, _SQUARE_ROOT = 1, 2
+IMPROVED = 3  # of Fisher vectors: square roots, and unit length
 _POINTER = ctypes.POINTER(ctypes.c_float)
 _SIZE = ctypes.c_ulonglong
 
@@ -19,8 +20,8 @@ def library():
     return None if path is None else ctypes.CDLL(path)
 
 
-def fisher_encoder(vl, mixture):
-    """Return a function that makes the unnormalised Fisher vector of descriptors."""
+def fisher_encoder(vl, mixture, flags=0):
+    """Return a function that makes the Fisher vector of descriptors, unnormalised by default."""
     vl.vl_fisher_encode.argtypes = [
         *(_POINTER, ctypes.c_uint32),
         *(_POINTER, _SIZE, _SIZE),
@@ -35,15 +36,15 @@ def fisher_encoder(vl, mixture):
         arrays = (vector, means, covariances, weights, descriptors)
         out, mu, sigma, prior, data = (array.ctypes.data_as(_POINTER) for array in arrays)
         vl.vl_fisher_encode(
-            out, _FLOAT, mu, n_channels, n_gaussians, sigma, prior, data, len(descriptors), 0
+            out, _FLOAT, mu, n_channels, n_gaussians, sigma, prior, data, len(descriptors), flags
         )
         return vector
 
     return encode
 
 
-def vlad_encoder(vl, centers):
-    """Return a function that makes the square-rooted VLAD of an image, given dense assignments."""
+def vlad_encoder(vl, centers, flags=_SQUARE_ROOT):
+    """Return a function that makes the VLAD of an image, given dense assignments."""
 
     def encode(descriptors, assignment):
         vector = np.empty(centers.size, np.float32)
@@ -51,7 +52,7 @@ def vlad_encoder(vl, centers):
             *(vector.ctypes.data_as(_POINTER), _FLOAT, centers.ctypes.data_as(_POINTER)),
             *(_SIZE(centers.shape[1]), _SIZE(centers.shape[0])),
             *(descriptors.ctypes.data_as(_POINTER), _SIZE(len(descriptors))),
-            *(assignment.ctypes.data_as(_POINTER), _SQUARE_ROOT),
+            *(assignment.ctypes.data_as(_POINTER), flags),
         )
         return vector
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -53,6 +54,7 @@ def test_engines_start_two_workers(page, engine, monkeypatch):
         pytest.skip("starts processes: in the long form alone, SKDEEPENC_ROBUSTNESS=40")
     pytest.importorskip(ENGINES[engine])
     monkeypatch.chdir(page.folder)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     blocks = [block for block in BLOCKS if engine_of(block) == engine]
     assert blocks
     for block in blocks:

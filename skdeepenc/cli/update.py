@@ -16,6 +16,9 @@ def add(commands):
     )
     command.add_argument("index", metavar="INDEX", help="what `skdeepenc index` made")
     command.add_argument("images", metavar="IMAGES", help=IMAGES_HELP)
+    command.add_argument(
+        "--reread", action="store_true", help="compare contents also where files seem unchanged"
+    )
     command.set_defaults(run=run)
 
 
@@ -24,5 +27,5 @@ def run(options):
     from skdeepenc.search import ImageIndex
 
     index = ImageIndex.open(options.index)
-    print(index.update(options.images))
+    print(index.update(options.images, reread=options.reread))
     print_failures(index)

@@ -178,7 +178,9 @@ class ImageIndex:
         """
         return cls(folder)
 
-    def update(self, images: PathLike | Iterable[ImageSource]) -> UpdateSummary:
+    def update(
+        self, images: PathLike | Iterable[ImageSource], *, reread: bool = False
+    ) -> UpdateSummary:
         """Bring the index to the state of some images, in one pass.
 
         New images are encoded; images that are not there any more are removed; of those that are,
@@ -190,6 +192,10 @@ class ImageIndex:
         images : path-like or sequence
             All images that the index is to have, as `build` takes them, with the same names: an
             absolute path and a relative one are two names.
+        reread : bool, default=False
+            Whether to read every file and compare its content. Otherwise a file counts as unchanged
+            whose size and times of modification and of change are those of before; the latter
+            cannot be set back. Only a disk that lost what it had changes files without them.
 
         Returns
         -------
@@ -203,7 +209,7 @@ class ImageIndex:
         DataSetError
             If there are no images.
         """
-        return self._change(images, is_whole=True)
+        return self._change(images, is_whole=True, reread=reread)
 
     def add(self, images: PathLike | Iterable[ImageSource]) -> UpdateSummary:
         """Encode further images; what the index has already stays.
@@ -226,8 +232,8 @@ class ImageIndex:
         """
         return self._change(images, is_whole=False)
 
-    def _change(self, images, is_whole):
-        summary = bring_in(self.folder, self._encoder, images, is_whole=is_whole)
+    def _change(self, images, **how):
+        summary = bring_in(self.folder, self._encoder, images, **how)
         self._snapshot = Snapshot(self.folder)
         return summary
 

@@ -60,7 +60,9 @@ class UpdateSummary:
         )
 
 
-def run_pass(writer: IndexWriter, encoder: Any, images: Any, *, is_whole: bool) -> UpdateSummary:
+def run_pass(
+    writer: IndexWriter, encoder: Any, images: Any, *, is_whole: bool, reread: bool = False
+) -> UpdateSummary:
     """Bring an index to the state of some images.
 
     Parameters
@@ -73,13 +75,15 @@ def run_pass(writer: IndexWriter, encoder: Any, images: Any, *, is_whole: bool) 
         The images. Of several of one name the first counts.
     is_whole : bool
         Whether images that are not among them are to be removed.
+    reread : bool, default=False
+        Whether to read images whose files seem unchanged.
 
     Returns
     -------
     UpdateSummary
         What was done.
     """
-    work = _Pass(writer)
+    work = _Pass(writer, reread)
     for block, vectors in encoder.blocks(work.unknown(images), "float32"):
         work.add(block, vectors)
     return work.finish(is_whole)
@@ -124,8 +128,8 @@ class _Pending:
 class _Pass:
     """One pass, image by image."""
 
-    def __init__(self, writer):
-        self._writer = writer
+    def __init__(self, writer, reread):
+        self._writer, self._reread = writer, reread
         self._before = writer.snapshot
         self._rows = self._before.rows_by_name
         columns = {name: self._before.table[name].to_pylist() for name in ("digest", "stamp")}
@@ -146,7 +150,8 @@ class _Pass:
     def _look_at(self, image):
         row = self._rows.get(image.name)
         stamp = _stamp_of(image)
-        if row is not None and stamp is not None and stamp == self._stamps[row]:
+        is_same = row is not None and stamp is not None and stamp == self._stamps[row]
+        if is_same and not self._reread:
             self._counts["n_unchanged"] += 1
             return
         self._new_stamps[image.name] = stamp
@@ -161,10 +166,14 @@ class _Pass:
         known = self._by_digest.get(image.digest)
         if known is None:
             yield EncodedImage(image.name, content)
-        elif known == row and stamp is None:
+        elif self._is_of(row, image) and (stamp is None or is_same):
             self._counts["n_unchanged"] += 1
         else:
             self._reuse(image.name, known)
+
+    def _is_of(self, row, image):
+        """Tell whether a row has the content of an image."""
+        return row is not None and self._digests[row] == image.digest
 
     def _reuse(self, name, known):
         """Let an image have the vector of a row, beside its own name and stamp."""

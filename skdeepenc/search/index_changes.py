@@ -15,7 +15,9 @@ from skdeepenc.search.questions import IMAGES_A_PART
 __all__ = ["bring_in", "take_out"]
 
 
-def bring_in(folder: Path, encoder: Any, images: Any, *, is_whole: bool) -> UpdateSummary:
+def bring_in(
+    folder: Path, encoder: Any, images: Any, *, is_whole: bool, reread: bool = False
+) -> UpdateSummary:
     """Encode the images that an index does not know.
 
     Parameters
@@ -28,6 +30,8 @@ def bring_in(folder: Path, encoder: Any, images: Any, *, is_whole: bool) -> Upda
         What `encode` takes.
     is_whole : bool
         Whether these are all images that the index is to have.
+    reread : bool, default=False
+        Whether to read images whose files seem unchanged.
 
     Returns
     -------
@@ -40,7 +44,7 @@ def bring_in(folder: Path, encoder: Any, images: Any, *, is_whole: bool) -> Upda
         found: Iterable[EncodedImage] = chain.from_iterable(listing.parts)
         if not is_whole:
             found = numbered_behind(found, writer.snapshot)
-        return run_pass(writer, encoder, found, is_whole=is_whole)
+        return run_pass(writer, encoder, found, is_whole=is_whole, reread=reread)
 
 
 def take_out(folder: Path, names: list[str]) -> None:

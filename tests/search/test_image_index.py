@@ -15,6 +15,7 @@ from sklearn.svm import LinearSVC
 from skdeepenc import ActivationExtractor, GlobalPooler, NearestNeighborRanker, save
 from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchError, StorageError
 from skdeepenc.export import to_onnx
+from skdeepenc.extraction.sources import file_stamp
 from skdeepenc.search import ImageIndex, UpdateSummary, encode
 
 pytest.importorskip("pyarrow")
@@ -129,6 +130,20 @@ def test_an_update_encodes_what_is_new_and_knows_the_rest_by_content(index, plac
         ["photos/5.png", "photos/bad.png"],
     )
     assert found["similarity"].tolist()[2] < 0.99
+
+
+def test_files_that_changed_without_a_trace_are_known_where_all_are_read(index, monkeypatch):
+    stamps = {path: file_stamp(path) for path in index.images}
+    Image.fromarray(255 - SCENES[1]).save("photos/1.png")
+    monkeypatch.setattr("skdeepenc.search.image_pass.file_stamp", stamps.get)
+    assert index.update("photos") == UpdateSummary(n_unchanged=12, n_failures=1)
+    assert index.update("photos", reread=True) == UpdateSummary(1, 0, 11, 0, 1)
+    assert index.update("photos", reread=True) == UpdateSummary(n_unchanged=12, n_failures=1)
+    assert index.search([255 - SCENES[1]], 1)["image"].tolist() == ["photos/1.png"]
+    stamps["photos/1.png"] = None  # as of what lies in an archive
+    shutil.copy("photos/1.png", "photos/twin.png")
+    assert index.update("photos") == UpdateSummary(0, 1, 12, 0, 1)
+    assert index.update("photos") == UpdateSummary(0, 0, 13, 0, 1)
 
 
 def test_an_update_changes_nothing_where_nothing_changed(index):

@@ -68,6 +68,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "matplotlib_animations": False,
+    "capture_repr": (),
     "image_srcset": ["2x"],
     "reset_modules": ("matplotlib", _use_figure_style),
 }

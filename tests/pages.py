@@ -53,4 +53,6 @@ def pages():
     """Return the README and every page of the documentation that is written by hand."""
     made = {"_build", "generated", "gallery"}
     found = sorted((ROOT / "docs").rglob("*.md"))
-    return [ROOT / "README.md", *(page for page in found if made.isdisjoint(page.parts))]
+    # Of the page's path inside the project: the project itself may stand in such a folder.
+    written = (page for page in found if made.isdisjoint(page.relative_to(ROOT).parts))
+    return [ROOT / "README.md", *written]

@@ -167,11 +167,21 @@ class Page:
             "title": collection.snapshot.folder.name,
             "n_images": len(collection),
             "n_failures": collection.snapshot.manifest.n_failures,
+            "missing": self._why_missing(collection),
             "folders": [
                 {"name": "/".join(parts), "depth": len(parts), "count": count, "end": int(end)}
                 for parts, count, end in zip(folders.parts, counts, folders.ends, strict=True)
             ],
         }
+
+    def _why_missing(self, collection):
+        """Return why the first image is not shown, if so: most likely, none is."""
+        try:
+            for row in collection.rows[:1].tolist():
+                self.pictures.content(collection.name(row), collection.digest(row))
+        except ImageError as error:
+            return f"The first one is not shown: {error}."
+        return None
 
     def images(self, collection: Collection, request: Request, body: bytes) -> Any:
         """Return some images of a folder."""

@@ -53,9 +53,9 @@ def indexed_content(name: str, digest: str, start: Path) -> bytes:
     try:
         content = read_source(start / name)
     except ImageError as error:
+        where = "start the page in the folder from which the images were indexed"
         raise ImageError(
-            f"{error}; the page shows files, under the names that they were indexed by, from the "
-            "folder in which it was started"
+            f"{error}: {where}" if not Path(name).is_absolute() else f"{error}"
         ) from error
     if content_digest(content) != digest:
         raise ImageError("the file has changed since it was indexed: update the index")

@@ -144,9 +144,11 @@ def test_all_of_it_goes_with_keys(tab):
     tab.run("document.querySelector('#grid .open[tabindex=\"0\"]').focus()")
     tab.press("ArrowRight")
     name = tab.run("document.activeElement.title")
+    assert name == "1.png"
     tab.press("Enter")
     wait_for_results(tab, "this one")
     assert tab.run(ASKED) == first(tab) == name
+    assert tab.run("document.activeElement.title") == name  # keys go on from the first result
     tab.run("document.querySelector('#mark').focus()")
     tab.press("Enter")
     assert tab.run("document.activeElement.id") == "box"

@@ -34,6 +34,14 @@ def test_the_page_begins_with_what_there_is(client):
     assert folders == [("", 10), ("old", 3), ("old/roofs", 2)]
 
 
+def test_images_that_are_not_where_they_were_are_explained(place, client_there):
+    assert client_there.get("/api/collection").json()["missing"] is None
+    (place / "photos").rename(place / "moved")
+    missing = client_there.get("/api/collection").json()["missing"]
+    assert "there is no such file" in missing
+    assert "the folder from which the images were indexed" in missing
+
+
 def test_images_are_listed_by_parts_and_by_folders(client):
     everything = names(client.get("/api/images"))
     assert everything == sorted(everything)

@@ -1,6 +1,6 @@
 // A grid of any number of images, of which only those in sight are elements of the page.
 
-import { small } from "./source.js";
+import { small, words } from "./source.js";
 
 const ROWS_BEYOND = 3; // above and below what is in sight
 const CAPTION = 28;
@@ -75,7 +75,7 @@ function addCaption(tile) {
   tile.number = add(caption, "span", "number");
   tile.why = add(caption, "button", "why");
   tile.why.type = "button";
-  tile.why.textContent = "Why?";
+  tile.why.textContent = words.why;
   tile.caption = caption;
 }
 
@@ -95,7 +95,7 @@ export function fillTile(tile, image, isLate = false) {
   if (!isRanked) return;
   tile.filled.style.transform = `scaleX(${Math.max(image.similarity, 0)})`;
   tile.number.textContent = image.similarity.toFixed(2);
-  tile.why.setAttribute("aria-label", `Why ${image.name} matches`);
+  tile.why.setAttribute("aria-label", `${words.why} ${image.name}`);
 }
 
 export class Grid {
@@ -114,13 +114,13 @@ export class Grid {
     element.addEventListener("keydown", (event) => this.pressed(event));
   }
 
-  /** Show other images, from the first one on. */
+  /** Show other images, from the first one on; keys go on where they were, in the grid or elsewhere. */
   show(list, { isRanked = false } = {}) {
-    this.list = list;
-    this.active = 0;
-    this.caption = isRanked ? CAPTION : 0;
+    const isHere = this.element.contains(document.activeElement);
+    Object.assign(this, { list, active: 0, focused: undefined, caption: isRanked ? CAPTION : 0 });
     for (const place of [...this.tiles.keys()]) this.drop(place);
     this.measure();
+    if (isHere && list.total) this.focus(0);
   }
 
   measure() {

@@ -12,6 +12,7 @@ import { showGroups, sizeOf } from "./views.js";
 const byId = (id) => document.getElementById(id);
 const counted = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 const sent = new Map(); // files that were dropped or chosen, by their numbers, with the addresses of their pixels
+const left = new Map(); // how far views were scrolled when they were left
 let known; // what the source says of the collection
 let turn = 0; // answers to questions of earlier turns come too late
 
@@ -31,14 +32,20 @@ let question = {};
 function viewed() {
   const fields = new URLSearchParams(location.hash.slice(1));
   const { view = "all", image, file, box, folder = "0" } = Object.fromEntries(fields);
-  return { view, image, file, box, folder: Number(folder) || 0 };
+  return { view, image, file, box, folder: known?.folders[folder] ? Number(folder) : 0 };
 }
 
 /** Go to another view, in the same folder unless another is given. */
 function go(fields) {
   const { folder } = viewed();
+  left.set(location.hash, scrollY);
   const kept = Object.entries({ folder, ...fields }).filter(([, value]) => value);
   location.hash = new URLSearchParams(kept);
+}
+
+/** Go to where this view was left, or to its top. */
+function arrive() {
+  scrollTo({ top: left.get(location.hash) ?? 0, behavior: "instant" });
 }
 
 function say(message) {
@@ -87,10 +94,11 @@ async function showAll({ folder }) {
   const total = known.folders[folder]?.count ?? known.n_images;
   const failed = known.n_failures ? `, ${known.n_failures.toLocaleString("en")} could not be read` : "";
   byId("summary").textContent = total
-    ? `${counted(total, "image")}${failed}. Choose one for those like it, or drop one from anywhere.`
+    ? `${counted(total, "image")}${failed}. ${known.missing ?? "Choose one for those like it, or drop one from anywhere."}`
     : "There are no images in this index yet.";
   const page = (start, count) => source.images(folder, start, count).then(notice).then(({ images }) => images);
   grid.show(new Paged(total, page, { onLoad: grid.soon, onError: ({ message }) => say(message) }));
+  arrive();
 }
 
 async function showSimilar({ image, file, box, folder }) {
@@ -104,10 +112,7 @@ async function showSimilar({ image, file, box, folder }) {
   question = { image, file: chosen?.file, box: box?.split(",").map(Number) };
   const picture = byId("asked-image");
   const address = chosen?.address ?? source.large({ ref: image });
-  if (picture.getAttribute("src") !== address) {
-    picture.src = address;
-    scrollTo({ top: 0, behavior: "instant" });
-  }
+  if (picture.getAttribute("src") !== address) picture.src = address;
   marker.show(question.box ?? null);
   byId("whole").hidden = !box;
   byId("hint").textContent = "";
@@ -126,7 +131,15 @@ async function showSimilar({ image, file, box, folder }) {
   const where = folder ? ` in ${known.folders[folder].name}` : "";
   byId("summary").textContent = `The ${counted(answer.images.length, "image")}${where} most like ${box ? "this part" : "this one"}`;
   grid.show(new Listed(answer.images), { isRanked: true });
+  arrive();
   notice(answer);
+}
+
+/** Say why an image is not shown, which the server knows of its own images. */
+async function sayWhyMissing(address) {
+  const answer = question.image && (await fetch(address).catch(() => null));
+  const { error } = (answer && (await answer.json().catch(() => null))) || {};
+  byId("hint").textContent = error ?? "This browser cannot show the image.";
 }
 
 async function showDuplicates({ folder }) {
@@ -140,13 +153,15 @@ async function showDuplicates({ folder }) {
     ? `${counted(groups.length, "group")} of images that are copies of one another, or nearly so`
     : "No image is a copy of another.";
   showGroups(byId("groups"), groups, (image) => go({ view: "similar", image: image.ref }));
+  arrive();
 }
 
 /** Read the collection again if an answer is of another state of it. */
 function notice(answer) {
   if (answer.generation !== known.generation) {
     known.generation = answer.generation;
-    begin().then(() => viewed().view === "similar" || show());
+    const isSimilar = viewed().view === "similar"; // what it shows is new already
+    begin().then(() => isSimilar || show(), ({ message }) => say(message));
   }
   return answer;
 }
@@ -197,8 +212,9 @@ function listen() {
   byId("mark").onclick = () => marker.begin();
   byId("whole").onclick = () => marker.onMark(null);
   byId("message").lastElementChild.onclick = () => say("");
-  byId("asked-image").onerror = () => (byId("hint").textContent = "This browser cannot show the image.");
+  byId("asked-image").onerror = ({ target }) => sayWhyMissing(target.src);
 }
 
+history.scrollRestoration = "manual"; // views are filled after the browser would scroll
 listen();
 begin().then(show, ({ message }) => say(message));

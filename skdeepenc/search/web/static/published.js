@@ -145,5 +145,7 @@ export const reasons = async () => ({
   maps: [],
 });
 
+export const words = { why: "Compare", title: "Side by side" };
+
 export const small = ({ ref }) => `small/${Math.floor(ref / 1000)}/${ref}.jpg`;
 export const large = small;

@@ -1,6 +1,6 @@
 // Why two images match: both in grey, and over them in colour what their places add to the similarity.
 
-import { large, reasons } from "./source.js";
+import { large, reasons, words } from "./source.js";
 
 const SIDE = 560;
 const WARM = [[245, 165, 36], [215, 48, 31]];
@@ -8,9 +8,9 @@ const COLD = [[106, 168, 232], [29, 95, 184]];
 const element = (name) => document.getElementById(`reasons${name}`);
 
 export class ReasonsDialog {
-  constructor(onError) {
-    this.onError = onError;
+  constructor() {
     this.dialog = element("");
+    element("-title").textContent = words.title;
     element("-close").onclick = () => this.dialog.close();
     element("-heat").onchange = () => this.draw();
     this.dialog.addEventListener("keydown", (event) => this.pressed(event));

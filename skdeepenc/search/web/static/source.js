@@ -38,5 +38,8 @@ export function reasons(question, result) {
   return ask("match", fields, question.file);
 }
 
+/** What the button says that explains a result, and what it opens. */
+export const words = { why: "Why?", title: "Why these two match" };
+
 export const small = (image) => `small/${image.ref}`;
 export const large = (image) => `large/${image.ref}`;

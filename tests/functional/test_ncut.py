@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from skdeepenc.functional import _eigen, normalized_cut
 from skdeepenc.functional._affinity import feature_affinity, literal_affinity, weighted_coordinates
 from skdeepenc.functional._discretization import discretize, literal_discretization
-from skdeepenc.functional.ncut import literal_embedding
+from skdeepenc.functional.ncut import _first_equals, literal_embedding
 
 
 def smooth_features(n_positions, seed, n_components=4):
@@ -153,6 +153,11 @@ def test_a_map_without_positions():
 def test_a_constant_map_is_one_cluster():
     labels = normalized_cut(np.full((600, 4), 0.1, dtype=np.float32), (5, 20))
     assert_array_equal(labels, 0)
+
+
+def test_each_descriptor_is_represented_by_the_first_that_equals_it():
+    points = np.array([[1, 2], [0, 5], [1, 2], [0, 5], [0, 4], [1, 2]])
+    assert_array_equal(_first_equals(points), [0, 1, 0, 1, 4, 0])
 
 
 @pytest.mark.parametrize("repeats", [30, 400])

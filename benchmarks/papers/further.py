@@ -1,13 +1,13 @@
-"""Measure the methods since the five papers on maps of SqueezeNet that are extracted once.
+"""Measure the methods since the five papers on the deepest maps of a network, extracted once.
 
-    python -m benchmarks.papers.further --maps FOLDER [--distractors 200] [--per-class 20]
+    python -m benchmarks.papers.further --maps FOLDER [--network squeezenet] [--distractors 200]
 
-Retrieval is of the Oxford subset, squeezed to 320 by 320 pixels: mean average precision of the
-right images, each asking whole for the others of its landmark, and of the ten standard queries,
-whose boxes are cut out of their maps; everything is learned from the gallery. Whitening is of
-Oxford Flowers 17, learned from half of the images and their labels; each of the others asks for
-those of its class. Gains over the average have the 95 % interval of a paired bootstrap over
-queries. Prints one table in Markdown.
+Retrieval is of the Oxford subset, squeezed to squares (``--side`` 320 pixels): mean average
+precision of the right images, each asking whole for the others of its landmark, and of the ten
+standard queries, whose boxes are cut out of their maps; everything is learned from the gallery.
+Whitening is of Oxford Flowers 17, learned from half of the images and their labels; each of the
+others asks for those of its class. Gains over the average have the 95 % interval of a paired
+bootstrap over queries. Prints one table in Markdown.
 """
 
 import argparse
@@ -18,9 +18,9 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from benchmarks import flowers17
-from benchmarks.networks import CAFFE, SQUEEZENET
 from benchmarks.oxford_subset import Oxford
-from benchmarks.papers.recipes import gains, precisions
+from benchmarks.papers.recipes import NETWORKS, gains, precisions
+from skdeepenc.backbones.survey import survey
 from skdeepenc.encoders import (
     BagOfVisualWords,
     GlobalPooler,
@@ -98,15 +98,19 @@ WHITENINGS = {
 }
 
 
-def extracted(folder, data, images, size):
+def extracted(options, name, images, size):
     """Return the maps of the deepest layer, from the folder if they are there already."""
+    folder = options.maps / f"{name}-{options.network}-{size}"
     if not folder.exists():
+        file, preprocessing = NETWORKS[options.network]
+        model = file if file == "embedded" else options.data / file
         extractor = ActivationExtractor(
-            data / SQUEEZENET,
-            layers=["fire9/concat"],
+            model,
+            layers=[survey(model).map],
             views=Whole(size=size),
-            preprocessing=CAFFE,
+            preprocessing=preprocessing,
             dtype="float16",
+            batch_size=4,
             n_threads=1,
         )
         extractor.fit_transform(images).save(folder)
@@ -116,10 +120,10 @@ def extracted(folder, data, images, size):
 def retrieve(options):
     """Yield the name of each method, and the average precisions by measure."""
     oxford = Oxford(options.data / "images" / "oxford5k_subset")
-    maps = extracted(options.maps / "oxford", options.data, oxford.paths, 320)
     if options.distractors is not None:
-        maps = maps[oxford.keep_distractors(options.distractors)]
-    maps = maps.to_memory()
+        oxford.keep_distractors(options.distractors)
+    name = f"oxford-{len(oxford.paths)}"
+    maps = extracted(options, name, oxford.paths, options.side).to_memory()
     whole, positives, junk = oxford.whole_queries()
     crops = maps[oxford.queries].crop(oxford.boxes, oxford.sizes)
     for name, method in ALL.items():
@@ -136,9 +140,11 @@ def retrieve(options):
 def whiten(options):
     """Yield the name of each whitening, and the average precisions of flowers."""
     paths, labels = flowers17.load(options.data)
-    maps = extracted(options.maps / "flowers17", options.data, paths, 227)
-    vectors = GlobalPooler().fit_transform(maps)
     learned, asked = flowers17.split_by_name(labels, options.per_class, options.per_class)
+    chosen = np.sort(np.r_[learned, asked])
+    maps = extracted(options, f"flowers-{len(chosen)}", [paths[image] for image in chosen], None)
+    vectors, labels = GlobalPooler().fit_transform(maps), labels[chosen]
+    learned, asked = flowers17.split_by_name(labels, options.per_class)
     classes = labels[asked]
     positives = [
         np.setdiff1d(np.flatnonzero(classes == label), [query])
@@ -153,6 +159,9 @@ def whiten(options):
         yield name, {"flowers17": precisions(rankings, positives, junk)}
 
 
+SETS = {"oxford": retrieve, "flowers17": whiten}
+
+
 def _line(row, values, plain):
     cells = [row]
     for measure, found in values.items():
@@ -165,11 +174,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SKDEEPENC_DATA", ".")))
     parser.add_argument("--maps", type=Path, required=True, help="folder to keep maps in")
+    parser.add_argument("--network", choices=NETWORKS, default="squeezenet")
+    parser.add_argument("--side", type=int, default=320, help="of the squares, in pixels")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--distractors", type=int, help="images of no landmark; all by default")
     parser.add_argument("--per-class", type=int, default=40, help="flowers to learn and to ask by")
     options = parser.parse_args()
     options.maps.mkdir(parents=True, exist_ok=True)
-    for measure in (retrieve, whiten):
+    for measure in map(SETS.get, options.sets):
         plain = None
         for row, values in measure(options):
             if plain is None:

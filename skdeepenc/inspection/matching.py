@@ -158,5 +158,22 @@ def _take_channels_apart(ranker, query, result):
         for side, vector in zip(sides, pair, strict=True)
     ]
     directions = (sides[1] * gains[0], sides[0] * gains[1])
-    rest = np.zeros(len(query) - n_values, query.dtype)
-    return sides[0] @ sides[1], [np.concatenate([each, rest]) for each in directions]
+    length = np.linalg.norm(sides[0]) * _length(ranker, result[:n_values])
+    similarity, averages = _take_averages_apart(
+        ranker.average_weight * length, activations, result[-n_channels:]
+    )
+    directions = [np.pad(each, (0, len(query) - n_values)) for each in directions]
+    for direction, average in zip(directions, averages, strict=True):
+        direction[-n_channels:] += average
+    return sides[0] @ sides[1] + similarity, directions
+
+
+def _length(ranker, vector):
+    return np.linalg.norm(vector if ranker.quantize is None else np.sign(vector))
+
+
+def _take_averages_apart(weight, query, result):
+    """Do so for a weighed cosine of average activations."""
+    lengths = np.linalg.norm(query) * np.linalg.norm(result)
+    weight = weight / lengths if lengths else 0.0
+    return weight * (query @ result), (weight * result, weight * query)

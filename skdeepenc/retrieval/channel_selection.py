@@ -5,13 +5,14 @@ query, and what they pool is noise: comparing only the channels of the highest a
 costs less, and mostly ranks better.
 """
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from skdeepenc._sklearn import Interval, StrOptions, validate_data
 from skdeepenc._typing import Floats
+from skdeepenc.functional.normalize import l2_normalize
 from skdeepenc.retrieval.base import Ranker
 from skdeepenc.retrieval.self_matches import RELATIVE_DIFFERENCE
 from skdeepenc.retrieval.sign_codes import SignCodes
@@ -21,7 +22,9 @@ class AdaptiveChannelRanker(Ranker):
     """Rank a gallery by the guidance channels of highest average activation in each query.
 
     The similarity of a query q and an image x is ``sum_{k in S} P_q,k . P_x,k`` over the pooled
-    vectors P of the channels S in which the query's average activation is largest.
+    vectors P of the channels S in which the query's average activation is largest. With a weight w
+    the average activations A of all channels count beside them: ``w |P_q,S| |P_x| cos(A_q, A_x)``
+    is added, S standing for all its channels side by side.
 
     Parameters
     ----------
@@ -35,6 +38,9 @@ class AdaptiveChannelRanker(Ranker):
     quantize : {"sign"} or None, default="sign"
         "sign" compares the signs of pooled vectors only, stored in 2 bits a value; None compares
         their values.
+    average_weight : float, default=0.0
+        How much the average activations count beside the pooled vectors: they find images that
+        show the same as the whole query, where the channels find its most striking parts.
     n_neighbors : int, default=None
         How many images `rank` and `kneighbors` return; None means the whole gallery.
     n_jobs : int or None, default=None
@@ -90,6 +96,7 @@ class AdaptiveChannelRanker(Ranker):
         "n_channels": [Interval(Integral, 1, None, closed="left"), None],
         "n_guidance_channels": [Interval(Integral, 1, None, closed="left"), None],
         "quantize": [StrOptions({"sign"}), None],
+        "average_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -98,12 +105,14 @@ class AdaptiveChannelRanker(Ranker):
         n_channels: int | None = 50,
         n_guidance_channels: int | None = None,
         quantize: str | None = "sign",
+        average_weight: float = 0.0,
         n_neighbors: int | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.n_channels = n_channels
         self.n_guidance_channels = n_guidance_channels
         self.quantize = quantize
+        self.average_weight = average_weight
         self.n_neighbors = n_neighbors
         self.n_jobs = n_jobs
 
@@ -144,8 +153,18 @@ class AdaptiveChannelRanker(Ranker):
     def _similarities(self, queries):
         vectors = queries.strongest(self.n_channels_)
         if self.quantize == "sign":
-            return self.gallery_.similarity(vectors).astype(self.activations_.dtype)
-        return vectors @ self.gallery_.T
+            found = self.gallery_.similarity(vectors).astype(self.activations_.dtype)
+            vectors = np.sign(vectors)
+        else:
+            found = vectors @ self.gallery_.T
+        if self.average_weight:
+            lengths = self.average_weight * np.linalg.norm(vectors, axis=1)
+            found += lengths[:, None] * self._gallery.lengths() * self._cosines(queries)
+        return found
+
+    def _cosines(self, queries):
+        """Return the cosines of the average activations of queries and gallery."""
+        return l2_normalize(queries.activations) @ l2_normalize(self.activations_).T
 
     def _bytes_per_query(self, n_kept):
         n_values = self.gallery_.shape[1]
@@ -182,6 +201,12 @@ class _Images:
         if quantize is None or isinstance(self.vectors, SignCodes):
             return self
         return _Images(SignCodes.encode(self.vectors), self.activations)
+
+    def lengths(self):
+        """Return the length of the pooled vectors, or of their signs."""
+        if isinstance(self.vectors, SignCodes):
+            return np.sqrt(self.vectors.count_nonzero()).astype(self.activations.dtype)
+        return np.linalg.norm(self.vectors, axis=1)
 
     def joined(self, others):
         """Return these images and others behind them, both stored alike."""

@@ -193,12 +193,17 @@ def test_rankings_are_those_of_the_ranker(ranker):
 
 
 @pytest.mark.parametrize("quantize", [None, "sign"])
-@pytest.mark.parametrize("n_channels", [None, 1, 2, 50])
-def test_channels_are_those_that_each_query_activates_most(quantize, n_channels):
+@pytest.mark.parametrize("settings", [(None, 0.0), (1, 0.0), (1, 0.5), (50, 0.5)])
+def test_channels_are_those_that_each_query_activates_most(quantize, settings):
     """Two channels of two pooled values, and their average activations."""
+    n_channels, weight = settings
     for n_guidance in (2, None):
         ranker = AdaptiveChannelRanker(
-            n_channels=n_channels, n_guidance_channels=n_guidance, quantize=quantize, n_neighbors=8
+            n_channels=n_channels,
+            n_guidance_channels=n_guidance,
+            quantize=quantize,
+            average_weight=weight,
+            n_neighbors=8,
         ).fit(X)
         outputs = outputs_of(ranker)
         assert_allclose(outputs["scores"], ranker.transform(QUERIES), rtol=1e-4, atol=1e-4)

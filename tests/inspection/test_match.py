@@ -37,6 +37,14 @@ PIPELINES = {
     ),
     "signs": (channel_pooling(), AdaptiveChannelRanker(**channels)),
     "values": (channel_pooling(), AdaptiveChannelRanker(**channels, quantize=None)),
+    "signs and averages": (
+        channel_pooling(),
+        AdaptiveChannelRanker(**channels, average_weight=0.5),
+    ),
+    "values and averages": (
+        channel_pooling(),
+        AdaptiveChannelRanker(**channels, quantize=None, average_weight=0.5),
+    ),
     "two parts": (make_union(GlobalPooler(), CrossLayerPooler()), NearestNeighborRanker()),
 }
 

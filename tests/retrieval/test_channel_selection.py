@@ -60,6 +60,24 @@ def test_similarities_and_ranks_are_those_of_the_equation(rng, quantize, n_chann
     assert_array_equal(ranker.rank(queries), np.argsort(-similarities, axis=1, kind="stable"))
 
 
+@pytest.mark.parametrize("quantize", ["sign", None])
+def test_averages_count_beside_the_channels_by_their_cosine_and_weight(rng, quantize):
+    gallery, queries = random_images(20, rng, float), random_images(6, rng, float)
+    ranker = AdaptiveChannelRanker(
+        n_channels=3, n_guidance_channels=N_CHANNELS, quantize=quantize, average_weight=0.3
+    ).fit(gallery[:12])
+    ranker.partial_fit(gallery[12:])
+    expected = literal_similarities(queries, gallery, 3, quantize)
+    for i, query in enumerate(queries):
+        for j, image in enumerate(gallery):
+            own = np.sqrt(literal_similarities([query], [query], 3, quantize).item())
+            other = np.sqrt(literal_similarities([image], [image], None, quantize).item())
+            averages = query[-N_CHANNELS:], image[-N_CHANNELS:]
+            cosine = averages[0] @ averages[1] / np.prod(np.linalg.norm(averages, axis=1))
+            expected[i, j] += 0.3 * own * other * cosine
+    assert_allclose(ranker.transform(queries), expected, rtol=1e-6)
+
+
 def test_more_channels_than_there_are_compare_all(rng):
     gallery = random_images(20, rng)
     ranker = AdaptiveChannelRanker(n_channels=50, n_guidance_channels=N_CHANNELS).fit(gallery)

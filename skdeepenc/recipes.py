@@ -31,9 +31,13 @@ __all__ = ["image_pipeline"]
 # Scales of the pyramid, and visual words, of MOP-VLAD for classification.
 _VLAD = {"fast": (1, 64), "default": (3, 64), "best": (4, 128)}
 _VLAD_COMPONENTS = 128
+# The average beside each scale of MOP-VLAD: with few images per class it is the safer of the two.
+_AVERAGE_BESIDE_VLAD = 2.0
 # Principal components of the features that are pooled for instance retrieval.
 _FEATURE_COMPONENTS = 64
 _COMPARED_CHANNELS = 50
+# How much the average counts beside those channels, by which whole images find one another.
+_AVERAGE_BESIDE_CHANNELS = 0.1
 # The shorter edge of images of places and things, by the side of the network: smaller things show.
 _CLOSER = {"fast": 1.0, "default": 2**0.5, "best": 2.0}
 _ANYLOC: dict[str, Any] = {
@@ -125,9 +129,10 @@ def image_pipeline(
 
     Notes
     -----
-    For classification MOP-VLAD [1]_ of a convolutional map of the image at three sizes; for
-    instances cross-layer pooling [2]_, compared in the 50 channels that a query activates most, and
-    plain averages where `estimator` ranks; for categories and duplicates plain averages.
+    For classification MOP-VLAD [1]_ of a convolutional map of the image at three sizes, beside the
+    average at the smallest; for instances cross-layer pooling [2]_, compared in the 50 channels
+    that a query activates most and by their average activations, and plain averages where
+    `estimator` ranks; for categories and duplicates plain averages.
     Transformers get their class token beside the average of their patches for classification and
     categories, the VLAD of AnyLoc for instances, as the literature has it. Networks that run at
     their own size alone get that size.
@@ -149,7 +154,7 @@ def image_pipeline(
     >>> images = [np.full((40, 60, 3), shade, dtype=np.uint8) for shade in range(0, 250, 10)]
     >>> pipeline = image_pipeline(size="fast", random_state=0)
     >>> list(pipeline.named_steps)
-    ['activationextractor', 'mopvladencoder', 'linearsvc']
+    ['activationextractor', 'featureunion', 'linearsvc']
     >>> pipeline.fit(images, ["dark"] * 12 + ["light"] * 13).predict(images[:2]).tolist()
     ['dark', 'dark']
     >>> image_pipeline("duplicates").fit(images).rank(images[:2], 1)
@@ -171,13 +176,18 @@ def _classify(found, size, seed):
     if found.map is None:
         return _average(found, last)
     n_scales, n_clusters = _VLAD[size]
-    encoder = MOPVLADEncoder(
+    n_scales = n_scales if found.takes_larger else 1
+    vlad = MOPVLADEncoder(
         n_components=_VLAD_COMPONENTS,
         n_clusters=n_clusters,
         n_output_components=None,
         random_state=seed,
     )
+    encoder = make_union(vlad, GlobalPooler(scales=[0]))
     views = Pyramid(n_scales=n_scales) if found.takes_larger else None
+    # Every scale of the VLAD has unit length.
+    weights = {"globalpooler": _AVERAGE_BESIDE_VLAD * math.sqrt(n_scales)}
+    encoder.set_params(transformer_weights=weights)
     return _Plan([found.map], views, encoder, last)
 
 
@@ -195,10 +205,14 @@ def _find_instances(found, size, seed):
         feature_layer=found.before,
         guidance_layer=found.map,
         n_components=_FEATURE_COMPONENTS,
+        normalize=True,
         random_state=seed,
     )
     ranker = AdaptiveChannelRanker(
-        n_channels=_COMPARED_CHANNELS, n_guidance_channels=found.n_channels, quantize=None
+        n_channels=_COMPARED_CHANNELS,
+        n_guidance_channels=found.n_channels,
+        quantize=None,
+        average_weight=_AVERAGE_BESIDE_CHANNELS,
     )
     return _Plan(
         list(dict.fromkeys([found.before, found.map])),

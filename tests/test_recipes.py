@@ -38,7 +38,7 @@ def names(pipeline):
 @pytest.mark.parametrize(
     ("task", "encoder", "last"),
     [
-        ("classification", "MOPVLADEncoder", "LinearSVC"),
+        ("classification", "FeatureUnion", "LinearSVC"),
         ("instance-retrieval", "FeatureUnion", "AdaptiveChannelRanker"),
         ("category-retrieval", "GlobalPooler", "NearestNeighborRanker"),
         ("duplicates", "GlobalPooler", "NearestNeighborRanker"),
@@ -53,7 +53,10 @@ def test_each_task_has_the_parts_that_measured_best(task, encoder, last):
 def test_what_may_be_spent_decides_on_scales_and_words():
     vlad = [image_pipeline(size=size) for size in ("fast", "default", "best")]
     assert [pipeline[0].views.n_scales for pipeline in vlad] == [1, 3, 4]
-    assert [pipeline[1].n_clusters for pipeline in vlad] == [64, 64, 128]
+    unions = [pipeline[1] for pipeline in vlad]
+    assert [union.transformer_list[0][1].n_clusters for union in unions] == [64, 64, 128]
+    weights = [union.transformer_weights["globalpooler"] for union in unions]
+    assert_allclose(weights, 2 * np.sqrt([1, 3, 4]))
     edges = [
         image_pipeline("instance-retrieval", size=size)[0].views.base
         for size in ("fast", "default", "best")
@@ -64,8 +67,8 @@ def test_what_may_be_spent_decides_on_scales_and_words():
 @pytest.mark.parametrize(
     ("model", "task", "encoder"),
     [
-        ("convnext-torchscript-batch", "classification", "MOPVLADEncoder"),
-        ("swin-torchscript-nothing", "classification", "MOPVLADEncoder"),  # at its own size alone
+        ("convnext-torchscript-batch", "classification", "FeatureUnion"),
+        ("swin-torchscript-nothing", "classification", "FeatureUnion"),  # at its own size alone
         ("registers", "classification", "GlobalPooler"),
         ("registers", "instance-retrieval", "MOPVLADEncoder"),
         ("siglip-torchscript-batch", "category-retrieval", "GlobalPooler"),  # without class token
@@ -119,7 +122,9 @@ def test_instances_are_pooled_under_the_guidance_of_the_deepest_map():
     assert pipeline[0].layers == ["conv4", "conv5"]
     assert (pooled.feature_layer, pooled.guidance_layer) == ("conv4", "conv5")
     assert (activations.layer, activations.normalize) == ("conv5", False)
-    assert (pipeline[2].n_channels, pipeline[2].quantize) == (50, None)
+    assert pooled.normalize
+    ranker = pipeline[2]
+    assert (ranker.n_channels, ranker.quantize, ranker.average_weight) == (50, None, 0.1)
 
 
 def test_a_seed_repeats_all_that_is_drawn(images):

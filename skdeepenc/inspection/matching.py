@@ -162,10 +162,10 @@ def _take_channels_apart(ranker, query, result):
     similarity, averages = _take_averages_apart(
         ranker.average_weight * length, activations, result[-n_channels:]
     )
-    directions = [np.pad(each, (0, len(query) - n_values)) for each in directions]
-    for direction, average in zip(directions, averages, strict=True):
+    whole = [np.pad(each, (0, len(query) - n_values)) for each in directions]
+    for direction, average in zip(whole, averages, strict=True):
         direction[-n_channels:] += average
-    return sides[0] @ sides[1] + similarity, directions
+    return sides[0] @ sides[1] + similarity, whole
 
 
 def _length(ranker, vector):

@@ -25,8 +25,8 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-# What `skdeepenc reproduce` wrote is included by papers.md.
-exclude_patterns = ["_build", "_templates", "examples", "reproduced"]
+# What commands wrote is included by papers.md and benchmarks.md.
+exclude_patterns = ["_build", "_templates", "examples", "measured", "reproduced"]
 templates_path = ["_templates"]
 # Several rankers have an attribute `gallery_`; numpydoc links its name without saying whose it is.
 # The gallery's settings hold functions and classes, which no cache of Sphinx can keep.

@@ -294,11 +294,14 @@ class InvarianceDisplay:
 
     def _draw_kind(self, axes, kind):
         rows = {str(amount): row for (own, amount), row in self.scores.items() if own == kind}
-        # A line from one axis to the other would say that there is something in between.
-        style = {"linestyle": "none" if kind == "flip" else "-"}
-        for name, marker in zip(next(iter(rows.values())), cycle(_MARKERS), strict=False):
+        names = list(next(iter(rows.values())))
+        # A line from one flip to the other would say that there is something in between. Without
+        # lines, markers that are as high stand side by side.
+        line, aside = ("none", 0.12) if kind == "flip" else ("-", 0.0)
+        for number, (name, marker) in enumerate(zip(names, cycle(_MARKERS), strict=False)):
+            places = np.arange(len(rows)) + aside * (number - (len(names) - 1) / 2)
             scores = [row[name] for row in rows.values()]
-            axes.plot(range(len(rows)), scores, marker=marker, label=name, **style)
+            axes.plot(places, scores, linestyle=line, marker=marker, label=name)
         step = -(-len("".join(rows)) // _LETTERS)
         axes.set_xticks(range(0, len(rows), step), list(rows)[::step])
         axes.margins(x=0.15, y=0.1)

@@ -209,6 +209,7 @@ def test_draws_one_panel_per_kind_and_one_curve_per_classifier():
     assert [text.get_text() for text in legend.get_texts()] == ["global", "MOP-CNN"]
     flips = display.axes_[1].lines
     assert {line.get_linestyle() for line in flips} == {"None"}  # nothing is between two flips
+    assert flips[0].get_xdata()[0] < 0 < flips[1].get_xdata()[0]  # and none hides the other
 
 
 def test_panels_stand_in_two_columns_with_as_many_amounts_as_can_be_read():

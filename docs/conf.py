@@ -97,7 +97,9 @@ html_theme_options = {
         },
     ],
 }
-html_sidebars = {"index": [], "get_started": [], "which": [], "gallery/index": []}
+# Pages without others below them have no navigation of a section.
+_ALONE = ("index", "get_started", "which", "gallery/index", "coming_from", "glossary", "papers")
+html_sidebars = {page: [] for page in _ALONE}
 
 
 def _is_metadata_request(app, what, name, thing, skip, options):

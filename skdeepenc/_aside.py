@@ -55,7 +55,7 @@ def written_aside(path: Path, *, durably: bool = False) -> Iterator[Path]:
             _sync(path.parent)
 
 
-def _sync(*paths):
+def _sync(*paths: Path) -> None:
     """Wait until files, or the names in folders, are on the disk."""
     for path in paths:
         if path.is_dir() and os.name == "nt":

@@ -6,9 +6,11 @@ nobody takes a slow network for a dead one. What a cache held counts as done and
 happens once, such as the opening of a session, does not count as work either.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 from weakref import ref
 
 from tqdm import tqdm
@@ -18,7 +20,14 @@ __all__ = ["Pace", "ProgressBar", "progress_bar"]
 _BEAT_SECONDS = 0.5
 
 
-def progress_bar(iterable=None, *, verbose, total=None, description="", unit="it"):
+def progress_bar(
+    iterable: Iterable[Any] | None = None,
+    *,
+    verbose: int,
+    total: int | None = None,
+    description: str = "",
+    unit: str = "it",
+) -> "ProgressBar":
     """Wrap `iterable` in a progress bar on standard error; `verbose=0` shows none."""
     return ProgressBar(
         iterable, total=total, desc=description, unit=unit, disable=not verbose, leave=verbose > 1
@@ -39,28 +48,30 @@ class Pace:
         The pace when items were last done; None before.
     """
 
-    def __init__(self, clock=monotonic):
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._began = self._idle_since = clock()
         self._prepared_in = 0.0
         self._restart()
 
-    def _restart(self):
-        self._n_done, self._lead, self.per_second = 0, None, None
+    def _restart(self) -> None:
+        self._n_done = 0
+        self._lead: float | None = None
+        self.per_second: float | None = None
 
     @contextmanager
-    def starting(self):
+    def starting(self) -> Iterator[None]:
         """Begin again after something that happens once, with the first items prepared."""
         self._prepared_in = self._clock() - self._idle_since
         yield
         self._began = self._clock()
         self._restart()
 
-    def found(self):
+    def found(self) -> None:
         """Take note that items were there without work."""
         self._idle_since = self._clock()
 
-    def done(self, n_items):
+    def done(self, n_items: int) -> None:
         """Take note that items were worked on."""
         seconds = self._clock() - self._began
         if self._lead is None:
@@ -83,7 +94,7 @@ class ProgressBar(tqdm):
         Returns seconds; what the pace is measured by.
     """
 
-    def __init__(self, *args, clock=monotonic, **kwargs):
+    def __init__(self, *args: Any, clock: Callable[[], float] = monotonic, **kwargs: Any) -> None:
         self.pace = Pace(clock)
         self._closing = Event()
         super().__init__(*args, **kwargs)
@@ -91,30 +102,30 @@ class ProgressBar(tqdm):
             Thread(target=_beat, args=(ref(self), self._closing), daemon=True).start()
 
     @property
-    def format_dict(self):
+    def format_dict(self) -> dict[str, Any]:
         """What the bar shows, the rate among it."""
         return {**super().format_dict, "rate": self.pace.per_second or 0}
 
-    def found(self, n=1):
+    def found(self, n: int = 1) -> Any:
         """Move by items that took no work."""
         if not self.disable:
             self.pace.found()
             self.initial += n
         return super().update(n)
 
-    def update(self, n=1):
+    def update(self, n: int = 1) -> Any:
         """Move by items that were worked on."""
         if n and not self.disable:
             self.pace.done(n)
         return super().update(n)
 
-    def close(self):
+    def close(self) -> None:
         """Show the bar for the last time."""
         self._closing.set()
         super().close()
 
 
-def _beat(bar, closing):
+def _beat(bar: "ref[ProgressBar]", closing: Event) -> None:
     """Refresh a bar until it is closed, or forgotten."""
     while not closing.wait(_BEAT_SECONDS) and (shown := bar()) is not None:
         shown.refresh()

@@ -2,7 +2,7 @@
 Probabilities that mean what they say
 =====================================
 
-"Ninety per cent sure" should be right nine times in ten. Scores of a support vector machine are no
+"Ninety per cent sure" should be right nine times in ten. Scores of a support vector machine are not
 probabilities; calibrated on held-out folds, they are nearly so. See :doc:`/guide/classification`.
 """
 

@@ -42,5 +42,5 @@ ax.set(xlabel="side of the image (pixels)", ylabel="layer")
 fig.colorbar(drawn, label="accuracy (%)")
 
 # %%
-# Convolutions keep what an average needs, and on larger images more of it; the fully connected
-# layers were trained for images of 64 pixels, and gain from windows of larger ones.
+# Low layers gain nothing from larger images, the deepest ones a lot: each of their positions sees
+# a smaller part of the scene, and there are more of them to average.

@@ -31,4 +31,4 @@ for ax, number in zip(axes, [0, 5, 8], strict=True):
 
 # %%
 # The classifier learned from scenes of 64 pixels, without boxes. A window is judged as if it were
-# the whole image, so that the best one often ends where the object does.
+# the whole image, so the best one tends to be filled by its object.

@@ -44,5 +44,5 @@ for part, (name, ranker) in zip(figure.subfigures(2, 1), rankers.items(), strict
     part.suptitle(f"{name}: {100 * ranker.score(asked, kinds):.0f} % mean average precision")
 
 # %%
-# Solid frames are right, dashed ones wrong. Numbers beside the ranks are similarities, which re-
-# ranking replaces by its own; the percentages are over all forty queries.
+# Solid frames are right, dashed ones wrong. Numbers beside the ranks are similarities, which
+# re-ranking replaces by its own; the percentages are over all forty queries.

@@ -2,8 +2,8 @@
 Clusters of activations
 =======================
 
-An object seldom fills a rectangle: `ClusterMAC` takes maxima over the clusters that Normalized Cut
-finds among the descriptors of an image, whatever their shape. See :doc:`/guide/cluster_mac`.
+An object seldom fills a rectangle. ``ClusterMAC`` takes maxima over clusters of any shape, which
+Normalized Cut finds among the descriptors of an image. See :doc:`/guide/cluster_mac`.
 """
 
 from skimage import data

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchWarning, StorageError
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.persistence import save
+from skdeepenc.persistence import load, save
 from skdeepenc.retrieval import IndexedRanker, NearestNeighborRanker
 from skdeepenc.search.encoders import open_encoder
 from skdeepenc.search.sampling import sampled_images
@@ -108,13 +108,16 @@ def keep_encoder(encoder: Any, folder: Path) -> tuple[str, str]:
     name, digest : str
         Of the file, and what `open_encoder` says that the encoder is.
     """
+    is_file = isinstance(encoder, str | os.PathLike)
+    if is_file and Path(encoder).suffix.lower() == ".onnx":
+        digest = open_encoder(encoder).digest
+        shutil.copyfile(encoder, folder / "encoder.onnx")
+        return "encoder.onnx", digest
+    if is_file:  # which may say only where its model is
+        encoder = load(encoder)
     digest = open_encoder(encoder).digest
-    if not isinstance(encoder, str | os.PathLike):
-        save(encoder, folder / "encoder.skops", include_model=True)
-        return "encoder.skops", digest
-    name = f"encoder{'.onnx' if Path(encoder).suffix.lower() == '.onnx' else '.skops'}"
-    shutil.copyfile(encoder, folder / name)
-    return name, digest
+    save(encoder, folder / "encoder.skops", include_model=True)
+    return "encoder.skops", digest
 
 
 def open_kept_encoder(path: Path, digest: str) -> Any:

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from skdeepenc import ActivationExtractor, GlobalPooler, NearestNeighborRanker, save
+from skdeepenc.backbones import Backbone
 from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchError, StorageError
 from skdeepenc.export import to_onnx
 from skdeepenc.extraction.sources import file_stamp
@@ -230,6 +231,16 @@ def test_a_saved_ranker_is_left_out_too(tmp_path):
     save(pipeline, tmp_path / "ranker.skops")
     index = ImageIndex.build(tmp_path / "ranker.skops", list(SCENES[:3]), tmp_path / "index")
     assert "values per image 224" in repr(index)
+
+
+def test_an_index_holds_the_network_that_its_encoder_was_saved_without(tmp_path):
+    network = tmp_path / "network.onnx"
+    network.write_bytes(Backbone("embedded").content())
+    pipeline = make_pipeline(ActivationExtractor(network, layers="conv5"), GlobalPooler())
+    save(pipeline.fit(list(SCENES[:2])), tmp_path / "encoder.skops")
+    ImageIndex.build(tmp_path / "encoder.skops", list(SCENES[:3]), tmp_path / "index")
+    network.unlink()
+    assert len(ImageIndex.open(tmp_path / "index").search([SCENES[1]], 1)) == 1
 
 
 def test_rankers_that_compare_otherwise_are_named(tmp_path):

@@ -17,6 +17,7 @@ from PIL import Image
 from skdeepenc.backbones import Backbone
 from skdeepenc.cli import main
 from skdeepenc.datasets import make_scenes
+from skdeepenc.demo import comparison as demo
 from skdeepenc.export import registry
 
 SKIPPED = "skip: "
@@ -60,6 +61,8 @@ def reader(belongings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "_CONVERTERS", dict(registry._CONVERTERS))
     monkeypatch.setenv("MPLBACKEND", "agg")
+    for name, value in {"N_SCENES": 20, "N_SEEDS": 2, "N_TIMED": 1}.items():
+        monkeypatch.setattr(demo, name, value)  # two pages run it, each for half a minute else
     with parallel_config("threading"):  # new processes import everything, which takes seconds
         yield
     if pyplot := sys.modules.get("matplotlib.pyplot"):

@@ -45,7 +45,7 @@ def as_codes(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray
     >>> import numpy as np
     >>> from skdeepenc.search.web.codes import as_codes
     >>> scales, codes = as_codes(np.array([[0.0, 0.508, -1.27]], dtype=np.float32))
-    >>> scales.round(4).tolist(), codes.tolist()
+    >>> scales.astype(float).round(4).tolist(), codes.tolist()
     ([0.01], [[0, 51, -127]])
     """
     scales = np.abs(vectors).max(axis=1, initial=0).astype(np.float32) / np.float32(_LARGEST)

@@ -69,7 +69,7 @@ def as_jpeg(content: Any, side: int) -> bytes:
     ----------
     content : bytes, PIL.Image.Image or array
         The image.
-    side : int
+    side : {SMALL, LARGE}
         Its longer side will have at most so many pixels.
 
     Returns
@@ -87,7 +87,7 @@ def as_jpeg(content: Any, side: int) -> bytes:
     file = io.BytesIO()
     # Of an opened image Pillow would write the comment as well.
     bare = Image.fromarray(np.asarray(image))
-    bare.save(file, "JPEG", quality=_QUALITY.get(side, 85), optimize=True)
+    bare.save(file, "JPEG", quality=_QUALITY[side], optimize=True)
     return file.getvalue()
 
 

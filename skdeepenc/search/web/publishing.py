@@ -14,10 +14,7 @@
 
 import html
 import json
-import os
 import shutil
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -28,7 +25,7 @@ import numpy as np
 from skdeepenc._typing import PathLike
 from skdeepenc._version import __version__
 from skdeepenc.arrays.threads import in_jobs
-from skdeepenc.exceptions import ImageError, StorageError
+from skdeepenc.exceptions import ImageError
 from skdeepenc.export import to_onnx
 from skdeepenc.search.image_index import ImageIndex
 from skdeepenc.search.web.codes import agreement, rows_a_shard, shards_of
@@ -37,13 +34,12 @@ from skdeepenc.search.web.page_files import PAGE_FILES, page_file
 from skdeepenc.search.web.pictures import Pictures
 from skdeepenc.search.web.questions import Encoders
 from skdeepenc.search.web.runtime import policy_of, put_runtime
+from skdeepenc.search.web.site_folder import SITE, WHAT, refuse_others, replaced
 
 __all__ = ["SiteSummary", "publish"]
 
-_SITE = "site.json"
-_WHAT = "skdeepenc site"
 _FOLDERS = {"images", "runtime", "small", "vectors"}
-_OURS = {*PAGE_FILES, *_FOLDERS, _SITE, "encoder.onnx", "duplicates.json"}
+_OURS = {*PAGE_FILES, *_FOLDERS, SITE, "encoder.onnx", "duplicates.json"}
 #: Images that a listing, and a folder of small images, have.
 A_LISTING = 1000
 # Images that the graph is compared on with the pipeline, before it is published.
@@ -149,54 +145,9 @@ def publish(
     """
     collection = Collection(index.folder if isinstance(index, ImageIndex) else Path(index))
     folder = Path(folder)
-    _refuse_others(folder)
-    try:
-        with _replaced(folder) as site:
-            return _write(collection, site, runtime, title or collection.snapshot.folder.name)
-    except OSError as error:
-        raise StorageError(f"{folder} cannot be written: {error}. It is as it was.") from error
-
-
-def _refuse_others(folder):
-    """Refuse to replace what is not a site, or has files of somebody else."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise StorageError(f"{folder} is a file: name a folder.")
-    found = {path.name for path in folder.iterdir()}
-    strange = sorted(found - _OURS)
-    if found and (strange or not _is_site(folder)):
-        example = (strange or sorted(found))[0]
-        raise StorageError(
-            f"{folder} holds what is not of a site, such as {example}: name another folder, and "
-            "copy the site from there."
-        )
-
-
-def _is_site(folder):
-    try:
-        return json.loads((folder / _SITE).read_bytes())["what"] == _WHAT
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-@contextmanager
-def _replaced(folder):
-    """Yield a folder that takes the place of another one if nothing is raised."""
-    with tempfile.TemporaryDirectory(
-        prefix=f".{folder.name}.", dir=folder.absolute().parent, ignore_cleanup_errors=True
-    ) as aside:
-        new, old = Path(aside, "new"), Path(aside, "old")
-        new.mkdir()
-        yield new
-        if folder.exists():
-            os.replace(folder, old)
-        try:
-            os.replace(new, folder)
-        except OSError:
-            if old.exists():
-                os.replace(old, folder)
-            raise
+    refuse_others(folder, _OURS)
+    with replaced(folder) as site:
+        return _write(collection, site, runtime, title or collection.snapshot.folder.name)
 
 
 def _write(collection, site, runtime, title):
@@ -210,12 +161,13 @@ def _write(collection, site, runtime, title):
         (site / "vectors" / f"{number}.bin").write_bytes(content)
     places = {int(row): place for place, row in enumerate(rows)}
     entries = [_entry(collection, row, place) for row, place in places.items()]
-    for number in range(0, len(entries), A_LISTING):
-        _write_json(site / f"images/{number // A_LISTING}.json", entries[number:][:A_LISTING])
+    for first in range(0, len(entries), A_LISTING):
+        listing = entries[first : first + A_LISTING]
+        _write_json(site / "images" / f"{first // A_LISTING}.json", listing)
     _write_json(site / "duplicates.json", {"groups": _copies(collection, places, entries)})
     origins = put_runtime(runtime, site)
     _write_page(site, title, policy_of(origins))
-    _write_json(site / _SITE, _description(collection, rows, title, origins))
+    _write_json(site / SITE, _description(collection, rows, title, origins))
     n_bytes = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     return SiteSummary(len(rows), left_out, n_bytes, agreement(collection.snapshot, rows))
 
@@ -290,7 +242,7 @@ def _description(collection, rows, title, runtime):
     """Return what the page begins with."""
     n_features = collection.snapshot.manifest.n_features
     return {
-        "what": _WHAT,
+        "what": WHAT,
         "version": __version__,
         "title": title,
         "n_images": len(rows),

@@ -152,6 +152,7 @@ export class Grid {
       if (place !== this.focused && (place < first || place >= last)) this.drop(place);
     }
     for (let place = first; place < last; place += 1) this.place(place, isMoved);
+    for (const { element } of this.spare) element.hidden = true;
   }
 
   /** Note how fast the images pass, and draw again when they have come to rest. */
@@ -167,8 +168,7 @@ export class Grid {
   drop(place) {
     const tile = this.tiles.get(place);
     this.tiles.delete(place);
-    tile.element.hidden = true;
-    this.spare.push(tile);
+    this.spare.push(tile); // hidden if no other image takes it at once
   }
 
   place(place, isMoved) {

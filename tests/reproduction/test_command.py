@@ -12,9 +12,9 @@ from skdeepenc.reproduction import PAPERS
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Save four scenes of each of two classes."""
+    """Save two scenes of each of two classes."""
     parent = tmp_path_factory.mktemp("scenes")
-    scenes = make_scenes(8, image_size=64, n_classes=2, random_state=0)
+    scenes = make_scenes(4, image_size=64, n_classes=2, random_state=0)
     for index, (image, label) in enumerate(zip(scenes.images, scenes.target, strict=True)):
         subfolder = parent / scenes.target_names[label]
         subfolder.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ FISHER = {"MIT Indoor 67": 4.18, "VOC 2007 mAP": 4.58, "Flowers 102": 2.84}
 def turn_of(paper, network):
     if paper.task == "classification":
         return ClassificationTurn(network, draw_labelled(20, seed=0), seed=0, quick=True)
-    return RetrievalTurn(network, draw_searched(4, seed=0), seed=0, quick=True)
+    return RetrievalTurn(network, draw_searched(3, seed=0), seed=0, quick=True)
 
 
 @pytest.mark.parametrize("name", PAPERS)

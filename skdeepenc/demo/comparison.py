@@ -20,8 +20,8 @@ from skdeepenc.exceptions import MissingDependencyError
 from skdeepenc.extraction import ActivationExtractor
 from skdeepenc.images import decode_image
 from skdeepenc.recipes import image_pipeline
-from skdeepenc.reproduction.intervals import Difference, paired_difference
-from skdeepenc.reproduction.labelled import halves, load_classes
+from skdeepenc.reproduction.intervals import Difference, mean_of_cases, paired_difference
+from skdeepenc.reproduction.labelled import draw_labelled, open_classes
 
 ROWS = ("global feature", "image_pipeline")
 HEADINGS = ("", "accuracy %", "length", "ms per image")
@@ -123,9 +123,10 @@ def run_demo(folder=None, *, figure=None, verbose=1):
         turns = [_Turn(load(seed), _pipelines(seed, memory)) for seed in seeds]
     comparison = _compare(turns)
     first = turns[0]
+    n_train, n_test = len(first.labelled.train), len(first.labelled.test)
     print(
-        f"{len(names)} classes, {N_SEEDS} seeds, each with {len(first.train)} images to learn from "
-        f"and {len(first.test)} to test.\n\n{comparison}"
+        f"{len(names)} classes, {N_SEEDS} seeds, each with {n_train} images to learn from and "
+        f"{n_test} to test.\n\n{comparison}"
     )
     if figure is not None:
         _draw(figure, comparison, first, names)
@@ -164,21 +165,11 @@ def format_table(results):
 
 
 def _open(folder):
-    """Return the names of classes, and what gives images, classes and halves for a seed."""
+    """Return the names of classes, and what gives labelled images for a seed."""
     if folder is not None:
-        found = load_classes(folder)
-        halves(found.target, found.target_names, 0)  # says at once what is wrong
-        return found.target_names, lambda seed: (
-            found.paths,
-            found.target,
-            *halves(found.target, found.target_names, seed),
-        )
-
-    def draw_scenes(seed):
-        scenes = make_scenes(N_SCENES, random_state=seed)
-        return scenes.images, scenes.target, *np.split(np.arange(N_SCENES), [N_SCENES // 2])
-
-    return make_scenes(10, image_size=16).target_names, draw_scenes
+        return open_classes(folder)
+    names = make_scenes(1, image_size=16).target_names
+    return names, lambda seed: draw_labelled(N_SCENES, seed)
 
 
 def _pipelines(seed, memory):
@@ -195,32 +186,42 @@ def _pipelines(seed, memory):
 class _Turn:
     """One seed: what both classifiers make of its test images."""
 
-    def __init__(self, loaded, pipelines):
-        self.images, self.target, self.train, self.test = loaded
-        learned, tested = self.take(self.train), self.take(self.test)
-        self.pipelines = [each.fit(learned, self.target[self.train]) for each in pipelines]
+    def __init__(self, labelled, pipelines):
+        self.labelled = labelled
+        target = labelled.target[labelled.train]
+        learned, tested = self.take(labelled.train), self.take(labelled.test)
+        self.pipelines = [each.fit(learned, target) for each in pipelines]
         self.predicted = [each.predict(tested) for each in pipelines]
+
+    @property
+    def target(self):
+        """The classes of the test images."""
+        return self.labelled.target[self.labelled.test]
 
     def take(self, positions):
         """Return some of the images."""
-        return [self.images[position] for position in positions]
+        return [self.labelled.images[position] for position in positions]
 
     def correct(self, row):
         """Return 100 for each test image that is put into its class, else 0."""
-        return 100.0 * (self.predicted[row] == self.target[self.test])
+        return 100.0 * (self.predicted[row] == self.target)
 
 
 def _compare(turns):
-    plain, pipeline = (
-        np.concatenate([turn.correct(row) for turn in turns]) for row in range(len(ROWS))
-    )
-    results = []
-    for row, name in enumerate(ROWS):
-        shares = [turn.correct(row).mean() / 100 for turn in turns]
-        encoder = turns[0].pipelines[row][:-1]
-        length, milliseconds = _time(encoder, turns[0].images[:N_TIMED])
-        results.append(Result(name, np.mean(shares), np.std(shares, ddof=1), length, milliseconds))
+    ids = [turn.labelled.ids[turn.labelled.test] for turn in turns]
+    correct = [[turn.correct(row) for turn in turns] for row in range(len(ROWS))]
+    plain, pipeline = (mean_of_cases(ids, values) for values in correct)
+    results = [
+        _result(name, values, turns[0].pipelines[row][:-1], turns[0].labelled.images[:N_TIMED])
+        for row, (name, values) in enumerate(zip(ROWS, correct, strict=True))
+    ]
     return Comparison(results, paired_difference(pipeline, plain), len(plain))
+
+
+def _result(name, values, encoder, images):
+    shares = [each.mean() / 100 for each in values]
+    mean, spread = float(np.mean(shares)), float(np.std(shares, ddof=1))
+    return Result(name, mean, spread, *_time(encoder, images))
 
 
 def _time(encoder, images):
@@ -250,8 +251,8 @@ def _rescued(turn, names):
     if not len(alone):
         return []
     extractor, encoder, classifier = (step for _, step in turn.pipelines[1].steps)
-    maps = extractor.transform(turn.take(turn.test[alone]))
-    target = turn.target[turn.test[alone]]
+    maps = extractor.transform(turn.take(turn.labelled.test[alone]))
+    target = turn.target[alone]
     # Two classes have one row of weights, that of the second.
     weights = classifier.coef_ if len(names) > 2 else np.r_[-classifier.coef_, classifier.coef_]
     scores = (encoder.transform(maps) * weights[target]).sum(axis=1)
@@ -261,7 +262,7 @@ def _rescued(turn, names):
     shares = encoder.contributions(maps[chosen], weights[target[chosen]])
     return [
         Rescued(
-            decode_image(turn.images[turn.test[alone[each]]]),
+            decode_image(turn.labelled.images[turn.labelled.test[alone[each]]]),
             names[turn.predicted[0][alone[each]]],
             names[target[each]],
             parts,

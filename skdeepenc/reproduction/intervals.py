@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-__all__ = ["Difference", "paired_difference"]
+__all__ = ["Difference", "mean_of_cases", "paired_difference"]
 
 CONFIDENCE = 0.95
 
@@ -70,3 +70,23 @@ def paired_difference(first, second):
     error = differences.std(ddof=1) / np.sqrt(n_pairs)
     reach = float(student.ppf((1 + CONFIDENCE) / 2, n_pairs - 1) * error)
     return Difference(mean, mean - reach, mean + reach)
+
+
+def mean_of_cases(ids, values):
+    """Average what several turns measured of the same test images or queries.
+
+    Parameters
+    ----------
+    ids : sequence of ndarray
+        Which cases each turn has.
+    values : sequence of ndarray
+        What it measured of them.
+
+    Returns
+    -------
+    ndarray of shape (n_cases,)
+        A value for each case, so that none counts twice.
+    """
+    cases, position = np.unique(np.concatenate(ids), return_inverse=True)
+    sums = np.bincount(position, np.concatenate(values), len(cases))
+    return sums / np.bincount(position, minlength=len(cases))

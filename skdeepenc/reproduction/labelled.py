@@ -19,7 +19,7 @@ from skdeepenc.datasets import (
 )
 from skdeepenc.exceptions import DataSetError
 
-__all__ = ["LabelledImages", "draw_labelled", "halves", "load_classes", "open_labelled"]
+__all__ = ["LabelledImages", "draw_labelled", "halves", "open_classes", "open_labelled"]
 
 # What a standard folder is known by: its title, its loader, and how many splits it has.
 _STANDARD: dict[str, tuple[str, Callable[..., Any], int]] = {
@@ -90,22 +90,42 @@ def open_labelled(folder, *, few=False):
     if markers:
         title, loader, n_splits = _STANDARD[markers[0]]
         return title, lambda seed: _own_split(folder, loader, n_splits, seed, few)
-    found = load_classes(folder)
+    _, load = open_classes(folder, few=few)
+    return Path(folder).name, load
+
+
+def open_classes(folder, *, few=False):
+    """Return the names of a folder's classes, and what halves them for a seed.
+
+    Parameters
+    ----------
+    folder : path-like
+        One subfolder for each class, two at least.
+    few : bool, default=False
+        Whether to take only some images of each class.
+
+    Returns
+    -------
+    names : list of str
+        The subfolders.
+    load : callable
+        Given a seed, returns `LabelledImages`.
+
+    Raises
+    ------
+    DataSetError
+        If there is one class alone, or a class of one image.
+    """
+    found = load_image_folder(folder)
+    if len(found.target_names) < 2:
+        raise DataSetError(f"The image folder {folder} has only one class: give at least two.")
     halves(found.target, found.target_names, 0)  # says at once what is wrong
 
     def load(seed):
         train, test = halves(found.target, found.target_names, seed)
         return _labelled(found, train, test, few)
 
-    return Path(folder).name, load
-
-
-def load_classes(folder):
-    """List the images of a folder that has two subfolders of classes, or more."""
-    found = load_image_folder(folder)
-    if len(found.target_names) < 2:
-        raise DataSetError(f"The image folder {folder} has only one class: give at least two.")
-    return found
+    return found.target_names, load
 
 
 def halves(target, names, seed):

@@ -11,7 +11,7 @@ import numpy as np
 from skdeepenc._typing import Floats, PathLike
 from skdeepenc._version import __version__
 from skdeepenc.reproduction.claims import Claim, Paper
-from skdeepenc.reproduction.intervals import Difference, paired_difference
+from skdeepenc.reproduction.intervals import Difference, mean_of_cases, paired_difference
 
 __all__ = ["Finding", "Reproduction"]
 
@@ -101,12 +101,8 @@ class Reproduction:
         Difference
             In points.
         """
-        return paired_difference(*(self._by_case(row) for row in (better, worse)))
-
-    def _by_case(self, row):
-        cases, position = np.unique(np.concatenate(self.ids), return_inverse=True)
-        sums = np.bincount(position, np.concatenate(self.values[row]), len(cases))
-        return sums / np.bincount(position, minlength=len(cases))
+        pair = (mean_of_cases(self.ids, self.values[row]) for row in (better, worse))
+        return paired_difference(*pair)
 
     @property
     def findings(self):

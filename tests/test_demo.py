@@ -6,11 +6,14 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.pipeline import make_union
 
 from skdeepenc.datasets import make_scenes
 from skdeepenc.demo import comparison, run_demo
 from skdeepenc.demo.comparison import Comparison, Result, format_table
 from skdeepenc.demo.figure import Rescued, draw
+from skdeepenc.demo.rescue import split_scores
+from skdeepenc.encoders import CrossLayerPooler, GlobalPooler
 from skdeepenc.exceptions import DataSetError
 from skdeepenc.reproduction.intervals import Difference
 
@@ -40,7 +43,8 @@ def test_a_run_on_scenes_prints_its_table_and_draws_its_image(few_scenes, tmp_pa
     found = run_demo(figure=tmp_path / "demo.png", verbose=0)
     plain, pipeline = found.results
     assert (plain.name, pipeline.name) == comparison.ROWS
-    assert found.gain.mean == pytest.approx(100 * (pipeline.accuracy - plain.accuracy))
+    expected = 100 * (pipeline.accuracy - plain.accuracy)
+    assert found.gain.mean == pytest.approx(expected, abs=1e-9)
     assert found.n_test == 20
     assert (plain.length, pipeline.milliseconds > 0) == (512, True)
     out = capsys.readouterr().out
@@ -110,3 +114,17 @@ def test_one_class_alone_is_refused(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "owl" / "1.png")
     with pytest.raises(DataSetError, match="has only one class"):
         run_demo(tmp_path, verbose=0)
+
+
+def test_what_is_lit_adds_up_to_the_score():
+    maps = np.random.default_rng(0).random((6, 4, 5, 8))
+    union = make_union(GlobalPooler(), CrossLayerPooler(random_state=0)).fit(maps)
+    union.set_params(transformer_weights={"globalpooler": 0.5})
+    vectors = union.transform(maps[:2])
+    directions = np.random.default_rng(1).normal(size=vectors.shape)
+    for encoder in (union, GlobalPooler().fit(maps)):
+        n_features = encoder.transform(maps[:2]).shape[1]
+        shares = split_scores(encoder, maps[:2], directions[:, :n_features])
+        totals = [sum(part.sum() for part in of_image) for of_image in shares]
+        expected = (encoder.transform(maps[:2]) * directions[:, :n_features]).sum(axis=1)
+        np.testing.assert_allclose(totals, expected, rtol=1e-6)

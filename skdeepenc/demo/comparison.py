@@ -14,11 +14,11 @@ from sklearn.pipeline import make_pipeline
 
 from skdeepenc._progress import progress_bar
 from skdeepenc.datasets import make_scenes
-from skdeepenc.demo.figure import Rescued, draw
+from skdeepenc.demo.figure import draw
+from skdeepenc.demo.rescue import find_rescued
 from skdeepenc.encoders import GlobalPooler
 from skdeepenc.exceptions import MissingDependencyError
 from skdeepenc.extraction import ActivationExtractor
-from skdeepenc.images import decode_image
 from skdeepenc.recipes import image_pipeline
 from skdeepenc.reproduction.intervals import Difference, mean_of_cases, paired_difference
 from skdeepenc.reproduction.labelled import draw_labelled, open_classes
@@ -236,36 +236,10 @@ def _time(encoder, images):
 
 def _draw(figure, comparison, turn, names):
     """Draw the gain, and images that only the pipeline knows, if matplotlib is there."""
-    rescued = _rescued(turn, names)
+    rescued = find_rescued(turn, names, N_SHOWN)
     try:
         draw(figure, comparison, rescued)
     except MissingDependencyError as error:
         print(f"No figure: {error}")
         return
     print(f"A picture of it: {figure}")
-
-
-def _rescued(turn, names):
-    """Return test images that the pipeline alone knows: of each class the surest, surest first."""
-    alone = np.flatnonzero((turn.correct(0) == 0) & (turn.correct(1) > 0))
-    if not len(alone):
-        return []
-    extractor, encoder, classifier = (step for _, step in turn.pipelines[1].steps)
-    maps = extractor.transform(turn.take(turn.labelled.test[alone]))
-    target = turn.target[alone]
-    # Two classes have one row of weights, that of the second.
-    weights = classifier.coef_ if len(names) > 2 else np.r_[-classifier.coef_, classifier.coef_]
-    scores = (encoder.transform(maps) * weights[target]).sum(axis=1)
-    surest = np.argsort(-scores)
-    _, firsts = np.unique(target[surest], return_index=True)
-    chosen = surest[np.sort(firsts)][:N_SHOWN]
-    shares = encoder.contributions(maps[chosen], weights[target[chosen]])
-    return [
-        Rescued(
-            decode_image(turn.labelled.images[turn.labelled.test[alone[each]]]),
-            names[turn.predicted[0][alone[each]]],
-            names[target[each]],
-            parts,
-        )
-        for each, parts in zip(chosen, shares, strict=True)
-    ]

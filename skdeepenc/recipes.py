@@ -31,8 +31,6 @@ __all__ = ["image_pipeline"]
 # Scales of the pyramid, and visual words, of MOP-VLAD for classification.
 _VLAD = {"fast": (1, 64), "default": (3, 64), "best": (4, 128)}
 _VLAD_COMPONENTS = 128
-# The average beside each scale of MOP-VLAD: with few images per class it is the safer of the two.
-_AVERAGE_BESIDE_VLAD = 2.0
 # Principal components of the features that are pooled for instance retrieval.
 _FEATURE_COMPONENTS = 64
 _COMPARED_CHANNELS = 50
@@ -185,9 +183,9 @@ def _classify(found, size, seed):
     )
     encoder = make_union(vlad, GlobalPooler(scales=[0]))
     views = Pyramid(n_scales=n_scales) if found.takes_larger else None
-    # Every scale of the VLAD has unit length.
-    weights = {"globalpooler": _AVERAGE_BESIDE_VLAD * math.sqrt(n_scales)}
-    encoder.set_params(transformer_weights=weights)
+    # With few images per class the average is the safer of the two. Every scale of the VLAD has unit
+    # length: this makes both as long.
+    encoder.set_params(transformer_weights={"globalpooler": math.sqrt(n_scales)})
     return _Plan([found.map], views, encoder, last)
 
 

@@ -56,7 +56,7 @@ def test_what_may_be_spent_decides_on_scales_and_words():
     unions = [pipeline[1] for pipeline in vlad]
     assert [union.transformer_list[0][1].n_clusters for union in unions] == [64, 64, 128]
     weights = [union.transformer_weights["globalpooler"] for union in unions]
-    assert_allclose(weights, 2 * np.sqrt([1, 3, 4]))
+    assert_allclose(weights, np.sqrt([1, 3, 4]))
     edges = [
         image_pipeline("instance-retrieval", size=size)[0].views.base
         for size in ("fast", "default", "best")

@@ -183,8 +183,8 @@ def _classify(found, size, seed):
     )
     encoder = make_union(vlad, GlobalPooler(scales=[0]))
     views = Pyramid(n_scales=n_scales) if found.takes_larger else None
-    # With few images per class the average is the safer of the two. Every scale of the VLAD has unit
-    # length: this makes both as long.
+    # With few images per class the average is the safer of the two. It is made as long as the VLAD,
+    # whose every scale has unit length.
     encoder.set_params(transformer_weights={"globalpooler": math.sqrt(n_scales)})
     return _Plan([found.map], views, encoder, last)
 

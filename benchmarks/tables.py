@@ -13,30 +13,36 @@ from benchmarks.runner import missed
 
 def tables(paths):
     """Yield the lines of a page about files that `results.save` wrote."""
+    machine = None
     for path in paths:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        yield from (_machine(content), "")
+        if machine != (machine := _machine(content)):
+            yield from (machine, "")
         for name, records in groupby(content["records"], key=lambda record: record["benchmark"]):
-            yield from _section(name, list(records), content.get("options", ""))
+            yield from _section(name, list(records), content)
 
 
 def _machine(content):
     """Return the processor, the cores and the versions, as the tool found them."""
     packages = ", ".join(f"{name} {version}" for name, version in content["packages"].items())
     return (
-        f"{content['processor']}, {content['cores']} cores, Python {content['python']}, "
-        f"{packages}; {content['date'][:10]}, commit {content['commit']}."
+        f"{content['processor']}, {content['cores']} cores, Python {content['python']}, {packages}."
     )
 
 
-def _section(name, records, options):
+def _section(name, records, content):
     """Yield a heading, what is measured, the command, and one row for each case."""
     benchmark = discover()[name]
     contenders = _keys(records, "seconds")
     facts = _keys(records, "facts")
     headers = [benchmark.ours if name == OURS else name for name in contenders]
     yield from (f"## {name.replace('_', ' ').capitalize()}", "", benchmark.summary, "")
-    yield from ("```bash", f"python -m benchmarks run {name} {options}".rstrip(), "```", "")
+    yield from (
+        "```bash",
+        f"python -m benchmarks run {name} {content['options']}".rstrip(),
+        "```",
+        "",
+    )
     yield f"| {' | '.join(['case', *headers, *facts])} |"
     yield f"|{' --- |' * (1 + len(headers) + len(facts))}"
     for record in records:
@@ -45,7 +51,7 @@ def _section(name, records, options):
             f"{record['facts'][fact]:.4g}" if fact in record["facts"] else "" for fact in facts
         ]
         yield f"| {' | '.join([record['case'], *cells])} |"
-    yield ""
+    yield from ("", f"{content['date'][:10]}, commit {content['commit']}.", "")
     for record in records:
         yield from (f"{record['case']}: {sentence}.\n" for sentence in missed(record))
 

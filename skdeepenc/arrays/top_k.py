@@ -23,7 +23,10 @@ _BLOCKS_TOGETHER = 4
 
 
 def top_k_of_blocks(
-    read: Callable[[slice], NDArray[Any]], n_gallery: int, n_kept: int
+    read: Callable[[slice], NDArray[Any]],
+    n_gallery: int,
+    n_kept: int,
+    rows_a_block: int = ROWS_A_BLOCK,
 ) -> tuple[NDArray[Any], Integers]:
     """Find the largest similarities of each query, reading the gallery block by block.
 
@@ -36,6 +39,8 @@ def top_k_of_blocks(
         Number of gallery rows.
     n_kept : int
         How many to keep for each query.
+    rows_a_block : int, default=8192
+        Most rows of a block.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def top_k_of_blocks(
         columns = top_k(similarities, min(n_kept, similarities.shape[1]))
         return np.take_along_axis(similarities, columns, axis=1), columns + rows.start
 
-    blocks = for_each(first_of, row_blocks(n_gallery))
+    blocks = for_each(first_of, row_blocks(n_gallery, rows_a_block))
     similarities, indices = (np.hstack(parts) for parts in zip(*blocks, strict=True))
     columns = top_k(similarities, n_kept)
     return best_first(
@@ -57,9 +62,9 @@ def top_k_of_blocks(
     )
 
 
-def row_blocks(n_rows: int) -> list[slice]:
+def row_blocks(n_rows: int, rows_a_block: int = ROWS_A_BLOCK) -> list[slice]:
     """Return the slices that cut the rows of a gallery into blocks of equal length."""
-    return tiles(n_rows, ROWS_A_BLOCK, multiple=_BLOCKS_TOGETHER)
+    return tiles(n_rows, rows_a_block, multiple=_BLOCKS_TOGETHER)
 
 
 def best_first(similarities: NDArray[Any], indices: Integers) -> tuple[NDArray[Any], Integers]:

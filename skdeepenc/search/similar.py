@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from skdeepenc.arrays.top_k import top_k_of_blocks
+from skdeepenc.arrays.top_k import ROWS_A_BLOCK, top_k_of_blocks
 
 __all__ = ["most_similar"]
 
 _QUERIES_AT_ONCE = 512
+_PRODUCTS_A_BLOCK = 1 << 16
 
 
 def most_similar(snapshot, queries, n_neighbors, is_allowed):
@@ -48,4 +49,6 @@ def _of_batch(snapshot, queries, n_kept, is_allowed):
             similarities[:, ~allowed] = -np.inf
         return similarities
 
-    return top_k_of_blocks(read, snapshot.n_rows, n_kept)
+    # Between two blocks Python does as much for one query as for many.
+    most_rows = _PRODUCTS_A_BLOCK // len(queries) if snapshot.is_in_memory else 0
+    return top_k_of_blocks(read, snapshot.n_rows, n_kept, max(ROWS_A_BLOCK, most_rows))

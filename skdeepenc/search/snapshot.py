@@ -173,6 +173,11 @@ class Snapshot:
             vectors[chosen] = self._vectors[number][rows[chosen] - self.starts[number]]
         return vectors
 
+    @property
+    def is_in_memory(self):
+        """Whether rows are read in float32 already, so that a block of them is no copy."""
+        return self._in_memory is not None
+
     @cached_property
     def _in_memory(self):
         """All rows in float32, where scikit-learn's working memory holds them.

@@ -68,6 +68,8 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "matplotlib_animations": False,
+    "min_reported_time": 3600,  # how long an example took says more of the machine than of it
+    "parallel": 2,
     "capture_repr": (),
     "image_srcset": ["2x"],
     "reset_modules": ("matplotlib", _use_figure_style),

@@ -100,7 +100,10 @@ html_theme_options = {
     ],
 }
 # Pages without others below them have no navigation of a section.
-_ALONE = ("index", "get_started", "which", "gallery/index", "coming_from", "glossary", "papers")
+_ALONE = (
+    *("index", "get_started", "which", "gallery/index", "papers", "benchmarks", "coming_from"),
+    *("glossary", "extend", "architecture", "changelog", "security", "citation", "contributing"),
+)
 html_sidebars = {page: [] for page in _ALONE}
 
 

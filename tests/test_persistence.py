@@ -274,9 +274,15 @@ def test_one_file_is_the_whole_pipeline(tmp_path, model, images, n_components):
     expected = pipeline.transform(images)
     skdeepenc.save(pipeline, tmp_path / "pipeline.skops", include_model=True)
     assert pipeline[0].model == str(model)
+    size = model.stat().st_size
     model.unlink()
+    with zipfile.ZipFile(tmp_path / "pipeline.skops") as archive:
+        assert [each.file_size for each in archive.infolist()].count(size) == 1
     loaded = skdeepenc.load(tmp_path / "pipeline.skops")
     np.testing.assert_array_equal(loaded.transform(images), expected)
+    again = pickle.loads(pickle.dumps(loaded))
+    assert again[0].get_params()["model"] == loaded[0].model == loaded[0].backbone_.content()
+    np.testing.assert_array_equal(again.transform(images), expected)
 
 
 @pytest.mark.parametrize("n_components", [None, 2])

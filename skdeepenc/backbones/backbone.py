@@ -118,7 +118,16 @@ class Backbone:
     def __getstate__(self):
         """Keep what was asked for, and what was found out; never a graph, and paths as text."""
         known = {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
+        if isinstance(self.model, bytes) and self._opened.source == self.model:
+            del known["model"]  # a file holds the content once, not once per reference
+            return known
         return {**known, "model": os.fspath(self.model)}
+
+    def __setstate__(self, state):
+        """Find the content of a model where the opened model keeps it."""
+        self.__dict__.update(state)
+        if "model" not in state:
+            self.model = self._opened.source
 
     def relocated(self, model: PathLike | bytes) -> Self:
         """Return the same backbone, its model read from another place.
@@ -178,7 +187,7 @@ class Backbone:
         known = {"_opened": self._opened, **self.__getstate__(), **attributes}
         known.pop("digest", None)  # depends on the projections
         other = object.__new__(type(self))
-        other.__dict__.update(known)
+        other.__setstate__(known)
         return other
 
     def __repr__(self) -> str:

@@ -342,7 +342,17 @@ class ActivationExtractor(
             for name, path in paths.items()
             if not isinstance(path, CacheFolder)  # which keeps its path as text itself
         }
-        return {**state, **texts}
+        state = {**state, **texts}
+        fitted = getattr(self, "backbone_", None)
+        if fitted is not None and isinstance(self.model, bytes) and fitted.model == self.model:
+            del state["model"]  # a file holds the content once, not once per reference
+        return state
+
+    def __setstate__(self, state):
+        """Find the content of a model where the backbone keeps it."""
+        super().__setstate__(state)
+        if "model" not in state:
+            self.model = self.backbone_.model
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

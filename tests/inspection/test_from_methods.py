@@ -166,7 +166,7 @@ def written(figure):
 def test_no_text_lies_on_another_or_outside_of_the_figure(name):
     figure = MAKERS[name]().figure_
     boxes = written(figure)
-    assert len(boxes) > 1
+    assert boxes
     for place, box in enumerate(boxes):
         assert figure.bbox.containsx(box.x0)
         assert figure.bbox.containsx(box.x1)

@@ -34,7 +34,11 @@ needs_faiss = pytest.mark.skipif(find_spec("faiss") is None, reason="needs faiss
 
 # What design and papers say; only what is not None.
 DEFAULTS = {
-    retrieval.AdaptiveChannelRanker: {"n_channels": 50, "quantize": "sign"},
+    retrieval.AdaptiveChannelRanker: {
+        "n_channels": 50,
+        "quantize": "sign",
+        "average_weight": 0.0,
+    },
     retrieval.ASMKRanker: {
         "n_words": 65_536,
         "n_assigned": 1,

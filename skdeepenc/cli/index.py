@@ -1,5 +1,7 @@
 """`skdeepenc index`: make a search engine of images."""
 
+import sys
+
 ENCODER_HELP = "what skdeepenc.save or `skdeepenc export` wrote"
 IMAGES_HELP = "a folder, a listing (.txt), tar archives, a Parquet file, or an image"
 
@@ -24,7 +26,9 @@ def run(options):
     """Build, and say what was left out."""
     from skdeepenc.search import ImageIndex
 
-    index = ImageIndex.build(options.encoder, options.images, options.index)
+    index = ImageIndex.build(
+        options.encoder, options.images, options.index, verbose=2 * int(sys.stderr.isatty())
+    )
     print(f"{len(index):,} images in {options.index}")
     print_failures(index)
 

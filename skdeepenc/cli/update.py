@@ -1,5 +1,7 @@
 """`skdeepenc update`: bring a search engine to the state of its images."""
 
+import sys
+
 from skdeepenc.cli.index import IMAGES_HELP, print_failures
 
 
@@ -27,5 +29,6 @@ def run(options):
     from skdeepenc.search import ImageIndex
 
     index = ImageIndex.open(options.index)
-    print(index.update(options.images, reread=options.reread))
+    verbose = 2 * int(sys.stderr.isatty())
+    print(index.update(options.images, reread=options.reread, verbose=verbose))
     print_failures(index)

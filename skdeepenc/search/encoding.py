@@ -192,16 +192,11 @@ def encode(
     there = set(run.check_folder()) if resume else set()
     mine = range(shard, len(listing.parts), n_shards)
     summary = EncodingSummary()
-    with _bar(listing, mine, verbose) as bar:
+    total = listing.n_images(mine)
+    with progress_bar(verbose=verbose, total=total, description="Encoding", unit="image") as bar:
         for number in mine:
             summary += run.skip(number, bar) if number in there else run.write(number, bar)
     return summary
-
-
-def _bar(listing, numbers, verbose):
-    sizes = [listing.parts[number].n_images for number in numbers]
-    total = None if None in sizes else sum(sizes)
-    return progress_bar(verbose=verbose, total=total, description="Encoding", unit="image")
 
 
 class _Run:

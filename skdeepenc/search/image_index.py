@@ -81,7 +81,12 @@ class ImageIndex:
 
     @classmethod
     def build(
-        cls, pipeline: Any, images: PathLike | Iterable[ImageSource], folder: PathLike
+        cls,
+        pipeline: Any,
+        images: PathLike | Iterable[ImageSource],
+        folder: PathLike,
+        *,
+        verbose: int = 0,
     ) -> Self:
         """Encode images, and keep their vectors in a folder.
 
@@ -95,6 +100,8 @@ class ImageIndex:
             What `encode` takes: a folder, a listing, archives, or a list of paths or images.
         folder : path-like
             The folder to make, or an empty one.
+        verbose : int, default=0
+            Show a progress bar; above 1 it stays when done.
 
         Returns
         -------
@@ -124,7 +131,7 @@ class ImageIndex:
         sources = sources_of(images)  # once, where they are an iterator
         begin_index(Path(folder), fitted_vector_part(pipeline, sources))
         index = cls(folder)
-        index._change(sources, is_whole=True)
+        index._change(sources, is_whole=True, verbose=verbose)
         return index
 
     @classmethod
@@ -179,7 +186,7 @@ class ImageIndex:
         return cls(folder)
 
     def update(
-        self, images: PathLike | Iterable[ImageSource], *, reread: bool = False
+        self, images: PathLike | Iterable[ImageSource], *, reread: bool = False, verbose: int = 0
     ) -> UpdateSummary:
         """Bring the index to the state of some images, in one pass.
 
@@ -196,6 +203,8 @@ class ImageIndex:
             Whether to read every file and compare its content. Otherwise a file counts as unchanged
             whose size and times of modification and of change are those of before; the latter
             cannot be set back. Only a disk that lost what it had changes files without them.
+        verbose : int, default=0
+            Show a progress bar; above 1 it stays when done.
 
         Returns
         -------
@@ -209,9 +218,9 @@ class ImageIndex:
         DataSetError
             If there are no images.
         """
-        return self._change(images, is_whole=True, reread=reread)
+        return self._change(images, is_whole=True, reread=reread, verbose=verbose)
 
-    def add(self, images: PathLike | Iterable[ImageSource]) -> UpdateSummary:
+    def add(self, images: PathLike | Iterable[ImageSource], *, verbose: int = 0) -> UpdateSummary:
         """Encode further images; what the index has already stays.
 
         Parameters
@@ -219,6 +228,8 @@ class ImageIndex:
         images : path-like or sequence
             The images, as `build` takes them. Those without names are called "image 6" and so on,
             behind those that the index has.
+        verbose : int, default=0
+            Show a progress bar; above 1 it stays when done.
 
         Returns
         -------
@@ -230,7 +241,7 @@ class ImageIndex:
         StorageError
             If another process is changing the index, or it cannot be written to.
         """
-        return self._change(images, is_whole=False)
+        return self._change(images, is_whole=False, verbose=verbose)
 
     def _change(self, images, **how):
         summary = bring_in(self.folder, self._encoder, images, **how)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from skdeepenc._progress import ProgressBar
 from skdeepenc.exceptions import ImageError
 from skdeepenc.extraction.sources import file_stamp
 from skdeepenc.functional.normalize import unit_rows
@@ -61,7 +62,13 @@ class UpdateSummary:
 
 
 def run_pass(
-    writer: IndexWriter, encoder: Any, images: Any, *, is_whole: bool, reread: bool = False
+    writer: IndexWriter,
+    encoder: Any,
+    images: Any,
+    *,
+    bar: ProgressBar,
+    is_whole: bool,
+    reread: bool = False,
 ) -> UpdateSummary:
     """Bring an index to the state of some images.
 
@@ -73,6 +80,8 @@ def run_pass(
         What turns images into vectors.
     images : iterable of EncodedImage
         The images. Of several of one name the first counts.
+    bar : ProgressBar
+        What moves by every image.
     is_whole : bool
         Whether images that are not among them are to be removed.
     reread : bool, default=False
@@ -83,7 +92,7 @@ def run_pass(
     UpdateSummary
         What was done.
     """
-    work = _Pass(writer, reread)
+    work = _Pass(writer, reread, bar)
     for block, vectors in encoder.blocks(work.unknown(images), "float32"):
         work.add(block, vectors)
     return work.finish(is_whole)
@@ -128,8 +137,8 @@ class _Pending:
 class _Pass:
     """One pass, image by image."""
 
-    def __init__(self, writer, reread):
-        self._writer, self._reread = writer, reread
+    def __init__(self, writer, reread, bar):
+        self._writer, self._reread, self._bar = writer, reread, bar
         self._before = writer.snapshot
         self._rows = self._before.rows_by_name
         columns = {name: self._before.table[name].to_pylist() for name in ("digest", "stamp")}
@@ -143,9 +152,12 @@ class _Pass:
     def unknown(self, images):
         """Yield the images whose content is not known."""
         for image in images:
-            if image.name not in self._seen:
-                self._seen.add(image.name)
-                yield from self._look_at(image)
+            is_new = image.name not in self._seen
+            self._seen.add(image.name)
+            to_encode = list(self._look_at(image)) if is_new else []
+            yield from to_encode
+            if not to_encode:
+                self._bar.found()
 
     def _look_at(self, image):
         row = self._rows.get(image.name)
@@ -197,6 +209,7 @@ class _Pass:
 
     def add(self, images, vectors):
         """Take note of encoded images, and commit now and then."""
+        self._bar.update(len(images))
         is_good = np.array([image.error is None for image in images])
         for image in images:
             if image.error is None:

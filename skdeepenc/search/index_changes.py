@@ -5,6 +5,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from skdeepenc._progress import progress_bar
 from skdeepenc.exceptions import StorageError
 from skdeepenc.search.image_pass import UpdateSummary, numbered_behind, run_pass
 from skdeepenc.search.images import EncodedImage
@@ -16,7 +17,13 @@ __all__ = ["bring_in", "take_out"]
 
 
 def bring_in(
-    folder: Path, encoder: Any, images: Any, *, is_whole: bool, reread: bool = False
+    folder: Path,
+    encoder: Any,
+    images: Any,
+    *,
+    is_whole: bool,
+    reread: bool = False,
+    verbose: int = 0,
 ) -> UpdateSummary:
     """Encode the images that an index does not know.
 
@@ -32,6 +39,8 @@ def bring_in(
         Whether these are all images that the index is to have.
     reread : bool, default=False
         Whether to read images whose files seem unchanged.
+    verbose : int, default=0
+        Show a progress bar; above 1 it stays when done.
 
     Returns
     -------
@@ -44,7 +53,11 @@ def bring_in(
         found: Iterable[EncodedImage] = chain.from_iterable(listing.parts)
         if not is_whole:
             found = numbered_behind(found, writer.snapshot)
-        return run_pass(writer, encoder, found, is_whole=is_whole, reread=reread)
+        total = listing.n_images()
+        with progress_bar(
+            verbose=verbose, total=total, description="Encoding", unit="image"
+        ) as bar:
+            return run_pass(writer, encoder, found, bar=bar, is_whole=is_whole, reread=reread)
 
 
 def take_out(folder: Path, names: list[str]) -> None:

@@ -73,6 +73,12 @@ class Listing:
     parts: list[Any]
     digest: str
 
+    def n_images(self, numbers=None):
+        """Count the images of all parts or of some; None where only reading tells."""
+        parts = self.parts if numbers is None else [self.parts[number] for number in numbers]
+        sizes = [part.n_images for part in parts]
+        return None if None in sizes else sum(sizes)
+
 
 def list_images(images, shard_size):
     """List images, and cut the list into parts.

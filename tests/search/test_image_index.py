@@ -147,6 +147,13 @@ def test_files_that_changed_without_a_trace_are_known_where_all_are_read(index, 
     assert index.update("photos") == UpdateSummary(0, 0, 13, 0, 1)
 
 
+def test_a_bar_counts_every_image_once(index, place, capsys):
+    shutil.copy(place / "photos" / "0.png", place / "photos" / "copy.png")
+    Image.fromarray(SCENES[0][::-1]).save(place / "photos" / "new.png")
+    index.update("photos", verbose=2)
+    assert "15/15" in capsys.readouterr().err  # 12 known, a copy, a new one, and one not an image
+
+
 def test_an_update_changes_nothing_where_nothing_changed(index):
     before = sorted(os.listdir("index")), os.stat("index/index.json").st_mtime_ns
     index.update("photos")

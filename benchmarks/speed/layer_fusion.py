@@ -21,15 +21,16 @@ def layer_fusion(n_gallery=100_000, n_features=512, batches=(1, 10, 100)):
     few = LayerFusionRanker(n_neighbors=100, n_candidates=1000).fit(gallery)
     for n_queries in batches:
         asked = [block[:n_queries] for block in queries]
+        batch = "1 query" if n_queries == 1 else f"{n_queries} queries"
         yield Case(
-            f"{n_queries} queries, all images",
+            f"{batch}, all images",
             {
                 OURS: lambda asked=asked: full.rank(asked),
                 "products": lambda asked=asked: products(asked, gallery),
             },
         )
         yield Case(
-            f"{n_queries} queries, 1,000 candidates",
+            f"{batch}, 1,000 candidates",
             {
                 OURS: lambda asked=asked: few.rank(asked),
                 "products": lambda asked=asked: products(asked, gallery),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from skdeepenc._aside import written_aside
+from skdeepenc._optional import require
 from skdeepenc.exceptions import StorageError
 from skdeepenc.functional.normalize import unit_rows
 from skdeepenc.search.index_writer import IndexWriter, locked
@@ -32,7 +33,10 @@ def begin_index(folder: Path, encoder: Any, *, expected: str | None = None) -> N
     ------
     StorageError
         If there is an index, the encoder is another one, or the folder cannot be written to.
+    MissingDependencyError
+        If pyarrow is not installed.
     """
+    require("pyarrow", extra="search", purpose="An image index")  # before anything is written
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder), written_aside(folder / MANIFEST, durably=True) as aside:

@@ -108,8 +108,7 @@ class Snapshot:
     @cached_property
     def table(self) -> Any:
         """What is known of the image of each row, as a table of pyarrow."""
-        import pyarrow as pa
-
+        pa = require("pyarrow", extra="search", purpose="An image index")
         if not self._tables:
             return pa.table({name: pa.array([], pa.string()) for name in IMAGE_COLUMNS})
         names = [each.images for each in self.manifest.segments]

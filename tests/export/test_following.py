@@ -94,7 +94,7 @@ CLASSIFIERS = [
     SVC(),
     SVC(kernel="poly", degree=2, coef0=1.0, decision_function_shape="ovo"),
     NuSVC(kernel="sigmoid", nu=0.2, gamma=0.1),
-    LinearSVC(multi_class="crammer_singer", max_iter=10_000),
+    LinearSVC(multi_class="crammer_singer", C=0.1, max_iter=100_000, random_state=0),
     LogisticRegression(),
     SGDClassifier(random_state=0),
     SGDClassifier(loss="log_loss", random_state=0),

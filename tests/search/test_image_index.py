@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -14,7 +15,12 @@ from sklearn.svm import LinearSVC
 
 from skdeepenc import ActivationExtractor, GlobalPooler, NearestNeighborRanker, save
 from skdeepenc.backbones import Backbone
-from skdeepenc.exceptions import DegenerateDataWarning, ImageBatchError, StorageError
+from skdeepenc.exceptions import (
+    DegenerateDataWarning,
+    ImageBatchError,
+    MissingDependencyError,
+    StorageError,
+)
 from skdeepenc.export import to_onnx
 from skdeepenc.extraction.sources import file_stamp
 from skdeepenc.search import ImageIndex, UpdateSummary, encode
@@ -145,6 +151,13 @@ def test_files_that_changed_without_a_trace_are_known_where_all_are_read(index, 
     shutil.copy("photos/1.png", "photos/twin.png")
     assert index.update("photos") == UpdateSummary(0, 1, 12, 0, 1)
     assert index.update("photos") == UpdateSummary(0, 0, 13, 0, 1)
+
+
+def test_without_pyarrow_nothing_is_begun(encoder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependencyError, match=r"An image index needs pyarrow"):
+        ImageIndex.build(encoder, list(SCENES), tmp_path / "index")
+    assert not (tmp_path / "index").exists()
 
 
 def test_a_bar_counts_every_image_once(index, place, capsys):

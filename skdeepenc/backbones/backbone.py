@@ -118,7 +118,8 @@ class Backbone:
     def __getstate__(self):
         """Keep what was asked for, and what was found out; never a graph, and paths as text."""
         known = {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
-        if isinstance(self.model, bytes) and self._opened.source == self.model:
+        opened = known.get("_opened")
+        if opened is not None and isinstance(self.model, bytes) and opened.source == self.model:
             del known["model"]  # a file holds the content once, not once per reference
             return known
         return {**known, "model": os.fspath(self.model)}

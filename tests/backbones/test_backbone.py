@@ -1,6 +1,7 @@
 """The backbone as a whole: names, kinds of layers, projections, descriptions, copies."""
 
 import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -236,3 +237,13 @@ def test_the_warning_names_only_what_is_supposed(content):
 def test_who_says_preprocessing_and_layers_is_not_warned(content, pixels):
     backbone = Backbone(content, preprocessing=Preprocessing(), layers="fc1")
     assert backbone.run(pixels(1, 16, 16))["fc1"].shape == (1, 1, 1, 7)
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_a_backbone_of_bytes_keeps_them_whether_opened_or_not(is_opened):
+    backbone = Backbone(Backbone("embedded").content())
+    if is_opened:
+        assert backbone.digest
+    copy = pickle.loads(pickle.dumps(backbone))
+    assert copy.model == backbone.model
+    assert copy.digest == backbone.digest
